@@ -1,0 +1,51 @@
+# Run `make` for the list of targets. Needs make and Python 3.11 or newer; the rest goes into .venv.
+
+# The first of these that really runs; `make setup PYTHON=...` chooses another.
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
+
+BIN := .venv/bin
+STAMP := .venv/.set-up
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo ablations test check format clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
+
+setup: $(STAMP)  ## build .venv with everything pinned; does nothing while its inputs are unchanged
+
+# pip installs uv alone and uv the rest: faster, and under no cap that a machine's pip may be set to.
+$(STAMP): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "no Python 3.11 or newer found: make setup PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraints constraints.txt --editable . --group dev
+	touch $@
+
+# No model is downloaded, and nothing is reported to anyone.
+demo ablations test: export HF_HUB_OFFLINE := 1
+demo ablations test: export DO_NOT_TRACK := 1
+
+demo: setup  ## three rounds of the embedded model on its small video world
+	$(BIN)/videostar cycle --rounds 3 --out runs/demo
+	$(BIN)/python -m videostar.demo.report runs/demo
+
+ablations: setup  ## the paper's ablations on the small world, as one table
+	$(BIN)/python -m videostar.demo.ablations --out runs/ablations
+
+test: setup  ## every test, the slow ones too; for a part of them: .venv/bin/pytest -k WORD
+	$(BIN)/pytest -m ""
+
+check: setup  ## formatting, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: setup  ## put formatting and import order right
+	$(BIN)/ruff check --select I --fix .
+	$(BIN)/ruff format .
+
+clean:  ## remove .venv, caches and built packages; runs/ stays
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	find videostar tests -name __pycache__ -type d -prune -exec rm -rf {} +
