@@ -1,0 +1,360 @@
+"""Videos: which files are taken, and whether the right picture is seen at the right time.
+
+Every test film shows, in each of its pictures, that picture's number as eight black or white bars.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import pickle
+import shutil
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from av.stream import Disposition
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from videostar.video import container, timeline
+from videostar.video.cache import FrameCache, default_cache_dir
+from videostar.video.clip import Clip
+from videostar.video.decode import decode
+from videostar.video.errors import BadVideo
+from videostar.video.probe import probe
+from videostar.video.sample import frame_times
+
+WIDTH, HEIGHT = 128, 96
+MILLISECOND = Fraction(1, 1000)
+CLIPS = Path(__file__).resolve().parents[2] / "shared" / "clips"
+
+
+def bars(number: int) -> np.ndarray:
+    bits = [255 * (number >> bit & 1) for bit in range(8)]
+    row = np.repeat(np.array(bits, np.uint8), WIDTH // 8)
+    return np.broadcast_to(row[None, :, None], (HEIGHT, WIDTH, 3)).copy()
+
+
+def number_in(image: np.ndarray) -> int:
+    columns = image[image.shape[0] // 2].mean(axis=1)
+    centres = [columns[int((bit + 0.5) * len(columns) / 8)] for bit in range(8)]
+    assert all(value < 70 or value > 185 for value in centres), centres
+    return sum((value > 127) << bit for bit, value in enumerate(centres))
+
+
+def numbers_in(clip: Clip) -> list[int]:
+    return [number_in(frame) for frame in clip.frames]
+
+
+def film(
+    path: Path,
+    pictures: int = 60,
+    codec: str = "libx264",
+    options: dict[str, str] | None = None,
+    stamps: Sequence[int] | None = None,  # milliseconds, instead of 30 pictures a second
+    aspect: Fraction | None = None,
+    rotation: int = 0,
+    muxing: dict[str, str] | None = None,
+) -> Path:
+    if codec not in av.codecs_available:
+        pytest.skip(f"this PyAV cannot encode {codec}")
+    with av.open(str(path), "w", container_options=muxing or {}) as out:
+        stream = out.add_stream(codec, rate=30, options=options or {})
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        if stamps is not None:
+            stream.time_base = stream.codec_context.time_base = MILLISECOND
+        if aspect:
+            stream.sample_aspect_ratio = aspect
+        if rotation:
+            stream.set_display_rotation(rotation)
+        for number in range(pictures if stamps is None else len(stamps)):
+            frame = av.VideoFrame.from_ndarray(bars(number), format="rgb24")
+            frame.pts = number if stamps is None else stamps[number]
+            frame.time_base = Fraction(1, 30) if stamps is None else MILLISECOND
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    return path
+
+
+def sound(path: Path, cover: bool = False) -> Path:
+    with av.open(str(path), "w", format="mp4") as out:
+        stream = out.add_stream("aac", rate=8000)
+        if cover:
+            picture = out.add_stream("mjpeg", rate=1)
+            picture.width, picture.height, picture.pix_fmt = WIDTH, HEIGHT, "yuvj420p"
+            picture.disposition = Disposition.attached_pic
+            out.mux(picture.encode(av.VideoFrame.from_ndarray(bars(1), format="rgb24")))
+            out.mux(picture.encode(None))
+        for number in range(8):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+            frame.sample_rate, frame.pts = 8000, number * 1024
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    return path
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+KINDS = {
+    "h264-b-frames.mp4": ("libx264", {"bf": "3", "g": "30"}),
+    "h264-one-gop.mp4": ("libx264", {"bf": "2", "g": "250"}),
+    "h264-all-key.mkv": ("libx264", {"g": "1"}),
+    "h264.ts": ("libx264", {"bf": "2"}),
+    "h264.flv": ("libx264", {"bf": "2"}),
+    "mpeg4.avi": ("mpeg4", {"b": "800k"}),
+    "mpeg4-b-frames.avi": ("mpeg4", {"bf": "2", "b": "800k"}),  # packets without presentation times
+    "mpeg2.mpg": ("mpeg2video", {"bf": "2", "b": "800k"}),
+    "vp8.webm": ("libvpx", {"auto-alt-ref": "1", "lag-in-frames": "16", "deadline": "realtime", "b": "800k"}),
+    "vp9.webm": ("libvpx-vp9", {"deadline": "realtime", "cpu-used": "8"}),
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_each_format_gives_the_picture_on_screen_at_each_time(tmp_path: Path, name: str) -> None:
+    path = film(tmp_path / name, 60, *KINDS[name])
+    facts = probe(path)
+    assert facts.seconds == pytest.approx(2, abs=0.002)
+    assert facts.fps == pytest.approx(30, abs=0.1)
+    assert (facts.width, facts.height, facts.bytes) == (WIDTH, HEIGHT, path.stat().st_size)
+    assert facts.sha256 == digest(path)
+    clip = decode(path, 7, 10**6)
+    expected = [math.floor(time * 30 + 0.03) for time in frame_times(2, 7)]
+    assert numbers_in(clip) == expected
+    assert clip.times == pytest.approx([number / 30 for number in expected], abs=0.002)
+    assert clip.frames.shape == (7, HEIGHT, WIDTH, 3)
+    assert clip.frames.dtype == np.uint8
+    assert (clip.seconds, clip.fps) == (facts.seconds, facts.fps)
+    assert np.array_equal(decode(path, 7, 10**6).frames, clip.frames)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+@pytest.mark.parametrize("start", [0, 5000])
+def test_time_counts_from_the_first_picture_and_not_by_pictures(tmp_path: Path, name: str, start: int) -> None:
+    shown = [0, 100, 1000, 1040, 1080, 1900, 2000]
+    path = film(tmp_path / name, stamps=[start + at for at in shown], options={"bf": "2"})
+    clip = decode(path, 10, 10**6)
+    expected = [max(n for n, at in enumerate(shown) if at <= 1000 * time + 1) for time in frame_times(clip.seconds, 10)]
+    assert 2.0 < clip.seconds < 2.2
+    assert numbers_in(clip) == expected
+    assert clip.times == pytest.approx([shown[number] / 1000 for number in expected], abs=0.001)
+
+
+def test_pictures_repeat_when_there_are_fewer_than_asked_for(tmp_path: Path) -> None:
+    clip = decode(film(tmp_path / "a.mp4", 2), 6, 10**6)
+    assert numbers_in(clip) == [0, 0, 0, 1, 1, 1]
+    assert numbers_in(decode(film(tmp_path / "b.mp4", 1), 3, 10**6)) == [0, 0, 0]
+
+
+@pytest.mark.parametrize("max_pixels", [1, 7, 1000, 5000, WIDTH * HEIGHT, 10**9])
+def test_pictures_are_shrunk_to_the_budget_and_never_enlarged(tmp_path: Path, max_pixels: int) -> None:
+    _, height, width, _ = decode(film(tmp_path / "a.mp4", 3), 1, max_pixels).frames.shape
+    assert 1 <= height * width <= min(max_pixels, WIDTH * HEIGHT)
+    if max_pixels >= 1000:
+        assert width / height == pytest.approx(WIDTH / HEIGHT, rel=0.06)
+        assert height * width > 0.9 * min(max_pixels, WIDTH * HEIGHT)
+
+
+def test_oblong_pixels_are_made_square_and_turned_films_upright(tmp_path: Path) -> None:
+    wide = decode(film(tmp_path / "wide.mp4", 3, aspect=Fraction(2)), 1, 10**6)
+    assert wide.frames.shape[1:3] == (HEIGHT // 2, WIDTH)
+    turned = decode(film(tmp_path / "turned.mp4", 3, rotation=-90), 1, 10**6)
+    assert turned.frames.shape[1:3] == (WIDTH, HEIGHT)
+    plain = decode(film(tmp_path / "plain.mp4", 3), 1, 10**6)
+    assert np.array_equal(turned.frames[0], np.rot90(plain.frames[0], -1))  # clockwise, as a telephone means it
+
+
+@pytest.mark.parametrize("name", ["test.avi", "part_0.mp4", "demo_spatiotemporal_det.mp4"])
+def test_real_clips_give_what_pyav_gives(name: str) -> None:
+    path = CLIPS / name
+    if not path.exists():
+        pytest.skip(f"no {path}")
+    clip = decode(path, 8, 10**9)
+    _, height, width, _ = clip.frames.shape
+    with av.open(str(path)) as opened:
+        frames = list(opened.decode(video=0))
+    times = sorted(frame.time for frame in frames)  # ffmpeg makes them up for this AVI, and swaps some
+    for image, at, time in zip(clip.frames, clip.times, frame_times(clip.seconds, 8), strict=True):
+        shown = max(n for n, other in enumerate(times) if other - times[0] <= time + 0.001)
+        naive = frames[shown].to_ndarray(format="rgb24", width=width, height=height)
+        assert at == pytest.approx(times[shown] - times[0])
+        assert np.abs(image.astype(int) - naive).mean() < 3  # PyAV's default filter is a simpler one
+
+
+def cut(tmp_path: Path, name: str, share: float, muxing: str = "faststart") -> Path:
+    whole = film(tmp_path / f"whole-{name}", 60, *KINDS.get(name, ("libx264", {})), muxing={"movflags": muxing})
+    path = tmp_path / name
+    path.write_bytes(whole.read_bytes()[: int(share * whole.stat().st_size)])
+    return path
+
+
+def text(path: Path, content: str) -> Path:
+    path.write_text(content)
+    return path
+
+
+def bad_files(folder: Path) -> Iterator[tuple[str, Path, str]]:
+    """Name, file and reason."""
+    real = film(folder / "real.mp4", 5)
+    yield "missing", folder / "none.mp4", "missing"
+    yield "a file as a folder", real / "a.mp4", "missing"
+    yield "null", folder / "a\0b.mp4", "missing"
+    yield "folder", folder, "not a video"
+    yield "empty", text(folder / "empty.mp4", ""), "empty"
+    yield "words", text(folder / "words.mp4", "no film\n" * 99), "not a video"
+    yield "concat", text(folder / "clip.mp4", f"ffconcat version 1.0\nfile {real.name}\n"), "not a video"
+    playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{real.name}\n#EXT-X-ENDLIST\n"
+    yield "hls", text(folder / "hls.mp4", playlist), "not a video"
+    yield "hls by name", text(folder / "list.m3u8", playlist), "not a video"
+    yield "sound", sound(folder / "sound.mp4"), "no video stream"
+    yield "cover", sound(folder / "cover.m4a", cover=True), "no video stream"
+    yield "no index", cut(folder, "no-index.mp4", 0.3, muxing="disable_chpl"), "not a video"
+    for name in ("short.mp4", "short.mkv", "h264.flv", "mpeg4.avi", "vp9.webm"):
+        yield f"cut {name}", cut(folder, name, 0.7), "unreadable"
+
+
+def test_bad_files_are_refused_with_a_reason(tmp_path: Path) -> None:
+    for name, path, reason in bad_files(tmp_path):
+        for use in (probe, lambda file: decode(file, 4, 1000)):
+            with pytest.raises(BadVideo) as caught:
+                use(path)
+            assert caught.value.reason == reason, (name, caught.value)
+            assert "\n" not in str(caught.value)
+            again = pickle.loads(pickle.dumps(caught.value))  # noqa: S301  # as between processes
+            assert (again.reason, again.detail) == (caught.value.reason, caught.value.detail)
+
+
+def test_a_playlist_that_ffmpeg_itself_would_follow_is_refused(tmp_path: Path) -> None:
+    film(tmp_path / "secret.mp4", 5)
+    disguised = text(tmp_path / "clip.mp4", "ffconcat version 1.0\nfile secret.mp4\n")
+    with av.open(str(disguised)) as opened:
+        assert opened.format.name == "concat"  # the danger is real
+    with pytest.raises(BadVideo, match="not a video"):
+        probe(disguised)
+
+
+@pytest.mark.parametrize(
+    ("where", "limit", "value", "reason"),
+    [
+        (container, "MAX_PICTURE_PIXELS", WIDTH * HEIGHT - 1, "too large"),
+        (container, "MAX_SIDE", WIDTH - 1, "too large"),
+        (timeline, "MAX_SECONDS", 1.9, "too long"),
+        (timeline, "MAX_WORK_SECONDS", -1.0, "too long"),
+    ],
+)
+def test_budgets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: Any, limit: str, value: float, reason: str
+) -> None:
+    path = film(tmp_path / "a.mkv", 60)
+    monkeypatch.setattr(where, limit, value)
+    with pytest.raises(BadVideo) as caught:
+        decode(path, 4, 1000)
+    assert caught.value.reason == reason
+
+
+@given(seconds=st.floats(1e-3, 1e6), frames=st.integers(1, 200))
+def test_frame_times_are_centres_of_equal_shares(seconds: float, frames: int) -> None:
+    times = frame_times(seconds, frames)
+    share = seconds / frames
+    assert len(times) == frames
+    assert 0 < times[0] <= times[-1] < seconds
+    assert times == pytest.approx([(i + 0.5) * share for i in range(frames)])
+
+
+@pytest.mark.parametrize(("seconds", "frames"), [(0.0, 1), (-1.0, 1), (math.nan, 1), (math.inf, 1), (1.0, 0)])
+def test_frame_times_of_nothing(seconds: float, frames: int) -> None:
+    with pytest.raises(ValueError, match="cannot choose"):
+        frame_times(seconds, frames)
+
+
+@pytest.fixture(scope="module")
+def originals(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("originals")
+    return [film(folder / name, 6, *KINDS[name]) for name in ("h264-b-frames.mp4", "h264-all-key.mkv", "mpeg4.avi")]
+
+
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_any_bytes_give_a_clip_or_bad_video(originals: list[Path], data: st.DataObject) -> None:
+    whole = bytearray(data.draw(st.sampled_from(originals)).read_bytes())
+    places = st.lists(st.integers(0, len(whole) - 1), max_size=8)
+    if data.draw(st.booleans()):
+        for place in data.draw(places):
+            whole[place] ^= data.draw(st.integers(1, 255))
+        content = bytes(whole[: data.draw(st.integers(1, len(whole)))])
+    else:
+        content = bytes(whole[: data.draw(st.sampled_from([0, 4, 12]))]) + data.draw(st.binary(max_size=200))
+    path = originals[0].with_name("any")
+    path.write_bytes(content)
+    try:
+        clip = decode(path, 3, 1000)
+    except BadVideo:
+        return
+    assert len(clip.frames) == len(clip.times) == 3
+
+
+def test_cached_frames_are_the_same_at_every_use_and_need_no_video(tmp_path: Path) -> None:
+    path = film(tmp_path / "a.mp4")
+    sha256 = digest(path)
+    first = FrameCache(tmp_path / "cache").clip(path, sha256, 5, 5000)
+    direct = decode(path, 5, 5000)
+    assert np.abs(first.frames.astype(int) - direct.frames).mean() < 3
+    assert (first.times, first.fps, first.seconds) == (direct.times, direct.fps, direct.seconds)
+    path.unlink()
+    later = FrameCache(tmp_path / "cache").clip(path, sha256, 5, 5000)
+    assert np.array_equal(later.frames, first.frames)
+    assert (later.times, later.fps, later.seconds) == (first.times, first.fps, first.seconds)
+    with pytest.raises(BadVideo, match="missing"):  # another sampling is another entry
+        FrameCache(tmp_path / "cache").clip(path, sha256, 6, 5000)
+
+
+def test_a_damaged_entry_is_made_again(tmp_path: Path) -> None:
+    path, cache = film(tmp_path / "a.mp4"), FrameCache(tmp_path / "cache")
+    sha256 = digest(path)
+    good = cache.clip(path, sha256, 4, 5000)
+    cache.clip(path, sha256, 3, 5000)
+    (entry,) = (tmp_path / "cache").rglob("*-4x*.safetensors")
+    (other,) = (tmp_path / "cache").rglob("*-3x*.safetensors")
+    whole = entry.read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 1
+    retold = whole.replace(b'fps\\": 30.0', b'fps\\": 31.0')
+    assert retold != whole
+    for damage in (b"", b"junk", whole[:-10], whole + b"x", bytes(flipped), retold, other.read_bytes()):
+        entry.write_bytes(damage)
+        again = cache.clip(path, sha256, 4, 5000)
+        assert np.array_equal(again.frames, good.frames)
+        assert (again.times, again.fps) == (good.times, good.fps)
+        assert entry.read_bytes() == whole
+    assert sorted(file.name for file in entry.parent.iterdir()) == sorted([entry.name, other.name])
+
+
+def test_a_video_that_changed_is_not_cached(tmp_path: Path) -> None:
+    path, cache = film(tmp_path / "a.mp4", 10), FrameCache(tmp_path / "cache")
+    sha256 = digest(path)
+    shutil.copy(film(tmp_path / "b.mp4", 20), path)
+    with pytest.raises(BadVideo, match="unreadable: changed since it was checked"):
+        cache.clip(path, sha256, 4, 5000)
+    assert not list((tmp_path / "cache").rglob("*.*"))
+
+
+def test_one_cache_for_many_at_once(tmp_path: Path) -> None:
+    path = film(tmp_path / "a.mp4", 10)
+    sha256 = digest(path)
+    with ThreadPoolExecutor(4) as pool:
+        clips = list(pool.map(lambda _: FrameCache(tmp_path / "cache").clip(path, sha256, 4, 5000), range(8)))
+    assert all(np.array_equal(clip.frames, clips[0].frames) for clip in clips)
+    assert len(list((tmp_path / "cache").rglob("*.*"))) == 1
+
+
+def test_the_default_cache_is_in_the_users_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert default_cache_dir().name == "frames"
+    assert default_cache_dir().parent.name == "videostar"

@@ -1,0 +1,43 @@
+"""What a video file is, once it is known to be one."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from videostar.video.container import open_file
+from videostar.video.timeline import measure
+
+
+@dataclass(frozen=True)
+class VideoFacts:
+    """A video file that opens, is within the budgets, is as long as it says, and shows its first picture."""
+
+    seconds: float  # from when the first picture appears until the last one goes
+    fps: float  # pictures per second, on average
+    width: int  # pixels of a picture as stored: neither turned nor stretched for display
+    height: int
+    frames: int | None  # as declared in the file, if declared
+    codec: str  # ffmpeg's name, such as "h264"
+    sha256: str  # hexadecimal, of the whole file
+    bytes: int
+
+
+def probe(path: Path) -> VideoFacts:
+    """Reads all of the file once for its digest and once for its timeline, and decodes one picture. Raises BadVideo."""
+    with open_file(path) as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        found = measure(file)
+        size = os.fstat(file.fileno()).st_size
+    return VideoFacts(
+        seconds=found.seconds,
+        fps=found.fps,
+        width=found.width,
+        height=found.height,
+        frames=found.declared_frames,
+        codec=found.codec,
+        sha256=sha256,
+        bytes=size,
+    )
