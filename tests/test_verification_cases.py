@@ -1,0 +1,66 @@
+"""Floors on how well verdicts agree with judged cases, and the contract of `videostar verify` as a function."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from videostar.errors import UserError
+from videostar.labels import KINDS, parse_label
+from videostar.labels.cases import judge_file
+
+DATA = Path(__file__).parent / "data"
+
+
+@pytest.mark.parametrize("file", ["verification_dev.jsonl", "verification_own.jsonl"])
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_verdicts_agree_with_judged_cases(file: str, kind: str) -> None:
+    right_yes = wrong_yes = wrong_no = 0
+    wrong = []
+    for line in (DATA / file).read_text(encoding="utf-8").splitlines():
+        case = json.loads(line)
+        if case["label"]["kind"] != kind:
+            continue
+        accepted = parse_label(case["label"]).judge(case["answer"], case.get("prompt")).accepted
+        right_yes += accepted and case["accept"]
+        wrong_yes += accepted and not case["accept"]
+        wrong_no += case["accept"] and not accepted
+        wrong += [case["id"]] * (accepted != case["accept"])
+    if not right_yes + wrong_yes + wrong_no:
+        pytest.skip(f"no case of kind {kind} in {file}")
+    assert right_yes / (right_yes + wrong_yes) >= 0.99, wrong
+    assert right_yes / (right_yes + wrong_no) >= 0.97, wrong
+
+
+def test_verdicts_come_in_order_and_problems_by_line(tmp_path: Path) -> None:
+    label = {"kind": "action", "name": "skiing"}
+    lines = [
+        json.dumps({"id": 1, "label": label, "answer": "He is skiing.", "extra": True}),
+        "{no json",
+        json.dumps([1]),
+        json.dumps({"id": 2, "answer": "x", "label": {"kind": "unheard of"}}),
+        json.dumps({"id": 3, "label": label}),
+        json.dumps({"id": "é\ud800", "label": label, "answer": "He isn't skiing. \ud800"}),
+        json.dumps({"id": 5, "label": label, "answer": 7}),
+    ]
+    (tmp_path / "cases.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    problems = judge_file(tmp_path / "cases.jsonl", tmp_path / "out" / "verdicts.jsonl")
+    verdicts = [json.loads(line) for line in (tmp_path / "out" / "verdicts.jsonl").read_text("utf-8").splitlines()]
+    assert [verdict["id"] for verdict in verdicts] == [1, "é\ud800"]
+    assert verdicts[0] == {"id": 1, "accepted": True, "score": 1.0, "reason": "matched", "parsed": "skiing"}
+    assert verdicts[1]["reason"] == "negated"
+    assert [problem.split(":")[1] for problem in problems] == ["2", "3", "4", "5", "7"]
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["verdicts.jsonl"]
+
+
+def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
+    out = tmp_path / "verdicts.jsonl"
+    out.write_text("old", encoding="utf-8")
+    with pytest.raises(UserError, match="absent"):
+        judge_file(tmp_path / "absent.jsonl", out)
+    with pytest.raises(UserError, match="no ordinary file"):
+        judge_file(out, tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["verdicts.jsonl"]
+    assert out.read_text(encoding="utf-8") == "old"

@@ -1,0 +1,91 @@
+"""Whole or absent: nothing half-written is ever found under its own name.
+
+Everything is written aside (same folder, a name that starts with `.partial-`), fsynced, renamed, and
+the folder that holds it is fsynced. A crash leaves at most a `.partial-` thing, which the next writer
+of the same path removes. Accepted: a crash between two renames leaves the first done; the run's
+manifest is written last and decides what counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace the file at `path` by `text` in one step."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".partial-{path.name}")
+    with aside.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(aside, path)
+    sync_folder(path.parent)
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Replace the file at `path` by `data` as indented JSON."""
+    write_text(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A folder to fill; it takes the place of `path` when the block ends well, and goes away when not."""
+    aside = path.with_name(f".partial-{path.name}")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    try:
+        yield aside
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+    for file in aside.rglob("*"):
+        if file.is_file():
+            with file.open("rb") as handle:
+                os.fsync(handle.fileno())
+        else:
+            sync_folder(file)
+    sync_folder(aside)
+    if path.exists():
+        shutil.rmtree(path)
+    os.replace(aside, path)
+    sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder durable."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def digest(path: Path) -> str:
+    """sha256 of a file, or of a folder's files and their names."""
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    names = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
+    return digest_json({name: digest(path / name) for name in names})
+
+
+def digest_json(data: Any) -> str:
+    """sha256 of a JSON value, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(data, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def below(root: Path, name: str) -> Path | None:
+    """`name` under `root`, or None if it leads out of it, links included, or is no path at all."""
+    path = root / name
+    try:
+        return path if path.resolve().is_relative_to(root.resolve()) else None
+    except (OSError, ValueError):  # too long, a loop of links, a NUL byte
+        return None

@@ -1,0 +1,73 @@
+"""A file of cases judged line by line: the contract of `videostar verify`."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from videostar.errors import UserError
+from videostar.files import sync_folder
+from videostar.labels import Verdict, parse_label
+
+
+def judge_file(cases: Path, out: Path) -> list[str]:
+    """Judges every case of `cases` (one JSON object a line) and writes one verdict a line to `out`, in that order.
+
+    A line that is no case gets no verdict; what is wrong with it is returned, with its line number. `out` is there
+    whole or not at all. Raises UserError when a file cannot be read or written.
+    """
+    problems: list[str] = []
+    if out.exists() and not out.is_file():
+        raise UserError(f"{out} is no ordinary file; name a file to write the verdicts to")
+    aside = out.with_name(f".partial-{out.name}")
+    try:
+        with cases.open("rb") as source:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            with aside.open("w", encoding="utf-8", newline="\n") as target:
+                for verdict in _verdicts(source, cases, problems):
+                    target.write(json.dumps(verdict) + "\n")
+                target.flush()
+                os.fsync(target.fileno())
+        os.replace(aside, out)
+        sync_folder(out.parent)
+    except OSError as error:
+        raise UserError(
+            f"{error.filename or out}: {error.strerror}; name cases that can be read and a file that can be written"
+        ) from None
+    finally:
+        aside.unlink(missing_ok=True)
+    return problems
+
+
+def _verdicts(lines: Iterable[bytes], cases: Path, problems: list[str]) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            case = _case(line)
+            verdict: Verdict = parse_label(case["label"]).judge(case["answer"], case.get("prompt"))
+        except UserError as error:
+            problems.append(f"{cases}:{number}: {error}")
+            continue
+        yield {"id": case["id"], **verdict.as_dict()}
+
+
+def _case(line: bytes) -> Mapping[str, Any]:
+    """The case that a line holds; UserError tells what keeps it from being one."""
+    try:
+        case = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"not JSON ({str(error)[:80]}); write one object a line") from None
+    if not isinstance(case, dict):
+        raise UserError(f"a {type(case).__name__} and no object; a case has `id`, `label` and `answer`")
+    missing = [key for key in ("id", "label", "answer") if key not in case]
+    if missing:
+        raise UserError(f"no `{missing[0]}`; a case has `id`, `label` and `answer`")
+    if not isinstance(case["answer"], str):
+        raise UserError("`answer` is no text; put it in quotes")
+    if case.get("prompt") is not None and not isinstance(case["prompt"], str):
+        raise UserError("`prompt` is no text; put it in quotes or leave it out")
+    return case

@@ -1,0 +1,242 @@
+"""What an answer does with a phrase that it mentions: says it, denies it, leaves it open.
+
+Everything is read from the words around the mention, within its sentence or a little further, so what it costs does
+not grow with the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from itertools import pairwise
+
+from videostar.labels import lexicon
+from videostar.labels.denial import denied
+from videostar.labels.text import SENTENCE_ENDS
+
+_WINDOW = 40  # words of a sentence that are looked at on either side
+
+
+class Status(StrEnum):
+    """How a phrase is meant."""
+
+    SAID = "said"
+    SUPPOSED = "supposed"  # said, but as an appearance or a guess: what follows may overrule it
+    DENIED = "denied"
+    OPEN = "open"  # one of several
+    UNSAID = "unsaid"  # asked, pretended, imagined, only a first impression
+
+
+# These say that it did not come to the action, when only grammar stands between.
+_UNREAL = frozenset(
+    "fail fails failed failing failure pretend pretends pretended pretending pretense pretence feign feigns feigned "
+    "feigning mimic mimics mimicked mimicking mime mimes mimed miming imitate imitates imitated imitating simulate "
+    "simulates simulated simulating refuse refuses refused refusing decline declines declined declining forget "
+    "forgets forgot forgetting avoid avoids avoided avoiding refrain refrains refrained refraining unable prepare "
+    "prepares prepared preparing ready plan plans planned planning want wants wanted wanting intend intends "
+    "intended intending hope hopes hoped hoping wish wishes wished threaten threatens threatened threatening "
+    "hesitate hesitates hesitated almost nearly unlike except unlikely impossible verge".split()
+)
+_LEADS_TO = frozenset(
+    "to at for from be being been a an the of in on it start starting begin beginning do doing perform performing "
+    "go going take taking get getting ever actually even any his her their its our my your instead him that trying "
+    "try attempting attempt attempts vain".split()
+)
+_TRIES = frozenset("try tries tried trying attempt attempts attempted attempting struggle struggles struggled".split())
+_IN_VAIN = frozenset("fails failed fail misses missed unable vain success unsuccessfully gives gave can't".split())
+_TALK = frozenset(
+    "talk talks talked talking speak speaks speaking spoke read reads reading think thinks thinking dream dreams "
+    "dreaming dreamed book article poster story discuss discusses conversation joke jokes ask asks asked song "
+    "lecture lectures".split()
+)
+# First impressions and what others might take it for.
+_THOUGHT = frozenset(
+    "thought assumed expected suspected supposed mistaken mistake mistook confuse confused considered guessed "
+    "tempted imagined".split()
+)
+_WOULD = frozenset("might could would may can".split())
+_THINK = frozenset("think assume believe suppose expect suspect imagine guess mistake take".split())
+_FIRST_SIGHT = frozenset(
+    [("at", "first"), ("first", "glance"), ("first", "sight"), ("first", "impression"), ("first", "look")]
+)
+_CONTRAST = frozenset("but however though although actually yet reality fact instead whereas".split())
+_OVERRULES = frozenset("actually instead reality fact really rather".split())
+_CORRECTS = frozenset("no actually wait correction however but fact reality closer sorry".split())
+
+_TAKES_BACK = frozenset("actually wait correction sorry scratch".split())
+
+_AFFIRMS = frozenset("yes yeah yep indeed correct right exactly absolutely definitely certainly sure".split())
+_REFUTES = frozenset("no nope not".split())
+
+_OR = frozenset(["or", "/", "versus", "vs"])
+_ONE_SIDE = _LEADS_TO | lexicon.EPISTEMIC | lexicon.AUXILIARIES | lexicon.PRONOUNS | lexicon.DETERMINERS
+_NEW_CLAUSE = frozenset("and but so he she they it while with because".split())
+_THESE = frozenset("these those following".split())
+_OPTIONS = frozenset("possible potential candidate candidates options choices possibilities possibly".split())
+_TORN = frozenset("torn decide choose undecided somewhere unsure choice toss toss-up hesitate ambiguous".split())
+_EQUALLY = frozenset("possible plausible conceivable equally".split())
+
+
+def sentence(words: Sequence[str], start: int, end: int) -> tuple[int, int]:
+    """The bounds of the sentence around words[start:end], no further than the window; its mark is words[stop]."""
+    first = max(0, start - _WINDOW)
+    for k in range(start - 1, first - 1, -1):
+        if words[k] in SENTENCE_ENDS:
+            first = k + 1
+            break
+    last = min(len(words), end + _WINDOW)
+    stop = next((k for k in range(end, last) if words[k] in SENTENCE_ENDS), last)
+    return first, stop
+
+
+def read(words: Sequence[str], first: int, start: int, end: int, stop: int) -> Status:
+    """How words[start:end] is meant in its sentence, words[first:stop]."""
+    if stop < len(words) and words[stop] == "?":
+        return _asked(words, stop)
+    before = words[first:start]
+    if denied(words, first, start, end, stop):
+        return Status.DENIED
+    if _unreal(words, first, start, stop) or _imagined(before):
+        return Status.UNSAID
+    if _alternative(before, words[end:stop]):
+        return Status.OPEN
+    if lexicon.EPISTEMIC.isdisjoint(before) and _THOUGHT.isdisjoint(before):
+        return Status.SAID
+    return Status.UNSAID if _first_impression(before) else Status.SUPPOSED
+
+
+def _asked(words: Sequence[str], mark: int) -> Status:
+    """A question says nothing, unless it is answered."""
+    reply = mark + 1
+    while reply < len(words) and words[reply] in SENTENCE_ENDS:
+        reply += 1
+    answer = words[reply : reply + 3]
+    if not answer:
+        return Status.UNSAID
+    if answer[0] in _AFFIRMS:
+        return Status.SAID
+    if answer[0] in _REFUTES:
+        return Status.DENIED
+    short = len(answer) == 2 or (len(answer) == 3 and not answer[2].isalnum())  # "He is." "She does, ..."
+    if short and answer[0] in lexicon.PRONOUNS and answer[1] in lexicon.AUXILIARIES:
+        return Status.DENIED if answer[1] in lexicon.NEGATIONS else Status.SAID
+    return Status.UNSAID
+
+
+def _unreal(words: Sequence[str], first: int, start: int, stop: int) -> bool:
+    """Whether the mention is only pretended, planned, tried or talked about."""
+    tried = False
+    for i in range(start - 1, max(first, start - 6) - 1, -1):
+        word = words[i]
+        if word in _UNREAL:
+            return True
+        if word in ("about", "going") and words[i + 1] == "to":
+            return True
+        if word == "about":
+            return not _TALK.isdisjoint(words[max(first, i - 3) : i])
+        tried = tried or word in _TRIES
+        subject = word in lexicon.PRONOUNS and i > first and words[i - 1] == "that"
+        if not (word in _LEADS_TO or subject or word in lexicon.BE or word in _TRIES or word.endswith("ly")):
+            break
+        if word.endswith("ly") and i > first and words[i - 1] in ("almost", "nearly"):
+            break  # "almost certainly"
+    return tried and not _IN_VAIN.isdisjoint(words[first:stop])
+
+
+def _imagined(before: Sequence[str]) -> bool:
+    """Whether an "if", "whether" or "as though" governs what comes next."""
+    for i in range(len(before) - 1, -1, -1):
+        if before[i] in ("whether", "if", "unless") or (before[i] == "though" and i and before[i - 1] == "as"):
+            return True
+        if before[i] in (",", ";", ":", "but"):
+            return False
+    return False
+
+
+def _alternative(before: Sequence[str], after: Sequence[str]) -> bool:
+    """Whether the mention is one side of an "or", one of a list, or one of several that are possible."""
+    if after and (after[0] in _OR or (after[0] in (",", "(") and after[1:2] and after[1] in _OR)):
+        return True
+    side = len(before)
+    while side and before[side - 1] in _ONE_SIDE and before[side - 1] not in _OR:
+        side -= 1
+    if side and before[side - 1] in _OR:
+        return True
+    if "either" in before:
+        either = len(before) - 1 - before[::-1].index("either")
+        if "or" in before[either:] or "or" in after:
+            return True
+    if "between" in before and not _TORN.isdisjoint(before):
+        return True
+    if ("and" in before or "and" in after) and not _EQUALLY.isdisjoint(after):
+        return True
+    if not ((after and after[0] == ",") or (before and before[-1] == ",")):
+        return False
+    if not _OPTIONS.isdisjoint(before) or any(a == "of" and b in _THESE for a, b in pairwise(before)):
+        return True
+    return bool(after) and after[0] == "," and _list_ends_in_or(after)
+
+
+def _list_ends_in_or(after: Sequence[str]) -> bool:
+    """Whether ", Y or Z" follows: short items between commas, and an "or"."""
+    length = 0
+    for word in after:
+        if word == "or":
+            return True
+        length = 0 if word == "," else length + 1
+        if length > 5 or word in _NEW_CLAUSE:
+            return False
+    return False
+
+
+def _first_impression(before: Sequence[str]) -> bool:
+    """Whether an appearance is put as one that did not last: "I thought", "at first glance it seems"."""
+    clause = before[len(before) - before[::-1].index(",") :] if "," in before else before
+    if not _THOUGHT.isdisjoint(clause) or "mistaken" in before or "confused" in before:
+        return True
+    pairs = set(pairwise(before))
+    if any(a in _WOULD and b in _THINK for a, b in pairs):
+        return True
+    return ("initially" in before or not pairs.isdisjoint(_FIRST_SIGHT)) and not lexicon.EPISTEMIC.isdisjoint(before)
+
+
+def overruled(words: Sequence[str], end: int) -> bool:
+    """Whether what was supposed before `end` is soon set right: "but it is in fact ..."."""
+    contrast = False
+    for word in words[end : end + 30]:
+        if word in _OVERRULES and (contrast or word == "actually"):
+            return True
+        contrast = contrast or word in _CONTRAST
+    return False
+
+
+def corrected(words: Sequence[str], end: int) -> bool:
+    """Whether what was said before `end` is soon taken back: a sentence "Actually, ..." or "No, wait: ..."."""
+    following = words[end : end + _WINDOW]
+    return not _TAKES_BACK.isdisjoint(following) and any(
+        word in _TAKES_BACK and (mark in SENTENCE_ENDS or (mark == "," and word == "wait"))
+        for mark, word in pairwise(following)
+    )
+
+
+def corrects(words: Sequence[str], start: int, end: int) -> bool:
+    """Whether a denial at words[start:end] takes back what was said before it: "no, he is not"."""
+    first, _ = sentence(words, start, end)
+    return not _CORRECTS.isdisjoint(words[max(0, first - 3) : start])
+
+
+def is_guess(words: Sequence[str], start: int) -> bool:
+    """Whether what stands at `start` is no more than a guess ("might be"), weaker than an appearance ("seems")."""
+    first, _ = sentence(words, start, start)
+    return not lexicon.MODALS.isdisjoint(words[first:start])
+
+
+def guesses(words: Sequence[str], start: int, end: int) -> int:
+    """How many separate guesses ("could be", "maybe") the sentences around words[start:end] make."""
+    first, stop = sentence(words, start, end)
+    if first:
+        first = sentence(words, first - 1, first - 1)[0]
+    if stop < len(words):
+        stop = sentence(words, stop + 1, stop + 1)[1]
+    places = [k for k in range(first, stop) if words[k] in lexicon.MODALS]
+    return sum(not k or place - places[k - 1] > 2 for k, place in enumerate(places))
