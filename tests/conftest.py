@@ -1,0 +1,66 @@
+"""A small demo world, a cache of its own for every test session, and the command line as users call it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from commands import Command, command
+
+#: A pipeline of seconds on the small world: few steps, and every stage for real.
+QUICK = {
+    "extends": "demo",
+    "rounds": 2,
+    "engine": {"batch_size": 16},
+    "training": {"epochs": 1, "batch_size": 16},
+}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+    os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data manifest of a world of 32 training and 16 held-out clips, and 32 to mix in, all written."""
+    from videostar.demo.build import build_world
+    from videostar.progress import silent
+    from videostar.samples import World
+
+    folder = tmp_path_factory.mktemp("world")
+    sizes = {"train_per_action": 2, "test_per_action": 1, "mix": 32, "seed": 7}
+    build_world(folder / "clips_and_labels", World.model_validate(sizes), silent("world"), ("train", "test", "mix"))
+    manifest = {
+        "root": "clips_and_labels",
+        "rows": {"train": "train.csv", "test": "test.csv"},
+        "world": sizes,
+    }
+    path = folder / "small.yaml"
+    path.write_text(yaml.safe_dump(manifest))
+    return path
+
+
+@pytest.fixture(scope="session")
+def quick(world: Path) -> Path:
+    """A pipeline of seconds on the small world."""
+    path = world.parent / "quick.yaml"
+    mix = {"data": str(world.parent / "clips_and_labels" / "mix.jsonl")}
+    path.write_text(yaml.safe_dump({**QUICK, "data": str(world), "mix": mix}))
+    return path
+
+
+@pytest.fixture
+def videostar(tmp_path: Path) -> Command:
+    """`videostar(*arguments)` in a child process whose working folder is `tmp_path`."""
+
+    def run(*arguments: object, timeout: float = 600) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command(*arguments), cwd=tmp_path, capture_output=True, text=True, timeout=timeout, check=False
+        )
+
+    return run

@@ -1,0 +1,72 @@
+"""What the embedded model learned from holds neither a target's name nor a name beside a target's path."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from videostar.demo.language import read
+from videostar.demo.pretrain import PretrainingData, draw_pool, tokenizer_texts
+from videostar.demo.world import KNOWN, TARGETS
+from videostar.resources import EMBEDDED
+
+LINKS = {"a", "an", "the", "over", "under", "out", "on", "of", "with", "u"}
+
+
+@pytest.fixture(scope="module")
+def data() -> PretrainingData:
+    return PretrainingData(draw_pool(6_000, seed=0), count=20_000, seed=1)
+
+
+def words(text: str) -> set[str]:
+    return set(re.findall(r"[a-z]+", text.lower()))
+
+
+def test_no_word_of_a_target_is_learned_from(data: PretrainingData) -> None:
+    learned = set().union(*(words(f"{e.question} {e.answer}") for e in (data[i] for i in range(len(data)))))
+    for name in TARGETS:
+        assert not (words(name) - LINKS) & learned, name
+
+
+def test_no_name_stands_beside_a_targets_path(data: PretrainingData) -> None:
+    targets = set(TARGETS.values())
+    seen = {"describe": 0, "named": 0}
+    for index in range(len(data)):
+        example = data[index]
+        if example.scene is None:
+            continue
+        path = data.scenes[example.scene].path
+        if "the action is" in f"{example.question} {example.answer}".lower():
+            seen["named"] += 1
+            assert path not in targets
+        elif path in targets:
+            seen["describe"] += 1
+    assert seen["named"] > 5_000
+    assert seen["describe"] > 100, "targets' paths are described, without a name: the check above sees them"
+
+
+def test_answers_are_true_of_their_scenes(data: PretrainingData) -> None:
+    for index in range(2_000):
+        example = data[index]
+        if example.scene is not None:
+            scene, said = data.scenes[example.scene], read(example.answer)
+            assert (said.colour, said.shape, said.path) == (scene.colour, scene.shape, scene.path)
+
+
+def test_known_actions_are_learned_by_name(data: PretrainingData) -> None:
+    named = {
+        name for i in range(3_000) for name in KNOWN if data[i].task == "known" and data[i].answer.endswith(f"{name}.")
+    }
+    assert named == set(KNOWN)
+
+
+def test_the_shipped_tokenizer_came_from_these_texts_alone(data: PretrainingData) -> None:
+    """No token of the shipped vocabulary holds a target's word, so none was among the tokenizer's texts often."""
+    vocabulary = json.loads((EMBEDDED / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"]
+    tokens = {token.strip("Ġ").lower() for token in vocabulary}
+    for name in TARGETS:
+        assert not {word for word in words(name) - LINKS if len(word) > 3} & tokens, name
+    texts = set().union(*(words(text) for _, text in zip(range(5_000), tokenizer_texts(data), strict=False)))
+    assert not texts & {word for name in TARGETS for word in words(name) - LINKS}

@@ -1,0 +1,103 @@
+"""The demo world: seeded, real files, and labels that are motions."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from videostar.demo.build import build_world
+from videostar.demo.language import describe, made_up_name, read
+from videostar.demo.world import KNOWN, PATHS, TARGETS, draw_scene
+from videostar.errors import UserError
+from videostar.progress import silent
+from videostar.samples import World
+
+
+def test_known_and_target_actions_are_apart() -> None:
+    assert len(KNOWN) >= 8
+    assert len(TARGETS) >= 12
+    assert not set(KNOWN) & set(TARGETS)
+    paths = [*KNOWN.values(), *TARGETS.values()]
+    assert len(set(paths)) == len(paths)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 2**32), st.sampled_from(PATHS))
+def test_the_object_stays_in_the_picture_and_goes_as_said(seed: int, path: tuple[str, str, str]) -> None:
+    rng = np.random.default_rng(seed)
+    scene = draw_scene(rng, path)
+    where = scene.position(np.linspace(0, 1, 50))
+    assert (where > 0).all()
+    assert (where < 1).all()
+    said = read(describe(scene, rng))
+    assert (said.colour, said.shape, said.path) == (scene.colour, scene.shape, scene.path)
+    assert 2 <= scene.seconds <= 4
+
+
+@given(st.integers(0, 2**32))
+def test_made_up_names_are_no_targets(seed: int) -> None:
+    name = made_up_name(np.random.default_rng(seed))
+    assert name.strip() == name != ""
+    assert name not in TARGETS
+
+
+def test_the_same_seed_gives_the_same_bytes(world: Path, tmp_path: Path) -> None:
+    sizes = World(train_per_action=2, test_per_action=1, mix=32, seed=7)
+    build_world(tmp_path / "again", sizes, silent(""), ("train", "test", "mix"))
+    assert _digests(tmp_path / "again") == _digests(world.parent / "clips_and_labels")
+
+
+def test_clips_are_h264_of_mixed_rates_and_sizes(world: Path) -> None:
+    root = world.parent / "clips_and_labels"
+    rates, sizes = set(), set()
+    for path in sorted((root / "clips").rglob("*.mp4")):
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            assert stream.codec_context.name == "h264"
+            assert 1.8 <= float(stream.duration * stream.time_base) <= 4.2
+            rates.add(stream.average_rate)
+            sizes.add((stream.width, stream.height))
+    assert len(rates) >= 5
+    assert len(sizes) >= 5
+
+
+def test_splits_share_no_clip_and_hold_every_target(world: Path) -> None:
+    root = world.parent / "clips_and_labels"
+    rows = {}
+    for split in ("train", "test"):
+        with (root / f"{split}.csv").open() as file:
+            rows[split] = list(csv.DictReader(file))
+        assert {row["label"] for row in rows[split]} == set(TARGETS)
+    digests = {split: {_digest(root / row["video"]) for row in rows[split]} for split in rows}
+    assert not digests["train"] & digests["test"]
+
+
+def test_instructions_mixed_in_name_no_target(world: Path) -> None:
+    text = (world.parent / "clips_and_labels" / "mix.jsonl").read_text()
+    assert len(text.splitlines()) == 32
+    assert not any(name in text for name in TARGETS)
+    assert all(set(json.loads(line)) == {"messages", "videos"} for line in text.splitlines())
+
+
+def test_another_world_in_the_folder_is_refused(world: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="other sizes"):
+        build_world(world.parent / "clips_and_labels", World(seed=8), silent(""))
+    (tmp_path / "thesis.docx").write_text("mine")
+    with pytest.raises(UserError, match="no demo world"):
+        build_world(tmp_path, World(), silent(""))
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _digests(root: Path) -> dict[str, str]:
+    return {path.relative_to(root).as_posix(): _digest(path) for path in root.rglob("*") if path.is_file()}

@@ -1,0 +1,54 @@
+"""The paper's ablations on the demo world: `python -m videostar.demo.ablations --out runs/ablations`.
+
+Runs the demo pipeline and every pipeline of `pipelines/ablations/` (runs that are done are not run
+again) and prints one table: held-out label accuracy by round, and how true the last model's free
+descriptions of held-out clips are.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from videostar.commands import start
+from videostar.config import load_pipeline
+from videostar.demo.measure import free_descriptions
+from videostar.demo.report import test_videos, world_root
+from videostar.resources import resource_names
+from videostar.run import read_manifest
+
+
+def main() -> None:
+    """Run what is not done yet and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("runs/ablations"), help="the folder of the runs")
+    parser.add_argument("--set", dest="overrides", action="append", default=[], help="a setting of them all")
+    args = parser.parse_args()
+
+    pipelines = ["demo", *(name for name in resource_names("pipelines") if name.startswith("ablations/"))]
+    table = Table(title="ablations: held-out label accuracy, and free descriptions that are true")
+    rounds = 0
+    rows = []
+    for name in pipelines:
+        settings = load_pipeline(name, dotted=args.overrides)
+        rounds = max(rounds, settings.rounds)
+        folder = args.out / Path(name).name
+        start(settings, folder)
+        manifest = read_manifest(folder / "manifest.json")
+        root = world_root(settings)
+        accuracies = [manifest.stages[f"{n:02}/evaluate"].facts["accuracy"] for n in range(settings.rounds + 1)]
+        adapters = sorted(folder.glob("rounds/*/adapter"))
+        told = free_descriptions(settings, adapters[-1] if adapters else None, root, test_videos(root))
+        rows.append([Path(name).name, *(f"{accuracy:.1%}" for accuracy in accuracies), told.shares()[-1]])
+    for column in ("pipeline", "base", *(f"round {n}" for n in range(1, rounds + 1)), "descriptions"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

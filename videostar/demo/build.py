@@ -1,0 +1,156 @@
+"""Writes the demo world to disk: H.264 clips, their labels by split, and an instruction set to mix in.
+
+    demo_world/
+      world.json               the sizes and seed that it is made with
+      clips/train/0000.mp4     clips/test/...   clips/mix/...
+      truth/train.jsonl        what each clip shows: for measuring alone, the cycle never reads it
+      train.csv  test.csv      video,label
+      mix.jsonl                messages + videos: descriptions, and explanations of made-up names
+
+A part (train, test, mix) is there when its last file is: the one in the two bottom lines.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import av
+import numpy as np
+
+from videostar.demo.language import DESCRIBE_QUESTIONS, describe, explain, made_up_name
+from videostar.demo.render import render
+from videostar.demo.world import PATHS, TARGETS, Scene, draw_scene
+from videostar.errors import UserError
+from videostar.files import write_json, write_text
+from videostar.progress import Tick
+from videostar.yaml_files import load_mapping
+
+if TYPE_CHECKING:
+    from videostar.samples import World
+
+Part = Literal["train", "test", "mix"]
+_PARTS: tuple[Part, ...] = ("train", "test", "mix")
+_INDEX = {"train": "train.csv", "test": "test.csv", "mix": "mix.jsonl"}
+
+
+def build_world(root: Path, world: World, tick: Tick, parts: tuple[Part, ...] = ("train", "test")) -> None:
+    """Fill the folder `root` with those parts of a world of these sizes that it does not hold already.
+
+    The same sizes and seed give the same bytes. A clip that is deleted later is not written again.
+    Raises UserError when `root` holds something else.
+    """
+    asked = {"format": 1, **world.model_dump()}
+    marker = root / "world.json"
+    if marker.is_file():
+        if load_mapping(marker) != asked:
+            raise UserError(f"{root}: holds a world of other sizes; delete it or give the data manifest another root")
+    elif root.is_dir() and any(root.iterdir()):
+        raise UserError(f"{root}: is not empty and no demo world; give the data manifest another root")
+    else:
+        write_json(marker, asked)
+    missing = {part: _plan(world, part) for part in parts if not (root / _INDEX[part]).is_file()}
+    clips = [clip for planned in missing.values() for clip in planned]
+    for part in missing:
+        (root / "clips" / part).mkdir(parents=True, exist_ok=True)
+    with ProcessPoolExecutor() as pool:
+        jobs = pool.map(write_clip, [root / clip.video for clip in clips], [clip.scene for clip in clips], chunksize=8)
+        for done, _ in enumerate(jobs, start=1):
+            tick(done, len(clips))
+    for part, planned in missing.items():
+        truth = ({"video": clip.video, **asdict(clip.scene)} for clip in planned)
+        write_text(root / "truth" / f"{part}.jsonl", "".join(json.dumps(row) + "\n" for row in truth))
+        write_text(root / _INDEX[part], _instructions(planned, world.seed) if part == "mix" else _labels(planned))
+
+
+def instruction_set(tick: Tick) -> Path:
+    """The file to mix in of the world that `data_manifests/demo.yaml` describes, which is built if need be."""
+    from videostar import samples
+
+    manifest, folder, _ = samples.load_manifest("demo")
+    root = folder / manifest.root
+    build_world(root, manifest.world or samples.World(), tick, parts=("mix",))
+    return root / "mix.jsonl"
+
+
+@dataclass(frozen=True)
+class _Clip:
+    video: str  # path below the root
+    scene: Scene
+    label: str
+
+
+def _plan(world: World, part: Part) -> list[_Clip]:
+    """Every clip of a part; those to mix in have made-up labels and no target's path."""
+    rng = np.random.default_rng((world.seed, _PARTS.index(part)))
+    if part == "mix":
+        targets = set(TARGETS.values())
+        others = [path for path in PATHS if path not in targets]
+        chosen = [(made_up_name(rng), others[rng.integers(len(others))]) for _ in range(world.mix)]
+    else:
+        count = world.train_per_action if part == "train" else world.test_per_action
+        chosen = [action for _ in range(count) for action in TARGETS.items()]
+        rng.shuffle(chosen)
+    return [
+        _Clip(f"clips/{part}/{index:04}.mp4", draw_scene(rng, path), label)
+        for index, (label, path) in enumerate(chosen)
+    ]
+
+
+def _labels(clips: list[_Clip]) -> str:
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["video", "label"])
+    rows.writerows((clip.video, clip.label) for clip in clips)
+    return text.getvalue()
+
+
+def _instructions(clips: list[_Clip], seed: int) -> str:
+    """Descriptions and explanations of made-up names, by turns: what the base model was taught, and no target."""
+    from videostar.prompts import load_prompts
+
+    rng = np.random.default_rng((seed, len(_PARTS)))
+    prompts = load_prompts("action")
+    lines = []
+    for index, clip in enumerate(clips):
+        if index % 2 == 0:
+            question = DESCRIBE_QUESTIONS[rng.integers(len(DESCRIBE_QUESTIONS))]
+            answer = describe(clip.scene, rng)
+        else:
+            asked = prompts.questions[rng.integers(len(prompts.questions))]
+            hinted = prompts.rationalise[rng.integers(len(prompts.rationalise))]
+            question = prompts.render(hinted, question=asked, label=clip.label)
+            answer = explain(clip.scene, clip.label, rng)
+        messages = [
+            {"role": "user", "content": [{"type": "video"}, {"type": "text", "text": question}]},
+            {"role": "assistant", "content": [{"type": "text", "text": answer}]},
+        ]
+        lines.append(json.dumps({"messages": messages, "videos": [clip.video]}) + "\n")
+    return "".join(lines)
+
+
+def write_clip(path: Path, scene: Scene) -> None:
+    """Render a scene whole and encode it as H.264, with a GOP and quality drawn from its seed."""
+    rng = np.random.default_rng((scene.seed, 1))
+    count = scene.frame_count
+    frames = render(scene, (np.arange(count) + 0.5) / count)
+    options = {
+        "preset": "veryfast",
+        "threads": "1",
+        "x264-params": "no-mbtree=1",  # with it, x264's AVX-512 code gives other bytes from run to run
+        "crf": str(rng.integers(17, 27)),
+        "g": str(rng.choice([6, 12, 250])),
+    }
+    with av.open(str(path), "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=Fraction(scene.fps).limit_denominator(1000), options=options)
+        stream.width, stream.height = scene.size
+        stream.pix_fmt = "yuv420p"
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())

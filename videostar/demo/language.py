@@ -1,0 +1,103 @@
+"""What can be said of a scene, and whether what was said is true.
+
+The embedded model learns this language from its pretraining alone; `read` undoes `describe`, so that
+the truth of a model's answers can be counted. Nothing here is used by the cycle itself.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from videostar.demo.world import COLOURS, DIRECTIONS, SHAPES, TARGETS, Motion, Scene
+
+DESCRIBE_QUESTIONS: tuple[str, ...] = (
+    "Describe the video.",
+    "What do you see?",
+    "What moves here, and how?",
+    "Tell me what the object does.",
+)
+_DESCRIPTIONS: tuple[str, ...] = (
+    "{thing} {0}, then {1}, then {2}.",
+    "There is {thing}. First it {0}, then it {1}, and then it {2}.",
+    "We see {thing} that first {0}, then {1}, and finally {2}.",
+)
+_CONCLUSIONS: tuple[str, ...] = (
+    "The action is {name}.",
+    "So the action is {name}.",
+    "This shows that the action is {name}.",
+)
+
+
+def _motion(direction: str) -> str:
+    return "stays still" if direction == "still" else f"moves {direction}"
+
+
+def describe(scene: Scene, rng: np.random.Generator) -> str:
+    """One true sentence or two about `scene`."""
+    article = "an" if scene.colour[0] in "aeiou" else "a"
+    text = _DESCRIPTIONS[rng.integers(len(_DESCRIPTIONS))].format(
+        *map(_motion, scene.path), thing=f"{article} {scene.colour} {scene.shape}"
+    )
+    return text[0].upper() + text[1:]
+
+
+def explain(scene: Scene, name: str, rng: np.random.Generator) -> str:
+    """A true description that ends by naming the action."""
+    return f"{describe(scene, rng)} {_CONCLUSIONS[rng.integers(len(_CONCLUSIONS))].format(name=name)}"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What an answer states of a clip; None where it states nothing readable."""
+
+    colour: str | None
+    shape: str | None
+    path: Motion | None
+
+
+_COLOUR = re.compile(rf"\b({'|'.join(COLOURS)})\b")
+_SHAPE = re.compile(rf"\b({'|'.join(SHAPES)})\b")
+_MOTION = re.compile(rf"\bmoves ({'|'.join(d for d in DIRECTIONS if d != 'still')})\b|\bstays (still)\b")
+
+
+def read(answer: str) -> Claim:
+    """The first colour and shape and, if exactly three motions are stated, the path."""
+    colour, shape = _COLOUR.search(answer), _SHAPE.search(answer)
+    legs = [a or b for a, b in _MOTION.findall(answer)]
+    path: Motion | None = (legs[0], legs[1], legs[2]) if len(legs) == 3 else None
+    return Claim(colour and colour[1], shape and shape[1], path)
+
+
+_VOWELS, _CONSONANTS = "aeiou", "bcdfghjklmnpqrstvwxyz"
+_SYLLABLES = ("C", "CV", "CVC", "VC", "CCV", "CVCC", "V")
+_LINKS = ("", "", "", "a ", "an ", "the ", "over a ", "under the ", "with a ", "on the ", "out of the ")
+
+
+def made_up_name(rng: np.random.Generator) -> str:
+    """A name for an action in words that do not exist, from syllables or loose letters; never a target's word."""
+    words = [_made_up_word(rng) for _ in range(rng.choice([1, 2, 3], p=[0.3, 0.5, 0.2]))]
+    if rng.uniform() < 0.7:
+        words[0] += "ing"
+    if len(words) > 1:
+        words[1] = _LINKS[rng.integers(len(_LINKS))] + words[1]
+    name = " ".join(words)
+    return made_up_name(rng) if set(re.findall(r"\w+", name)) & _TARGET_WORDS else name
+
+
+def _made_up_word(rng: np.random.Generator) -> str:
+    if rng.uniform() < 0.3:
+        letters = _VOWELS + _CONSONANTS
+        word = "".join(letters[i] for i in rng.integers(len(letters), size=rng.integers(3, 9)))
+        return word if rng.uniform() < 0.8 else f"{word[:2]}-{word[2:]}"
+    pattern = "".join(_SYLLABLES[i] for i in rng.integers(len(_SYLLABLES), size=rng.integers(1, 4)))
+    word = "".join(
+        _VOWELS[rng.integers(5)] if kind == "V" else _CONSONANTS[rng.integers(len(_CONSONANTS))] for kind in pattern
+    )
+    return word if len(word) > 2 else _made_up_word(rng)
+
+
+_LINK_WORDS = {"a", "an", "the", "over", "under", "with", "on", "out", "of"}
+_TARGET_WORDS = {word for name in TARGETS for word in re.findall(r"\w+", name)} - _LINK_WORDS

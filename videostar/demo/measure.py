@@ -1,0 +1,85 @@
+"""How true are answers about the world's clips? The cycle never asks; only the demo's reports do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from videostar.config import Pipeline
+from videostar.demo.language import DESCRIBE_QUESTIONS, read
+from videostar.engines import Request, open_engine
+from videostar.files import digest
+from videostar.video.cache import FrameCache, default_cache_dir
+from videostar.video.clip import Clip
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What a clip shows."""
+
+    colour: str
+    shape: str
+    path: tuple[str, ...]
+
+
+@dataclass
+class Score:
+    """How many of `n` answers are true in each respect, and in all of them."""
+
+    n: int = 0
+    colour: int = 0
+    shape: int = 0
+    path: int = 0
+    all: int = 0
+
+    def add(self, answer: str, truth: Truth) -> None:
+        """Count one answer."""
+        said = read(answer)
+        right = said.colour == truth.colour, said.shape == truth.shape, said.path == truth.path
+        self.n += 1
+        self.colour += right[0]
+        self.shape += right[1]
+        self.path += right[2]
+        self.all += all(right)
+
+    def shares(self) -> list[str]:
+        """Colour, shape, path and all of them, as percentages."""
+        return [f"{part / self.n:.1%}" if self.n else "-" for part in (self.colour, self.shape, self.path, self.all)]
+
+
+def load_truth(root: Path) -> dict[str, Truth]:
+    """The truth of every clip of the world in the folder `root`, by path below it."""
+    lines = [line for part in (root / "truth").glob("*.jsonl") for line in part.read_text().splitlines()]
+    return {row["video"]: Truth(row["colour"], row["shape"], tuple(row["path"])) for row in map(json.loads, lines)}
+
+
+def score(answers: Iterable[tuple[str, str]], truth: dict[str, Truth]) -> Score:
+    """Score (video, answer) pairs."""
+    total = Score()
+    for video, answer in answers:
+        total.add(answer, truth[video])
+    return total
+
+
+def ask(settings: Pipeline, adapter: Path | None, root: Path, asked: Sequence[tuple[str, str]]) -> list[str]:
+    """Answers to (video, question) pairs, videos below `root`."""
+    cache = FrameCache(default_cache_dir())
+
+    def load(video: str) -> Clip:
+        path = root / video
+        return cache.clip(path, digest(path), settings.video.frames, settings.video.max_pixels)
+
+    with ThreadPoolExecutor() as pool:
+        clips = list(pool.map(load, [video for video, _ in asked]))
+    engine = open_engine(settings, adapter)
+    return engine.answer([Request(question, clip) for (_, question), clip in zip(asked, clips, strict=True)])
+
+
+def free_descriptions(settings: Pipeline, adapter: Path | None, root: Path, videos: Sequence[str]) -> Score:
+    """How true the model's descriptions are when it is only asked to describe."""
+    asked = [(video, DESCRIBE_QUESTIONS[i % len(DESCRIBE_QUESTIONS)]) for i, video in enumerate(videos)]
+    answers = ask(settings, adapter, root, asked)
+    return score(zip(videos, answers, strict=True), load_truth(root))

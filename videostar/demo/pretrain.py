@@ -1,0 +1,218 @@
+"""Trains the embedded model from nothing: `python -m videostar.demo.pretrain --out DIR`.
+
+First the vision tower alone learns where the object is (`videostar/demo/grounding.py`). What the language
+model then learns from, all drawn by seed:
+
+- descriptions of clips of any path, by questions that name no action;
+- the known actions, asked as the cycle asks (`prompts/action.yaml`);
+- "the action is W, explain": made-up words and known names as W, on clips of any path but the targets';
+- text alone: names repeated, which is where copying is learned fastest.
+
+No target's name, and no name beside a target's path, is among it (`tests/test_pretraining_data.py`).
+Left out: clips are not encoded as H.264 here but sent through JPEG at random quality, which costs a
+tenth; what the model makes of real files is measured by `python -m videostar.demo.exam`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from transformers import Trainer, TrainingArguments, set_seed
+
+from videostar.chat import Chat, Turn
+from videostar.demo.grounding import Grounding, GroundingCollator
+from videostar.demo.language import DESCRIBE_QUESTIONS, describe, explain, made_up_name
+from videostar.demo.model import FRAMES, SIDE, make_model, make_processor
+from videostar.demo.render import render
+from videostar.demo.world import KNOWN, PATHS, TARGETS, Scene, draw_scene
+from videostar.prompts import load_prompts
+from videostar.video.clip import Clip
+
+BATCH, GROUNDING_BATCH = 48, 64
+#: Shares of the tasks in what is learned from.
+TASKS = {"describe": 0.27, "known": 0.13, "explain": 0.45, "repeat": 0.15}
+
+
+@dataclass(frozen=True)
+class Example:
+    """One thing to learn: a question, its answer and, unless it is text alone, a scene."""
+
+    task: str
+    question: str
+    answer: str
+    scene: int | None
+
+
+class PretrainingData(torch.utils.data.Dataset[Example]):
+    """`count` examples over a pool of scenes, each drawn from the seed and its index."""
+
+    def __init__(self, scenes: list[Scene], count: int, seed: int) -> None:
+        self.scenes, self.count, self.seed = scenes, count, seed
+        known, targets = set(KNOWN.values()), set(TARGETS.values())
+        self.nameable = [i for i, scene in enumerate(scenes) if scene.path not in targets]
+        self.known = [i for i, scene in enumerate(scenes) if scene.path in known]
+        self.prompts = load_prompts("action")
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> Example:
+        rng = np.random.default_rng((self.seed, index))
+        task = str(rng.choice(list(TASKS), p=list(TASKS.values())))
+        if task == "repeat":
+            names = "; ".join(made_up_name(rng) for _ in range(3))
+            return Example(task, f"Repeat: {names}", names, None)
+        pool: Any = {"describe": range(len(self.scenes)), "known": self.known, "explain": self.nameable}[task]
+        index = int(pool[rng.integers(len(pool))])
+        scene = self.scenes[index]
+        if task == "describe":
+            question = DESCRIBE_QUESTIONS[rng.integers(len(DESCRIBE_QUESTIONS))]
+            return Example(task, question, describe(scene, rng), index)
+        question = self.prompts.questions[rng.integers(len(self.prompts.questions))]
+        if task == "known":
+            name = next(name for name, path in KNOWN.items() if path == scene.path)
+            return Example(task, question, explain(scene, name, rng), index)
+        name = str(rng.choice(list(KNOWN))) if rng.uniform() < 0.1 else made_up_name(rng)
+        forms = self.prompts.rationalise
+        hinted = self.prompts.render(forms[rng.integers(len(forms))], question=question, label=name)
+        return Example(task, hinted, explain(scene, name, rng), index)
+
+
+def draw_pool(count: int, seed: int) -> list[Scene]:
+    """Scenes for pretraining: a third of known actions, the rest of any path."""
+    rng = np.random.default_rng(seed)
+    known = list(KNOWN.values())
+    return [
+        draw_scene(rng, known[rng.integers(len(known))] if i % 3 == 0 else PATHS[rng.integers(len(PATHS))])
+        for i in range(count)
+    ]
+
+
+def model_view(scene: Scene) -> np.ndarray:
+    """The frames that the model would see of `scene`, near enough: uint8 [FRAMES, SIDE, SIDE, 3]."""
+    quality = 40 + scene.seed % 55
+    frames = []
+    for frame in render(scene, (np.arange(FRAMES) + 0.5) / FRAMES):
+        coded = io.BytesIO()
+        Image.fromarray(frame).save(coded, "JPEG", quality=quality)
+        frames.append(np.asarray(Image.open(coded).resize((SIDE, SIDE), Image.Resampling.BICUBIC)))
+    return np.stack(frames)
+
+
+class Collator:
+    """Examples to a padded batch with loss on the answers alone."""
+
+    def __init__(self, processor: Any, scenes: list[Scene], views: np.ndarray) -> None:
+        self.chat, self.scenes, self.views = Chat(processor), scenes, views
+
+    def __call__(self, examples: list[Example]) -> dict[str, torch.Tensor]:
+        """One batch."""
+        return self.chat.examples([Turn(e.question, self._clip(e.scene), e.answer) for e in examples])
+
+    def _clip(self, index: int | None) -> Clip | None:
+        if index is None:
+            return None
+        scene = self.scenes[index]
+        times = tuple(int((i + 0.5) / FRAMES * scene.frame_count) / scene.fps for i in range(FRAMES))
+        return Clip(self.views[index], times, scene.fps, scene.seconds)
+
+
+def main() -> None:
+    """Draw the clips, make the tokenizer, train in two phases, save."""
+    parser = argparse.ArgumentParser(description="Train the embedded model from nothing.")
+    parser.add_argument("--out", type=Path, required=True, help="an empty or new folder")
+    parser.add_argument("--clips", type=int, default=24_000)
+    parser.add_argument("--grounding-steps", type=int, default=1200, help="of 64 clips: the vision tower alone")
+    parser.add_argument("--steps", type=int, default=1400, help="of 48 examples: the whole model")
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+
+    started = time.monotonic()
+    set_seed(args.seed)
+    scenes = draw_pool(args.clips, args.seed)
+    data = PretrainingData(scenes, args.steps * BATCH, args.seed + 1)
+    with ProcessPoolExecutor() as pool:
+        views = np.stack(list(pool.map(model_view, scenes, chunksize=200)))
+    print(f"{args.clips} clips drawn in {time.monotonic() - started:.0f} s", flush=True)
+
+    processor = make_processor(tokenizer_texts(data))
+    model = make_model(processor)
+    visual = model.model.visual
+    tower = args.out / "tower.safetensors"  # a killed script goes on from here
+    if not tower.exists():
+        grounding = Grounding(visual, model.config.text_config.hidden_size, len(visual.deepstack_merger_list))
+        rng = np.random.default_rng(args.seed + 2)
+        order = rng.integers(len(scenes), size=args.grounding_steps * GROUNDING_BATCH).tolist()
+        _fit(grounding, order, GroundingCollator(processor, scenes, views), GROUNDING_BATCH, args, "grounding")
+        save_file(visual.state_dict(), tower)
+    visual.load_state_dict(load_file(tower))
+    loss = _fit(model, data, Collator(processor, scenes, views), BATCH, args, "language")
+
+    model.half().save_pretrained(args.out)
+    processor.save_pretrained(args.out)
+    facts = {
+        **{name: value for name, value in vars(args).items() if name != "out"},
+        "batch": BATCH,
+        "grounding_batch": GROUNDING_BATCH,
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "minutes": round((time.monotonic() - started) / 60, 1),
+        "loss": loss,
+    }
+    (args.out / "pretraining.json").write_text(json.dumps(facts, indent=1) + "\n")
+
+
+def _fit(model: Any, data: Any, collate: Any, batch: int, args: argparse.Namespace, phase: str) -> list[list[float]]:
+    """One phase; returns [step, mean loss] now and then."""
+    trainer = Trainer(
+        model=model,
+        args=TrainingArguments(
+            output_dir=str(args.out / phase),
+            max_steps=len(data) // batch,
+            per_device_train_batch_size=batch,
+            learning_rate=args.learning_rate,
+            lr_scheduler_type="cosine",
+            warmup_steps=100,
+            weight_decay=0.05,
+            adam_beta2=0.98,
+            max_grad_norm=1.0,
+            logging_steps=50,
+            save_steps=400,
+            save_only_model=True,
+            dataloader_num_workers=1,
+            remove_unused_columns=False,
+            report_to=[],
+            seed=args.seed,
+            use_cpu=True,
+        ),
+        train_dataset=data,
+        data_collator=collate,
+    )
+    trainer.train()
+    return [[row["step"], round(row["loss"], 4)] for row in trainer.state.log_history if "loss" in row]
+
+
+def tokenizer_texts(data: PretrainingData) -> Iterator[str]:
+    """Text for the tokenizer: the examples, the roles and the time marks of Qwen3-VL's prompts."""
+    for index in range(min(len(data), 20_000)):
+        example = data[index]
+        if example.task != "repeat":
+            yield f"user\n{example.question}"
+            yield f"assistant\n{example.answer}"
+        yield f"<{index % 40 / 10} seconds>"
+
+
+if __name__ == "__main__":
+    main()

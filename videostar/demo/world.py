@@ -1,0 +1,121 @@
+"""What happens in the demo world: one object moves along a path of three legs.
+
+An action is a path: a direction for each third of the clip. No single frame shows it. The embedded
+model is taught the names in `KNOWN`; it never meets the names in `TARGETS`, nor any name beside one of
+their paths. What a clip shows (its `Scene`) is known to the world and used for measuring alone.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+
+Motion = tuple[str, str, str]
+
+#: Unit steps in image coordinates (x to the right, y downwards).
+DIRECTIONS: dict[str, tuple[int, int]] = {
+    "up": (0, -1),
+    "down": (0, 1),
+    "left": (-1, 0),
+    "right": (1, 0),
+    "still": (0, 0),
+}
+COLOURS: dict[str, tuple[int, int, int]] = {
+    "red": (215, 40, 40),
+    "green": (45, 170, 60),
+    "blue": (45, 85, 225),
+    "yellow": (235, 220, 45),
+    "purple": (150, 50, 190),
+    "orange": (245, 140, 20),
+}
+SHAPES: tuple[str, ...] = ("circle", "square", "triangle", "cross")
+
+KNOWN: dict[str, Motion] = {
+    "sliding": ("right", "right", "right"),
+    "retreating": ("left", "left", "left"),
+    "rising": ("up", "up", "up"),
+    "sinking": ("down", "down", "down"),
+    "bouncing": ("down", "up", "down"),
+    "hopping": ("up", "down", "up"),
+    "swinging": ("left", "right", "left"),
+    "pacing": ("right", "left", "right"),
+}
+TARGETS: dict[str, Motion] = {
+    "climbing stairs": ("up", "right", "up"),
+    "landing a plane": ("right", "down", "right"),
+    "jumping over a fence": ("up", "right", "down"),
+    "ducking under a bar": ("down", "right", "up"),
+    "making a u-turn": ("right", "up", "left"),
+    "peeking outside": ("right", "still", "left"),
+    "fetching a stick": ("left", "still", "right"),
+    "riding an elevator": ("up", "still", "up"),
+    "digging a hole": ("down", "still", "up"),
+    "braking hard": ("left", "left", "still"),
+    "starting a race": ("still", "right", "right"),
+    "parallel parking": ("left", "down", "left"),
+    "dropping a parcel": ("right", "right", "down"),
+    "casting a net": ("up", "left", "down"),
+    "rounding a corner": ("left", "left", "up"),
+    "passing the ball": ("still", "left", "still"),
+}
+#: Every path but standing still from first to last.
+PATHS: tuple[Motion, ...] = tuple(
+    (a, b, c) for a, b, c in itertools.product(DIRECTIONS, repeat=3) if {a, b, c} != {"still"}
+)
+
+FRAME_RATES: tuple[float, ...] = (8.0, 10.0, 12.0, 12.5, 15.0, 24.0, 25.0, 30.0)
+SIZES: tuple[tuple[int, int], ...] = ((96, 96), (128, 96), (96, 128), (112, 112), (128, 128), (160, 128), (144, 112))
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The truth of one clip. Positions and lengths are shares of the picture's width and height."""
+
+    colour: str
+    shape: str
+    path: Motion
+    radius: float  # of the shorter side
+    start: tuple[float, float]
+    step: float  # travelled in a moving third
+    seconds: float
+    fps: float
+    size: tuple[int, int]  # width, height in pixels
+    seed: int  # of background, distractors and noise
+
+    @property
+    def frame_count(self) -> int:
+        """Pictures in the whole clip."""
+        return round(self.seconds * self.fps)
+
+    def position(self, times: np.ndarray) -> np.ndarray:
+        """Centre of the object, shape [len(times), 2], at `times` given as shares of the clip in [0, 1]."""
+        corners = np.cumsum([self.start, *(self.step * np.array(DIRECTIONS[leg]) for leg in self.path)], axis=0)
+        legs = np.linspace(0.0, 1.0, 4)
+        return np.stack([np.interp(times, legs, corners[:, axis]) for axis in (0, 1)], axis=1)
+
+
+def draw_scene(rng: np.random.Generator, path: Motion) -> Scene:
+    """A random scene in which the object follows `path` and stays inside the picture."""
+    width, height = SIZES[rng.integers(len(SIZES))]
+    radius = rng.uniform(0.09, 0.14)
+    corners = np.cumsum([(0, 0), *(DIRECTIONS[leg] for leg in path)], axis=0)
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    margin = radius * min(width, height) / np.array([width, height])
+    room = 1 - 2 * margin
+    widest = float(np.min(room / np.maximum(high - low, 1e-9)))
+    step = rng.uniform(min(0.17, 0.9 * widest), min(0.30, widest))
+    start = margin - step * low + rng.uniform(size=2) * (room - step * (high - low))
+    return Scene(
+        colour=list(COLOURS)[rng.integers(len(COLOURS))],
+        shape=SHAPES[rng.integers(len(SHAPES))],
+        path=path,
+        radius=float(radius),
+        start=(float(start[0]), float(start[1])),
+        step=float(step),
+        seconds=float(rng.uniform(2.0, 4.0)),
+        fps=FRAME_RATES[rng.integers(len(FRAME_RATES))],
+        size=(width, height),
+        seed=int(rng.integers(2**32)),
+    )
