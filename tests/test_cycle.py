@@ -1,0 +1,201 @@
+"""The whole cycle on real files with the embedded model, and what it leaves on disk."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commands import Command, command
+from datasets import load_dataset
+from safetensors import safe_open
+
+from videostar.files import digest
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, quick: Path) -> tuple[Path, str]:
+    """A run of two rounds, and what it printed."""
+    folder = tmp_path_factory.mktemp("finished")
+    done = subprocess.run(
+        command("cycle", "--pipeline", quick, "--out", "run"), cwd=folder, capture_output=True, text=True, timeout=900
+    )
+    assert done.returncode == 0, done.stderr
+    return folder / "run", done.stdout
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_every_stage_is_recorded_with_what_it_wrote(finished: tuple[Path, str]) -> None:
+    run, _ = finished
+    manifest = json.loads((run / "manifest.json").read_text())
+    parts = ("generate", "version", "train", "evaluate")
+    assert list(manifest["stages"]) == ["00/evaluate", *(f"{n:02}/{part}" for n in (1, 2) for part in parts)]
+    for stage in manifest["stages"].values():
+        for path, expected in stage["wrote"].items():
+            assert digest(run / path) == expected
+
+
+def test_every_question_is_answered_and_settled_once(finished: tuple[Path, str]) -> None:
+    run, _ = finished
+    for number in ("01", "02"):
+        answers = lines(run / "rounds" / number / "answers.jsonl")
+        keys = [(answer["question_id"], answer["kind"]) for answer in answers]
+        assert len(set(keys)) == len(keys)
+        direct = {answer["question_id"]: answer["kept"] for answer in answers if answer["kind"] == "direct"}
+        again = {answer["question_id"] for answer in answers if answer["kind"] == "rationalised"}
+        assert len(direct) == 32
+        assert again == {question for question, kept in direct.items() if not kept}
+        assert all(answer["kept"] == answer["accepted"] for answer in answers)
+
+
+def test_the_hint_is_in_the_prompt_and_not_in_what_is_stored(finished: tuple[Path, str]) -> None:
+    run, _ = finished
+    for answer in lines(run / "rounds" / "01" / "answers.jsonl"):
+        if answer["kind"] == "rationalised":
+            assert answer["label"] in answer["prompt"]
+        else:
+            assert answer["label"] not in answer["prompt"]
+        assert answer["label"] not in answer["question"]
+
+
+def test_versions_are_read_by_datasets_without_this_package(finished: tuple[Path, str], tmp_path: Path) -> None:
+    run, _ = finished
+    for number in ("01", "02"):
+        folder = run / "rounds" / number / "dataset"
+        version = json.loads((folder / "version.json").read_text())
+        rows = load_dataset(
+            "parquet", data_files=str(folder / "data-*.parquet"), split="train", cache_dir=str(tmp_path / number)
+        )
+        assert len(rows) == version["rows"] > 0
+        for row in rows:
+            user, assistant = row["messages"]
+            assert [part["type"] for part in user["content"]] == ["video", "text"]
+            assert row["label"] in assistant["content"][0]["text"]
+            assert len(row["videos"]) == 1
+        rejected = load_dataset(
+            "parquet", data_files=str(folder / "rejected.parquet"), split="train", cache_dir=str(tmp_path / number)
+        )
+        assert len(rejected) == sum(version["rejected"].values())
+        assert all(row["reason"] for row in rejected)
+        assert version["lineage"]["adapter"] == (None if number == "01" else digest(run / "rounds" / "01" / "adapter"))
+        assert (folder / "README.md").read_text().startswith("---\n")
+
+
+def test_adapters_are_safetensors_of_the_language_model_alone(finished: tuple[Path, str]) -> None:
+    run, _ = finished
+    folder = run / "rounds" / "01" / "adapter"
+    assert not [path for path in folder.iterdir() if path.suffix in {".bin", ".pt", ".pth", ".pkl"}]
+    with safe_open(str(folder / "adapter_model.safetensors"), "numpy") as weights:
+        names = list(weights.keys())
+    assert names
+    assert all("language_model" in name for name in names)
+    assert not any("visual" in name for name in names)
+
+
+def test_evaluations_say_accuracy_interval_and_labels(finished: tuple[Path, str]) -> None:
+    run, _ = finished
+    for number in ("00", "01", "02"):
+        found = json.loads((run / "rounds" / number / "evaluation.json").read_text())
+        low, high = found["ci95"]
+        assert 0 <= low <= found["accuracy"] <= high <= 1
+        assert found["n"] == 16 == sum(label["n"] for label in found["per_label"].values())
+    assert json.loads((run / "rounds" / "00" / "evaluation.json").read_text())["accuracy"] <= 0.05
+
+
+def test_the_table_and_status_show_the_rounds(finished: tuple[Path, str], videostar: Command) -> None:
+    run, printed = finished
+    assert "held-out accuracy" in printed
+    shown = videostar("status", run)
+    assert shown.returncode == 0
+    assert "finished" in shown.stdout
+    assert shown.stdout.count("32 (") + shown.stdout.count("/32") >= 2
+
+
+def test_a_finished_run_is_not_run_again(finished: tuple[Path, str], videostar: Command) -> None:
+    run, _ = finished
+    before = {path: path.stat().st_mtime_ns for path in (run / "rounds").rglob("*")}
+    assert videostar("cycle", "--resume", run / "manifest.json").returncode == 0
+    assert {path: path.stat().st_mtime_ns for path in (run / "rounds").rglob("*")} == before
+
+
+def test_other_settings_on_the_same_run_are_refused(
+    finished: tuple[Path, str], quick: Path, videostar: Command
+) -> None:
+    run, _ = finished
+    done = videostar("cycle", "--pipeline", quick, "--out", run, "--set", "training.rank=8")
+    assert done.returncode == 2
+    assert "training.rank: 32 -> 8" in done.stderr
+
+
+def test_a_stage_whose_files_were_touched_is_not_trusted(
+    finished: tuple[Path, str], videostar: Command, tmp_path: Path
+) -> None:
+    run = shutil.copytree(finished[0], tmp_path / "run")
+    with (run / "rounds" / "01" / "dataset" / "version.json").open("a") as file:
+        file.write(" ")
+    done = videostar("cycle", "--resume", run / "manifest.json")
+    assert done.returncode == 2
+    assert "is not what stage 01/version wrote" in done.stderr
+
+
+def test_a_deleted_clip_is_one_video_set_aside(quick: Path, world: Path, videostar: Command, tmp_path: Path) -> None:
+    copy = shutil.copytree(world.parent / "clips_and_labels", tmp_path / "clips_and_labels")
+    shutil.copy(world, tmp_path / "small.yaml")
+    (copy / "clips" / "train" / "0003.mp4").unlink()
+    out = tmp_path / "out"
+    done = videostar(
+        "generate", "--pipeline", quick, "--data", tmp_path / "small.yaml", "--out", out, "--set", "mix=null"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "1 rows set aside: 1 missing" in done.stderr
+    assert len({answer["question_id"] for answer in lines(out / "answers.jsonl")}) == 31
+
+
+def test_a_clip_that_breaks_after_the_check_costs_only_itself(world: Path, tmp_path: Path) -> None:
+    from videostar.config import load_pipeline
+    from videostar.generation import generate
+    from videostar.progress import silent
+    from videostar.samples import load_data
+
+    copy = shutil.copytree(world.parent / "clips_and_labels", tmp_path / "clips_and_labels")
+    shutil.copy(world, tmp_path / "small.yaml")
+    settings = load_pipeline("demo", {"data": str(tmp_path / "small.yaml"), "mix": None})
+    data = load_data(settings.data, 4, silent)
+    video = copy / data.samples[2].video
+    video.write_bytes(video.read_bytes()[:1000] + b"broken" * 10)
+    facts = generate(
+        data,
+        data.split("train"),
+        settings,
+        adapter=None,
+        answers=("direct",),
+        out=tmp_path / "a.jsonl",
+        tick=silent(""),
+    )
+    assert facts["direct_asked"] == 3
+    assert facts["video_asked"] == 1
+
+
+def test_stages_run_alone_give_what_the_cycle_gives(
+    finished: tuple[Path, str], quick: Path, videostar: Command, tmp_path: Path
+) -> None:
+    run, _ = finished
+    done = videostar("generate", "--pipeline", quick, "--out", "alone")
+    assert done.returncode == 0, done.stderr
+    first = run / "rounds" / "01"
+    assert (tmp_path / "alone" / "answers.jsonl").read_bytes() == (first / "answers.jsonl").read_bytes()
+    name = "data-00000.parquet"
+    assert digest(tmp_path / "alone" / "dataset" / name) == digest(first / "dataset" / name)
+    done = videostar("train", "alone/dataset", "--pipeline", quick, "--out", "adapter")
+    assert done.returncode == 0, done.stderr
+    weights = "adapter_model.safetensors"
+    assert digest(tmp_path / "adapter" / weights) == digest(first / "adapter" / weights)
+    done = videostar("evaluate", "--pipeline", quick, "--adapter", "adapter", "--out", "evaluation.json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "evaluation.json").read_text()) == json.loads((first / "evaluation.json").read_text())

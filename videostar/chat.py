@@ -1,0 +1,116 @@
+"""Questions, answers and clips to what a vision-language model takes in: one place for both uses.
+
+Prompts and answers are tokenised apart and joined, so that training sees the very tokens that
+generation saw and wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers.video_utils import VideoMetadata
+
+from videostar.video.clip import Clip
+
+IGNORED = -100  # the label that the loss skips
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A question about a clip (or about nothing), and the answer where there is one."""
+
+    question: str
+    clip: Clip | None
+    answer: str | None = None
+
+
+class Chat:
+    """Builds batches for one processor (transformers' `ProcessorMixin` with a chat template)."""
+
+    def __init__(self, processor: Any) -> None:
+        self.processor = processor
+        self.tokenizer = processor.tokenizer
+        added = {token.content for token in self.tokenizer.added_tokens_decoder.values() if token.special}
+        self._special = sorted(added | set(self.tokenizer.all_special_tokens), key=len, reverse=True)
+
+    def prompts(self, turns: Sequence[Turn], padding_side: str = "left") -> dict[str, torch.Tensor]:
+        """Model inputs for the questions, padded to [len(turns), longest]."""
+        clips = [turn.clip for turn in turns if turn.clip is not None]
+        videos: dict[str, Any] = {}
+        if clips:
+            videos = {
+                "videos": [torch.from_numpy(clip.frames).permute(0, 3, 1, 2) for clip in clips],
+                "video_metadata": [_metadata(clip) for clip in clips],
+                "do_sample_frames": False,
+            }
+        texts = [self._text(turn, with_answer=False) for turn in turns]
+        batch = self.processor(
+            text=texts, padding=True, padding_side=padding_side, return_tensors="pt", add_special_tokens=False, **videos
+        )
+        return dict(batch)
+
+    def examples(self, turns: Sequence[Turn]) -> dict[str, torch.Tensor]:
+        """Model inputs for questions and answers, padded right, with `labels` on the answers alone."""
+        batch = self.prompts(turns, padding_side="right")
+        answers = [self._answer_tokens(turn) for turn in turns]
+        shape = batch["input_ids"].shape
+        lengths = batch["attention_mask"].sum(dim=1).tolist()
+        total = max(length + len(answer) for length, answer in zip(lengths, answers, strict=True))
+        # Every per-token input (ids, mask, token types) grows by the answer.
+        for name in [name for name, value in batch.items() if value.shape == shape]:
+            fill = self.tokenizer.pad_token_id if name == "input_ids" else 0
+            grown = torch.full((len(turns), total), fill, dtype=batch[name].dtype)
+            for row, (length, answer) in enumerate(zip(lengths, answers, strict=True)):
+                grown[row, :length] = batch[name][row, :length]
+                end = length + len(answer)
+                if name == "input_ids":
+                    grown[row, length:end] = torch.tensor(answer)
+                elif name == "attention_mask":
+                    grown[row, length:end] = 1
+            batch[name] = grown
+        labels = torch.full((len(turns), total), IGNORED)
+        for row, (length, answer) in enumerate(zip(lengths, answers, strict=True)):
+            labels[row, length : length + len(answer)] = torch.tensor(answer)
+        batch["labels"] = labels
+        return batch
+
+    def decode(self, tokens: torch.Tensor) -> list[str]:
+        """Generated token rows as text, special tokens dropped."""
+        return [text.strip() for text in self.tokenizer.batch_decode(tokens, skip_special_tokens=True)]
+
+    def _text(self, turn: Turn, *, with_answer: bool) -> str:
+        content: list[dict[str, str]] = [] if turn.clip is None else [{"type": "video"}]
+        content.append({"type": "text", "text": self._plain(turn.question)})
+        messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
+        if with_answer:
+            answer = [{"type": "text", "text": self._plain(turn.answer or "")}]
+            messages.append({"role": "assistant", "content": answer})
+        text: str = self.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=not with_answer)
+        return text
+
+    def _answer_tokens(self, turn: Turn) -> list[int]:
+        """The answer and the token that ends it, as the chat template writes them."""
+        prompt, full = self._text(turn, with_answer=False), self._text(turn, with_answer=True)
+        if not full.startswith(prompt):
+            raise ValueError("the chat template changes the question once it has an answer; it cannot be trained on")
+        tokens: list[int] = self.tokenizer(full[len(prompt) :], add_special_tokens=False)["input_ids"]
+        end = self.tokenizer.eos_token_id
+        return tokens[: tokens.index(end) + 1] if end in tokens else tokens
+
+    def _plain(self, text: str) -> str:
+        """`text` with the model's special tokens broken up: labels and answers must not steer the chat."""
+        for token in self._special:
+            text = text.replace(token, f"{token[0]} {token[1:]}")
+        return text
+
+
+def _metadata(clip: Clip) -> VideoMetadata:
+    return VideoMetadata(
+        total_num_frames=max(1, round(clip.seconds * clip.fps)),
+        fps=clip.fps,
+        duration=clip.seconds,
+        frames_indices=[round(time * clip.fps) for time in clip.times],
+    )

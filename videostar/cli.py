@@ -1,0 +1,182 @@
+"""The command line: one command, one library call.
+
+Torch is loaded inside the commands that need it, so that `videostar --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from videostar import __version__
+from videostar.errors import UserError
+
+app = typer.Typer(
+    name="videostar",
+    help="Self-training for video language models: turn labelled videos into instruction tuning.\n\n"
+    "The model answers questions about each video; answers that contain the video's label are kept; where it "
+    "fails it is shown the label and asked to explain it; the kept answers fine-tune it with LoRA; the next round "
+    "answers with the fine-tuned model.\n\n"
+    "Try it: `videostar cycle --rounds 3` (the embedded model and its small video world: minutes, no GPU).\n\n"
+    "Your own: `videostar cycle --data my.csv` with the columns video and label.",
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+PipelineName = Annotated[str, typer.Option("--pipeline", help="A file of pipelines/, by name or path.")]
+DataName = Annotated[
+    str | None, typer.Option("--data", help="A data manifest by name or path, or a .csv with video,label.")
+]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", help="Change a setting: training.rank=8. Can be given again.")
+]
+EngineName = Annotated[str | None, typer.Option("--engine", help="The engine that answers: transformers.")]
+Seed = Annotated[int | None, typer.Option(help="Seed of every choice.")]
+Limit = Annotated[int | None, typer.Option(help="Only the first N videos of each split, for a quick look.")]
+
+
+@app.command()
+def cycle(
+    rounds: Annotated[int | None, typer.Option(help="Rounds of self-training.")] = None,
+    pipeline: PipelineName = "demo",
+    data: DataName = None,
+    out: Annotated[Path | None, typer.Option(help="The run's folder; default runs/ and the data's name.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Go on with the run of this manifest.json.")] = None,
+    engine: EngineName = None,
+    seed: Seed = None,
+    limit: Limit = None,
+    overrides: Overrides = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the resolved plan and stop.")] = False,
+) -> None:
+    """Run the whole cycle, or go on with one: the same command again goes on where it stopped."""
+    from videostar import commands
+
+    if resume is not None:
+        given = {"--rounds": rounds, "--data": data, "--out": out, "--engine": engine, "--seed": seed, "--limit": limit}
+        wrong = [name for name, value in given.items() if value is not None] + ["--set"] * bool(overrides)
+        if wrong:
+            raise UserError(f"--resume: takes its settings from the manifest; leave out {', '.join(wrong)}")
+        settings, out = commands.resume(resume)
+    else:
+        settings = _settings(pipeline, overrides, rounds=rounds, data=data, engine=engine, seed=seed, limit=limit)
+        out = out or Path("runs") / Path(settings.data).stem
+    if dry_run:
+        commands.plan(settings, out)
+    else:
+        commands.start(settings, out)
+
+
+@app.command()
+def generate(
+    out: Annotated[Path, typer.Option(help="A folder for answers.jsonl and dataset/.")],
+    pipeline: PipelineName = "demo",
+    data: DataName = None,
+    adapter: Annotated[
+        Path | None, typer.Option(help="A LoRA adapter to answer with; default: the base model.")
+    ] = None,
+    engine: EngineName = None,
+    seed: Seed = None,
+    limit: Limit = None,
+    overrides: Overrides = None,
+) -> None:
+    """Answer, verify and rationalise every training video; write the ledger and a dataset version."""
+    from videostar import commands
+
+    commands.generate(_settings(pipeline, overrides, data=data, engine=engine, seed=seed, limit=limit), adapter, out)
+
+
+@app.command()
+def verify(
+    cases: Annotated[Path, typer.Argument(help='JSON lines of {"id", "label": {"kind", ...}, "answer"}.')],
+    out: Annotated[Path, typer.Option(help="Where the verdicts go, a line each.")],
+) -> None:
+    """Judge answers: does each contain its label? Exits with 1 if a line could not be judged."""
+    from videostar.labels.cases import judge_file
+
+    problems = judge_file(cases, out)
+    for problem in problems:
+        typer.echo(problem, err=True)
+    if problems:
+        raise typer.Exit(1)
+
+
+@app.command()
+def train(
+    dataset: Annotated[Path, typer.Argument(help="A dataset version: a folder with data-*.parquet.")],
+    out: Annotated[Path, typer.Option(help="A new folder for the adapter.")],
+    pipeline: PipelineName = "demo",
+    data: DataName = None,
+    start_from: Annotated[Path | None, typer.Option(help="An adapter to continue; default: the base model.")] = None,
+    seed: Seed = None,
+    overrides: Overrides = None,
+) -> None:
+    """Fine-tune a LoRA adapter on a dataset version."""
+    from videostar import commands
+
+    commands.train(_settings(pipeline, overrides, data=data, seed=seed), dataset, out, start_from)
+
+
+@app.command()
+def evaluate(
+    out: Annotated[Path, typer.Option(help="A new .json file; the answers go beside it.")],
+    pipeline: PipelineName = "demo",
+    data: DataName = None,
+    adapter: Annotated[Path | None, typer.Option(help="The LoRA adapter to evaluate; default: the base model.")] = None,
+    engine: EngineName = None,
+    seed: Seed = None,
+    limit: Limit = None,
+    overrides: Overrides = None,
+) -> None:
+    """Measure label accuracy on the held-out split."""
+    from videostar import commands
+
+    commands.evaluate(_settings(pipeline, overrides, data=data, engine=engine, seed=seed, limit=limit), adapter, out)
+
+
+@app.command()
+def status(run: Annotated[Path, typer.Argument(help="The folder of a run, or its manifest.json.")]) -> None:
+    """Say how far a run is, with the figures of every finished round."""
+    from videostar.run import read_manifest
+    from videostar.tables import print_status
+
+    folder = run.parent if run.name == "manifest.json" else run
+    print_status(read_manifest(folder / "manifest.json"))
+
+
+def _settings(pipeline: str, dotted: list[str] | None, *, engine: str | None = None, **given: Any) -> Any:
+    from videostar.config import load_pipeline
+
+    chosen = {name: value for name, value in given.items() if value is not None}
+    return load_pipeline(pipeline, chosen, [*(dotted or []), *([f"engine.name={engine}"] if engine else [])])
+
+
+def _version(show: bool) -> None:
+    if show:
+        typer.echo(f"videostar {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None: ...
+
+
+def main() -> None:
+    """The entry point: errors meant for users are one line and exit code 2."""
+    try:
+        app()
+    except UserError as error:
+        typer.echo(f"videostar: {error}", err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""What each command does: settings and data are checked first, then the stage or the cycle runs.
+
+Torch and transformers are loaded once what can be told without them is known to be right.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+
+import yaml
+
+from videostar.config import Pipeline
+from videostar.errors import UserError
+from videostar.files import digest_json, write_text
+from videostar.progress import Progress, bars
+from videostar.prompts import load_prompts
+from videostar.resources import model_path
+from videostar.run import Run, check_folder, lineage, model_digest, read_manifest
+from videostar.samples import Data, data_identity, load_data, load_manifest
+from videostar.tables import print_rounds, print_set_aside
+
+
+def start(settings: Pipeline, out: Path) -> None:
+    """Run the cycle in the folder `out`, or go on with the run that is there. Prints the table of rounds."""
+    check_folder(out, settings)
+    with ExitStack() as stack:
+        progress = stack.enter_context(bars())
+        data = _check(settings, progress)
+        run = stack.enter_context(
+            Run.open(out, settings, digest_json(data_identity(data)), model_digest(settings.model))
+        )
+        print_set_aside(data.set_aside)
+        write_text(out / "set_aside.jsonl", "".join(json.dumps(asdict(row)) + "\n" for row in data.set_aside))
+        from videostar.cycle import cycle
+
+        cycle(run, data, settings, progress)
+        manifest = run.manifest
+    print_rounds(manifest)
+
+
+def plan(settings: Pipeline, out: Path) -> None:
+    """Print what `start` would do, and write nothing."""
+    manifest, folder, where = load_manifest(settings.data)
+    load_prompts(settings.prompts or manifest.prompts)
+    stages = ["00 evaluate", *(f"{n:02} generate, version, train, evaluate" for n in range(1, settings.rounds + 1))]
+    resolved = {
+        "out": str(out),
+        "data": {"manifest": where, "root": str(folder / manifest.root), **manifest.model_dump(exclude={"root"})},
+        "model": model_path(settings.model),
+        "stages": stages,
+        "settings": settings.model_dump(mode="json"),
+    }
+    print(yaml.safe_dump(resolved, sort_keys=False), end="")
+
+
+def resume(path: Path) -> tuple[Pipeline, Path]:
+    """The settings and folder of the run with the manifest at `path`."""
+    manifest = read_manifest(path)
+    return manifest.settings, path.parent
+
+
+def generate(settings: Pipeline, adapter: Path | None, out: Path) -> None:
+    """Write `answers.jsonl` and `dataset/` to the folder `out`; goes on where an earlier call stopped."""
+    if (out / "dataset").exists():
+        raise UserError(f"{out / 'dataset'}: exists; versions are never changed: give --out another folder")
+    with bars() as progress:
+        data = _check(settings, progress)
+        print_set_aside(data.set_aside)
+        from videostar import generation
+
+        generation.generate(
+            data,
+            data.split("train"),
+            settings,
+            adapter=adapter,
+            answers=settings.generation.answers,
+            out=out / "answers.jsonl",
+            tick=progress("answers"),
+        )
+    from videostar.versions import build_version
+
+    origin = lineage(digest_json(data_identity(data)), settings, adapter)
+    version = build_version(out / "answers.jsonl", out / "dataset", lineage=origin, direct_only=False)
+    print(json.dumps({"dataset": str(out / "dataset"), "rows": version["rows"], **version["counts"]}))
+
+
+def train(settings: Pipeline, dataset: Path, out: Path, start_from: Path | None) -> None:
+    """Train an adapter on the version folder `dataset`; its videos lie below the data's root."""
+    if out.exists():
+        raise UserError(f"{out}: exists; adapters are never overwritten: give --out a new folder")
+    manifest, folder, _ = load_manifest(settings.data)
+    from videostar import training
+
+    with bars() as progress:
+        facts = training.train(
+            dataset, folder / manifest.root, settings, out, start_from=start_from, tick=progress("training steps")
+        )
+    print(json.dumps({"adapter": str(out), **facts}))
+
+
+def evaluate(settings: Pipeline, adapter: Path | None, out: Path) -> None:
+    """Write `evaluation.json` to `out` and print its figures."""
+    with bars() as progress:
+        data = _check(settings, progress)
+        print_set_aside(data.set_aside)
+        from videostar import evaluation
+
+        result = evaluation.evaluate(data, settings, adapter=adapter, out=out, tick=progress("held-out videos"))
+    print(json.dumps({name: result[name] for name in ("accuracy", "ci95", "n", "set_aside")}))
+
+
+def _check(settings: Pipeline, progress: Progress) -> Data:
+    """The data, once everything that can be wrong with settings and files has been looked at: cheap things first."""
+    manifest, _, _ = load_manifest(settings.data)
+    load_prompts(settings.prompts or manifest.prompts)
+    model_path(settings.model)
+    from videostar.models import load_processor
+    from videostar.training import mix_path, read_rows
+
+    load_processor(settings)
+    data = load_data(settings.data, settings.limit, progress)
+    if settings.mix is not None:
+        mix = mix_path(settings.mix.data, progress("instruction set: clips written"))
+        read_rows(mix, mix.parent)
+    return data

@@ -1,0 +1,137 @@
+"""What a `pipelines/*.yaml` may say, and how settings are put together from file and command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from videostar.errors import UserError
+from videostar.resources import find_resource
+from videostar.yaml_files import load_mapping, validate
+
+AnswerSource = Literal["direct", "rationalised", "template"]
+
+
+class Settings(BaseModel):
+    """Base of every section: unknown keys are refused, values are not changed once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Engine(Settings):
+    """Where answers come from."""
+
+    name: Literal["transformers"] = "transformers"
+    batch_size: int = Field(64, ge=1, description="Videos answered at once: the window that a crash can cost.")
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
+    trust_remote_code: bool = Field(False, description="Runs code that comes with the model: only if you have read it.")
+
+
+class Video(Settings):
+    """What the model sees of a video."""
+
+    frames: int = Field(8, ge=1, description="Frames a video, at even distances in time.")
+    max_pixels: int = Field(4096, ge=1024, description="Most pixels of a frame; larger ones are scaled down.")
+
+
+class Generation(Settings):
+    """How answers are asked for and which are kept (paper, section 3)."""
+
+    answers: tuple[AnswerSource, ...] = Field(
+        ("direct", "rationalised"),
+        min_length=1,
+        description="Tried in this order until one is kept: direct, rationalised (label in the prompt), "
+        "template (the label put into a fixed sentence, no model).",
+    )
+    verify: bool = Field(True, description="Keep only answers that contain the label.")
+    max_new_tokens: int = Field(64, ge=1)
+
+
+class Training(Settings):
+    """LoRA on the kept answers."""
+
+    start_from: Literal["base", "previous"] = Field("base", description="previous: continue the last round's adapter.")
+    rank: int = Field(32, ge=1)
+    alpha: int = Field(64, ge=1)
+    learning_rate: float = Field(2e-3, gt=0)
+    batch_size: int = Field(24, ge=1)
+    gradient_accumulation: int = Field(1, ge=1)
+    epochs: float = Field(3.0, gt=0, description="Passes over the kept answers and what is mixed in.")
+    final_round: Literal["direct_only", "all"] = Field(
+        "direct_only", description="The last round trains on direct answers; a label without one keeps its others."
+    )
+
+
+class Mix(Settings):
+    """An instruction set trained on beside the kept answers, so that the base's abilities are not lost."""
+
+    data: str = Field(description="A .jsonl or .parquet file with `messages` and `videos`, or `demo`.")
+    ratio: float = Field(1.0, gt=0, description="Its rows for each kept answer.")
+
+
+class Pipeline(Settings):
+    """A whole run."""
+
+    data: str = Field("demo", description="A data manifest by name or path, or a .csv of video,label.")
+    prompts: str | None = Field(None, description="A file of prompts/, by name or path; default: the data manifest's.")
+    model: str = Field("embedded", description="`embedded`, a folder or a Hugging Face model id.")
+    rounds: int = Field(3, ge=1)
+    seed: int = 0
+    limit: int | None = Field(None, ge=1, description="Only the first so many videos of each split.")
+    engine: Engine = Engine()
+    video: Video = Video()
+    generation: Generation = Generation()
+    training: Training = Training()
+    mix: Mix | None = None
+
+
+def load_pipeline(name: str, overrides: dict[str, Any] | None = None, dotted: list[str] | None = None) -> Pipeline:
+    """The pipeline called `name` (or at that path), with top-level `overrides` and `dotted` ones ("training.rank=8").
+
+    A file may extend another: its keys then replace that one's, section by section. Raises UserError.
+    """
+    path = find_resource("pipelines", name)
+    data = _load_extended(path, ())
+    data.update(overrides or {})
+    for item in dotted or []:
+        _set_dotted(data, item)
+    return validate(data, Pipeline, str(path) if not dotted else f"{path} with --set")
+
+
+def _load_extended(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
+    if path.resolve() in seen:
+        raise UserError(f"{path}: extends itself; remove one `extends`")
+    data = load_mapping(path)
+    parent = data.pop("extends", None)
+    if parent is None:
+        return data
+    base = _load_extended(find_resource("pipelines", str(parent), path.parent), (*seen, path.resolve()))
+    return _merge(base, data)
+
+
+def _merge(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in change.items():
+        old = merged.get(key)
+        merged[key] = _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _set_dotted(data: dict[str, Any], item: str) -> None:
+    import yaml
+
+    key, equals, value = item.partition("=")
+    if not equals or not key:
+        raise UserError(f"--set {item}: write section.key=value, such as --set training.rank=8")
+    *sections, last = key.split(".")
+    for section in sections:
+        if not isinstance(data.get(section), dict):
+            data[section] = {}
+        data = data[section]
+    try:
+        data[last] = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise UserError(f"--set {item}: {value!r} is not a YAML value; quote it") from None

@@ -1,0 +1,54 @@
+"""The cycle of Video-STaR (paper, section 3): rounds and stages, and nothing else. Start reading here."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from videostar.config import Pipeline
+from videostar.evaluation import evaluate
+from videostar.generation import generate
+from videostar.progress import Progress, silent
+from videostar.run import Run
+from videostar.samples import Data
+from videostar.training import train
+from videostar.versions import build_version
+
+
+def cycle(run: Run, data: Data, settings: Pipeline, progress: Progress = silent) -> None:
+    """Do every stage that is not done yet; the figures of each are in `run.manifest`.
+
+    Round 0 only evaluates the base. Raises UserError, as the stages do.
+    """
+    adapter: Path | None = None
+    rounds = run.folder / "rounds"
+    out = rounds / "00" / "evaluation.json"
+    look = partial(evaluate, data, settings, adapter=None, out=out, tick=progress("base: held-out videos"))
+    run.stage("00/evaluate", look, out, out.with_suffix(".jsonl"))
+
+    for number in range(1, settings.rounds + 1):
+        name = f"{number:02}"
+        answers, dataset, trained = (rounds / name / part for part in ("answers.jsonl", "dataset", "adapter"))
+        out = rounds / name / "evaluation.json"
+
+        # Answer, verify, rationalise, verify: every training video, with the last round's model.
+        ask = partial(generate, data, data.split("train"), settings, adapter=adapter, out=answers)
+        ask.keywords.update(answers=settings.generation.answers, tick=progress(f"round {number}: answers"))
+        run.stage(f"{name}/generate", ask, answers)
+
+        # What was kept becomes an immutable dataset version.
+        direct_only = number == settings.rounds and settings.training.final_round == "direct_only"
+        build = partial(build_version, answers, dataset, lineage=run.lineage(adapter), direct_only=direct_only)
+        version = run.stage(f"{name}/version", build, dataset)
+
+        # Fine-tune on it, from the base or from the last round's adapter; with nothing kept, the model stays.
+        if version["rows"]:
+            start = adapter if settings.training.start_from == "previous" else None
+            steps = progress(f"round {number}: training steps")
+            fit = partial(train, dataset, data.root, settings, trained, start_from=start, tick=steps)
+            run.stage(f"{name}/train", fit, trained)
+            adapter = trained
+
+        # How good is it on videos that it was never trained on?
+        look = partial(evaluate, data, settings, adapter=adapter, out=out, tick=progress(f"round {number}: held-out"))
+        run.stage(f"{name}/evaluate", look, out, out.with_suffix(".jsonl"))

@@ -1,0 +1,56 @@
+"""Loading a model and its processor: one way for generation and for training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers.utils import logging
+
+from videostar.config import Pipeline
+from videostar.errors import UserError
+from videostar.resources import model_path
+
+logging.set_verbosity_error()  # the progress and the messages that users see are ours
+logging.disable_progress_bar()
+
+
+def load_processor(settings: Pipeline) -> Any:
+    """The model's processor. Raises UserError when it has none that can be read."""
+    try:
+        return AutoProcessor.from_pretrained(
+            model_path(settings.model), trust_remote_code=settings.engine.trust_remote_code
+        )
+    except (OSError, ValueError) as error:
+        raise _unreadable(settings, error) from None
+
+
+def load_model(settings: Pipeline) -> Any:
+    """The base model on its device, from safetensors only. Raises UserError when it cannot be read."""
+    try:
+        model = AutoModelForImageTextToText.from_pretrained(
+            model_path(settings.model),
+            dtype=getattr(torch, settings.engine.dtype),
+            use_safetensors=True,
+            trust_remote_code=settings.engine.trust_remote_code,
+        )
+    except (OSError, ValueError) as error:
+        raise _unreadable(settings, error) from None
+    return model.to(device(settings))
+
+
+def device(settings: Pipeline) -> torch.device:
+    """The device that `settings.engine.device` names; `auto` is the accelerator if there is one."""
+    if settings.engine.device != "auto":
+        return torch.device(settings.engine.device)
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    return accelerator or torch.device("cpu")
+
+
+def _unreadable(settings: Pipeline, error: Exception) -> UserError:
+    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return UserError(
+        f"model {settings.model!r}: {first}; give `embedded`, a folder with config.json and *.safetensors, "
+        "or the id of a model that is downloaded already"
+    )

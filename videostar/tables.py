@@ -1,0 +1,80 @@
+"""What is printed: tables on standard output, what was set aside on standard error."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from videostar.run import Manifest
+from videostar.samples import SetAside
+
+_SHOWN = 10
+
+
+def print_set_aside(rows: list[SetAside]) -> None:
+    """What, where and how to mend it, a line a row, the first few; and the counts of all."""
+    console = Console(stderr=True, soft_wrap=True)
+    for item in rows[:_SHOWN]:
+        console.print(
+            escape(f"set aside: {item.row}: {item.video or '(no path)'}: {item.reason}: {item.mend}"), highlight=False
+        )
+    if rows:
+        counts = Counter(item.reason for item in rows)
+        said = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
+        console.print(escape(f"{len(rows)} rows set aside: {said}"), highlight=False)
+
+
+def print_rounds(manifest: Manifest) -> None:
+    """A line a finished round, accuracies with their 95 % interval; round 0 is the base model."""
+    table = Table(title=f"{manifest.settings.data}, {manifest.settings.model} model", box=SIMPLE_HEAD)
+    for column in ("round", "direct pass", "rationalised pass", "kept", "trained steps", "held-out accuracy"):
+        table.add_column(column, justify="right", no_wrap=column == "held-out accuracy")
+    for number in range(manifest.settings.rounds + 1):
+        stages = {name: stage.facts for name, stage in manifest.stages.items() if name.startswith(f"{number:02}/")}
+        if not stages:
+            break
+        answers, version = stages.get(f"{number:02}/generate"), stages.get(f"{number:02}/version")
+        trained, evaluation = stages.get(f"{number:02}/train"), stages.get(f"{number:02}/evaluate")
+        table.add_row(
+            str(number),
+            _share(answers, "direct"),
+            _share(answers, "rationalised"),
+            str(version["rows"]) if version else "-",
+            str(trained["steps"]) if trained else "-",
+            _accuracy(evaluation),
+        )
+    Console().print(table)
+
+
+def print_status(manifest: Manifest) -> None:
+    """The table of rounds, and the stage that comes next."""
+    print_rounds(manifest)
+    rounds = [f"{number:02}" for number in range(manifest.settings.rounds + 1)]
+    names = [f"{name}/{part}" for name in rounds for part in ("generate", "version", "train", "evaluate")][3:]
+    left = [name for name in names if name not in manifest.stages and not _skipped(manifest, name)]
+    Console().print(f"next: {left[0]}" if left else "finished")
+
+
+def _skipped(manifest: Manifest, name: str) -> bool:
+    """Training is left out in a round that kept nothing."""
+    number, part = name.split("/")
+    version = manifest.stages.get(f"{number}/version")
+    return part == "train" and version is not None and not version.facts["rows"]
+
+
+def _share(answers: dict[str, Any] | None, kind: str) -> str:
+    asked = (answers or {}).get(f"{kind}_asked", 0)
+    kept = (answers or {}).get(f"{kind}_kept", 0)
+    return f"{kept}/{asked} ({kept / asked:.0%})" if asked else "-"
+
+
+def _accuracy(evaluation: dict[str, Any] | None) -> str:
+    if not evaluation or evaluation["accuracy"] is None:
+        return "-"
+    low, high = evaluation["ci95"]
+    return f"{evaluation['accuracy']:.1%} ({low:.1%} to {high:.1%})"

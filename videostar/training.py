@@ -1,0 +1,253 @@
+"""One LoRA round: the kept answers of a dataset version, mixed with an instruction set.
+
+Reads a dataset version, writes a PEFT adapter (safetensors). The loss is on the answers' tokens alone;
+the vision tower is frozen and holds no adapter. The loop itself is transformers' `Trainer`. Left out:
+checkpoints within a round (a killed round trains again from its start, to the same weights).
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from datasets import disable_progress_bars, load_dataset
+from peft import LoraConfig, PeftModel, get_peft_model
+from transformers import (
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+    set_seed,
+)
+
+from videostar.chat import Chat, Turn
+from videostar.config import Pipeline
+from videostar.errors import UserError
+from videostar.files import below, new_folder, write_text
+from videostar.models import load_model, load_processor
+from videostar.progress import Tick
+from videostar.video.cache import FrameCache, default_cache_dir
+from videostar.video.clip import Clip
+from videostar.video.errors import BadVideo
+from videostar.video.probe import probe
+
+disable_progress_bars()  # the one that users see is ours
+
+#: The language model's linear layers, by path: `gate_proj` alone would match vision blocks as well.
+_LANGUAGE = re.compile(r"(^|\.)(language_model|text_model)\.")
+
+
+def train(
+    dataset: Path,
+    data_root: Path,
+    settings: Pipeline,
+    out: Path,
+    *,
+    start_from: Path | None = None,
+    tick: Tick,
+) -> dict[str, Any]:
+    """Train an adapter on the version folder `dataset` and write it to the folder `out`.
+
+    Videos of the dataset lie below `data_root`. `start_from` is an adapter to continue (None: a new one on
+    the base). Returns steps, rows, mixed rows and the mean loss. Raises UserError when there is nothing
+    to train on or a file cannot be read.
+    """
+    clips = _Clips(settings)
+    rows = read_rows(dataset / "data-00000.parquet", data_root)
+    mixed = _mixed_rows(settings, len(rows), tick)
+    usable = clips.usable([*rows, *mixed])
+    if not rows or not usable:
+        raise UserError(f"{dataset}: no kept answers to train on; see rejected.parquet for the reasons")
+    set_seed(settings.seed)
+    processor = load_processor(settings)
+    base = load_model(settings)
+    model: Any
+    if start_from is not None:
+        model = PeftModel.from_pretrained(base, str(start_from), is_trainable=True)
+    else:
+        model = get_peft_model(base, _lora_config(base, settings))
+    options = settings.training
+    with new_folder(out) as folder:
+        trainer = Trainer(
+            model=model,
+            args=TrainingArguments(
+                output_dir=str(folder),
+                num_train_epochs=options.epochs,
+                per_device_train_batch_size=options.batch_size,
+                gradient_accumulation_steps=options.gradient_accumulation,
+                learning_rate=options.learning_rate,
+                lr_scheduler_type="cosine",
+                warmup_steps=0.05,
+                max_grad_norm=1.0,
+                bf16=settings.engine.dtype == "bfloat16",
+                fp16=settings.engine.dtype == "float16",
+                use_cpu=base.device.type == "cpu",
+                seed=settings.seed,
+                save_strategy="no",
+                logging_strategy="no",
+                disable_tqdm=True,
+                remove_unused_columns=False,
+                report_to=[],
+            ),
+            train_dataset=_Rows(usable),
+            data_collator=_Collator(Chat(processor), clips),
+            callbacks=[_Steps(tick)],
+        )
+        trainer.remove_callback(PrinterCallback)
+        result = trainer.train()
+        model.save_pretrained(folder)
+        facts = {
+            "steps": result.global_step,
+            "rows": len(rows),
+            "mixed": len(mixed),
+            "set_aside": len(rows) + len(mixed) - len(usable),
+            "loss": round(result.training_loss, 4),
+        }
+        write_text(folder / "README.md", _card(settings, facts))
+    return facts
+
+
+@dataclass(frozen=True)
+class _Row:
+    question: str
+    answer: str
+    video: Path | None
+
+
+def read_rows(path: Path, root: Path) -> list[_Row]:
+    """Rows of a `messages` + `videos` file whose videos lie below `root`. Raises UserError naming the row."""
+    suffix = {".jsonl": "json", ".parquet": "parquet"}.get(path.suffix)
+    if suffix is None or not path.is_file():
+        raise UserError(f"{path}: no such .jsonl or .parquet file of messages and videos")
+    with TemporaryDirectory() as scratch:
+        table = load_dataset(suffix, data_files=str(path), split="train", cache_dir=scratch)
+        return [_row(record, root, f"{path}, row {number}") for number, record in enumerate(table, start=1)]
+
+
+def _row(record: dict[str, Any], root: Path, where: str) -> _Row:
+    try:
+        user, assistant = record["messages"]
+        question, answer = _said(user), _said(assistant)
+        videos = record["videos"] or []
+    except (KeyError, TypeError, ValueError):
+        raise UserError(f"{where}: needs `messages` (user, assistant) and `videos` (at most one path)") from None
+    if len(videos) > 1:
+        raise UserError(f"{where}: {len(videos)} videos; only one a row can be trained on")
+    video = below(root, videos[0]) if videos else None
+    if videos and video is None:
+        raise UserError(f"{where}: {videos[0]} leads out of {root}; keep videos below it")
+    return _Row(question, answer, video)
+
+
+def _said(message: dict[str, Any]) -> str:
+    content = message["content"]
+    return content if isinstance(content, str) else " ".join(part["text"] for part in content if part.get("text"))
+
+
+def _mixed_rows(settings: Pipeline, kept: int, tick: Tick) -> list[_Row]:
+    """A seeded choice of the instruction set, `mix.ratio` rows a kept answer, or all if it has fewer."""
+    if settings.mix is None:
+        return []
+    path = mix_path(settings.mix.data, tick)
+    rows = read_rows(path, path.parent)
+    count = min(len(rows), round(settings.mix.ratio * kept))
+    return random.Random(settings.seed).sample(rows, count)
+
+
+def mix_path(name: str, tick: Tick) -> Path:
+    """The file of an instruction set; `demo` is the one that comes with the demo world, written if need be."""
+    if name != "demo":
+        return Path(name)
+    from videostar.demo.build import instruction_set
+
+    return instruction_set(tick)
+
+
+class _Rows(torch.utils.data.Dataset[_Row]):
+    def __init__(self, rows: Sequence[_Row]) -> None:
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> _Row:
+        return self.rows[index]
+
+
+class _Clips:
+    """Clips of rows, through the frame cache."""
+
+    def __init__(self, settings: Pipeline) -> None:
+        self.video, self.cache = settings.video, FrameCache(default_cache_dir())
+        self.digests: dict[Path, str] = {}
+
+    def load(self, row: _Row) -> Clip | None:
+        if row.video is None:
+            return None
+        return self.cache.clip(row.video, self.digests[row.video], self.video.frames, self.video.max_pixels)
+
+    def usable(self, rows: list[_Row]) -> list[_Row]:
+        """The rows whose videos can be shown; all are in the cache afterwards."""
+        with ThreadPoolExecutor() as pool:
+            return [row for row, good in zip(rows, pool.map(self._try, rows), strict=True) if good]
+
+    def _try(self, row: _Row) -> bool:
+        try:
+            if row.video is not None:
+                self.digests[row.video] = probe(row.video).sha256
+                self.load(row)
+        except BadVideo:
+            return False
+        return True
+
+
+class _Collator:
+    """Rows to a padded batch."""
+
+    def __init__(self, chat: Chat, clips: _Clips) -> None:
+        self.chat, self.clips = chat, clips
+
+    def __call__(self, rows: list[_Row]) -> dict[str, torch.Tensor]:
+        return self.chat.examples([Turn(row.question, self.clips.load(row), row.answer) for row in rows])
+
+
+class _Steps(TrainerCallback):
+    def __init__(self, tick: Tick) -> None:
+        self.tick = tick
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        self.tick(state.global_step, state.max_steps)
+
+
+def _lora_config(model: Any, settings: Pipeline) -> LoraConfig:
+    targets = sorted(
+        name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear) and _LANGUAGE.search(name)
+    )
+    if not targets:
+        raise UserError(f"model {settings.model!r}: no linear layers below a language_model; LoRA cannot be placed")
+    return LoraConfig(
+        r=settings.training.rank,
+        lora_alpha=settings.training.alpha,
+        target_modules=targets,
+        task_type="CAUSAL_LM",
+    )
+
+
+def _card(settings: Pipeline, facts: dict[str, Any]) -> str:
+    return (
+        "---\nlibrary_name: peft\n---\n# LoRA adapter of a Video-STaR round\n\n"
+        f"- base model: {settings.model}\n- trained on: {facts['rows']} kept answers, {facts['mixed']} rows mixed in\n"
+        f"- steps: {facts['steps']}, mean loss {facts['loss']}\n"
+        f"- rank {settings.training.rank}, alpha {settings.training.alpha}; language model only, vision frozen\n"
+        f"- settings: `{json.dumps(settings.training.model_dump())}`\n"
+    )

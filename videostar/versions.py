@@ -1,0 +1,152 @@
+"""Dataset versions: the kept answers of a round, immutable, in the form that trainers read.
+
+dataset/
+  data-00000.parquet   messages + videos, one row a kept answer
+  rejected.parquet     the other answers, with the reason of each
+  version.json         counts, lineage and digests
+  README.md            the dataset card
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from videostar.files import digest, digest_json, new_folder, write_json, write_text
+from videostar.ledger import Answer, Ledger
+
+_PART = pa.struct([("type", pa.string()), ("text", pa.string())])
+_MESSAGE = pa.struct([("role", pa.string()), ("content", pa.list_(_PART))])
+_KEPT = pa.schema(
+    [
+        ("messages", pa.list_(_MESSAGE)),
+        ("videos", pa.list_(pa.string())),
+        ("label", pa.string()),
+        ("kind", pa.string()),
+        ("question_id", pa.string()),
+    ]
+)
+_REJECTED = pa.schema(
+    [(name, pa.string()) for name in ("question_id", "kind", "video", "label", "prompt", "answer", "reason")]
+)
+_ROWS_AT_ONCE = 1024
+
+
+def build_version(answers: Path, out: Path, *, lineage: dict[str, Any], direct_only: bool) -> dict[str, Any]:
+    """Write the version folder `out` from the ledger at `answers` and return what its version.json says.
+
+    With `direct_only`, rationalised answers are left out wherever their label has a direct one (the
+    paper's rule for the last round); labels that would be left empty keep theirs and are listed.
+    """
+    ledger = Ledger(answers)
+    without_direct: set[str] = set()
+    if direct_only:
+        kinds: dict[str, set[str]] = {}
+        for answer in ledger:
+            if answer.kept:
+                kinds.setdefault(answer.label, set()).add(answer.kind)
+        without_direct = {label for label, found in kinds.items() if "direct" not in found}
+
+    counts: Counter[str] = Counter()
+    by_label: dict[str, Counter[str]] = {}
+    reasons: Counter[str] = Counter()
+
+    def kept(answer: Answer) -> bool:
+        return answer.kept and (not direct_only or answer.kind == "direct" or answer.label in without_direct)
+
+    def sort() -> Iterator[tuple[bool, dict[str, Any]]]:
+        for answer in ledger:
+            if kept(answer):
+                counts[answer.kind] += 1
+                by_label.setdefault(answer.label, Counter())[answer.kind] += 1
+                yield True, _kept_row(answer)
+            else:
+                reason = "left out of the last round" if answer.kept else answer.reason
+                counts["set_aside" if answer.kind == "video" else "rejected"] += 1
+                reasons[f"{answer.kind}: {reason}"] += 1
+                yield False, _rejected_row(answer, reason)
+
+    with new_folder(out) as folder:
+        _write_parquet(sort(), folder / "data-00000.parquet", folder / "rejected.parquet")
+        files = {path.name: digest(path) for path in sorted(folder.glob("*.parquet"))}
+        version = {
+            "format": 1,
+            "version": digest_json({"files": files, "lineage": lineage})[:16],
+            "rows": counts["direct"] + counts["rationalised"] + counts["template"],
+            "counts": dict(sorted(counts.items())),
+            "by_label": {label: dict(sorted(found.items())) for label, found in sorted(by_label.items())},
+            "rejected": dict(reasons.most_common()),
+            "labels_without_direct_answers": sorted(without_direct),
+            "lineage": lineage,
+            "files": files,
+        }
+        write_json(folder / "version.json", version)
+        write_text(folder / "README.md", _card(version))
+    return version
+
+
+def _kept_row(answer: Answer) -> dict[str, Any]:
+    question = [{"type": "video", "text": None}, {"type": "text", "text": answer.question}]
+    reply = [{"type": "text", "text": answer.text}]
+    return {
+        "messages": [{"role": "user", "content": question}, {"role": "assistant", "content": reply}],
+        "videos": [answer.video],
+        "label": answer.label,
+        "kind": answer.kind,
+        "question_id": answer.question_id,
+    }
+
+
+def _rejected_row(answer: Answer, reason: str) -> dict[str, Any]:
+    return {name: getattr(answer, name) for name in _REJECTED.names if name != "reason"} | {"reason": reason}
+
+
+def _write_parquet(rows: Iterable[tuple[bool, dict[str, Any]]], kept: Path, rejected: Path) -> None:
+    with pq.ParquetWriter(kept, _KEPT) as kept_file, pq.ParquetWriter(rejected, _REJECTED) as rejected_file:
+        files = {True: (kept_file, _KEPT), False: (rejected_file, _REJECTED)}
+        pending: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
+
+        def flush(which: bool) -> None:
+            file, schema = files[which]
+            if pending[which]:
+                file.write_table(pa.Table.from_pylist(pending[which], schema))
+            pending[which] = []
+
+        for which, row in rows:
+            pending[which].append(row)
+            if len(pending[which]) == _ROWS_AT_ONCE:
+                flush(which)
+        flush(True)
+        flush(False)
+
+
+def _card(version: dict[str, Any]) -> str:
+    counts = version["counts"]
+    lines = [
+        "---",
+        "configs:",
+        "- config_name: default",
+        "  data_files: data-*.parquet",
+        "task_categories: [video-text-to-text]",
+        "---",
+        f"# Dataset version {version['version']}",
+        "",
+        "Answers of a video language model that contain their video's label (Video-STaR). No one wrote them;",
+        "they may say things of the video that are not true: only the label in them was verified.",
+        "",
+        f"- rows: {version['rows']} ({counts.get('direct', 0)} direct, {counts.get('rationalised', 0)} rationalised, "
+        f"{counts.get('template', 0)} from a template)",
+        f"- rejected answers, with reasons, in `rejected.parquet`: {counts.get('rejected', 0)}",
+        f"- labels: {len(version['by_label'])}",
+        f"- lineage: `{json.dumps(version['lineage'], sort_keys=True)}`",
+        "",
+        "`messages` and `videos` (paths below the data's root) are the conversational form that trainers read:",
+        '`datasets.load_dataset("parquet", data_files="data-*.parquet")`.',
+    ]
+    return "\n".join(lines) + "\n"
