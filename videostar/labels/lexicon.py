@@ -32,7 +32,7 @@ ADVERBS = frozenset(
 MEASURES = frozenset(
     "piece slice glass cup bottle pair game bit lot lots bunch set couple number stack pile round match sip bite "
     "can bowl plate mug jar box bag group handful series kind type sort part row pieces slices glasses cups bottles "
-    "pairs games bits shot shots one some".split()
+    "pairs games bits shot shots one some dozens hundreds thousands tons plenty pile piles".split()
 )
 CONJUNCTIONS = frozenset(
     "and or but nor while when whereas because since although though as if unless until till that which who whom "
@@ -100,6 +100,18 @@ def forms(word: str) -> frozenset[str]:
             for inflected in lemminflect.getAllInflectionsOOV(stem, kind).values():
                 found.update(inflected)
     return frozenset(f.lower() for f in found)
+
+
+@cache
+def past_forms(word: str) -> frozenset[str]:
+    """The forms of a verb that stand in its passive: throwing -> threw, thrown."""
+    import lemminflect
+
+    found = {form for form in forms(word) if form.endswith("ed")}
+    for lemma in lemminflect.getAllLemmas(word).get("VERB", ()):
+        inflected = lemminflect.getAllInflections(lemma, upos="VERB")
+        found.update(inflected.get("VBD", ()), inflected.get("VBN", ()))
+    return frozenset(found)
 
 
 @cache

@@ -63,7 +63,7 @@ def patterns(spelling: str) -> tuple[Pattern, ...]:
         return ()
     if _CODE.fullmatch(spelling.strip()):
         elements = tuple(Element(frozenset([n]), Gap.NOTHING) for n in names)
-        return (Pattern(elements, literal=True),)
+        return (Pattern(elements),)
     loose = _after_marks(raw, names)
     found = [_pattern(names, loose)]
     found += _shifted(names, loose)
@@ -167,8 +167,8 @@ def _pattern(
     return Pattern(
         tuple(elements),
         tail=pending,
-        verb=first_verb,
         gerund=lexicon.is_gerund(names[0]),
+        participles=lexicon.past_forms(names[0]) if first_verb else frozenset(),
         nouns=lexicon.noun_forms(names[0]) if first_verb else frozenset(),
     )
 
@@ -180,4 +180,6 @@ def _acts(names: Sequence[str]) -> bool:
         return False
     if lexicon.is_gerund(first) or len(names) == 1:
         return True
-    return first in _VERBS_TOO or not lexicon.is_adjective(first)
+    # "long jump" is a compound; "wash hands" is not, though wash can be an adjective as well.
+    compound = lexicon.is_adjective(first) and lexicon.is_verb(names[-1]) and not names[-1].endswith("s")
+    return first in _VERBS_TOO or not compound

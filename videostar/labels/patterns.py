@@ -63,15 +63,9 @@ class Pattern:
 
     elements: tuple[Element, ...]
     tail: bool = False
-    literal: bool = False  # a name in code: as written, nothing between
-    verb: bool = False  # the first element is a verb
-    gerund: bool = False  # and an -ing form
-    nouns: frozenset[str] = frozenset()  # forms of that verb that may be a thing: the fence of fencing
-
-    @cached_property
-    def participles(self) -> frozenset[str]:
-        """Forms of the verb that stand in a passive."""
-        return frozenset(f for f in self.elements[0].forms if not f.endswith(("ing", "s")))
+    gerund: bool = False  # the first element is a verb's -ing form
+    participles: frozenset[str] = frozenset()  # forms of its verb that stand in a passive
+    nouns: frozenset[str] = frozenset()  # forms of its verb that may be a thing: the fence of fencing
 
     @cached_property
     def size(self) -> int:
@@ -86,7 +80,7 @@ class Pattern:
             length = len(self.elements)
             alone = length == 1 or (end - i > length and i > 0 and words[i - 1] in lexicon.DETERMINERS)
             return Mention(i, end, self.size, noun=alone and words[i] in self.nouns, gerund=self.gerund)
-        return self._passive(words, i) if self.verb and words[i] in self.participles else None
+        return self._passive(words, i) if words[i] in self.participles else None
 
     def _forward(self, words: Sequence[str], i: int) -> int:
         """The end of the match that starts at `i`, or 0."""

@@ -60,7 +60,9 @@ def is_thing(words: Sequence[str], first: int, start: int, end: int, *, noun: bo
         return not (before in lexicon.ADVERBS or before.endswith("ly"))
     word = words[start]
     if end == start + 1 and (word in _RESULTS or word.removesuffix("s") in _RESULTS):
-        named = before in lexicon.DETERMINERS or (start - first > 1 and words[start - 2] in lexicon.DETERMINERS)
+        named = before in lexicon.DETERMINERS or (
+            start - first > 1 and words[start - 2] in lexicon.DETERMINERS and before not in lexicon.GRAMMAR
+        )
         return word.endswith("ings") or (named and _MAKES.isdisjoint(words[max(first, start - 3) : start]))
     if not noun or not before:
         return False
