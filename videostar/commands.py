@@ -117,11 +117,11 @@ def _check(settings: Pipeline, progress: Progress) -> Data:
     manifest, _, _ = load_manifest(settings.data)
     load_prompts(settings.prompts or manifest.prompts)
     model_path(settings.model)
+    data = load_data(settings.data, settings.limit, progress)
     from videostar.models import load_processor
     from videostar.training import mix_path, read_rows
 
     load_processor(settings)
-    data = load_data(settings.data, settings.limit, progress)
     if settings.mix is not None:
         mix = mix_path(settings.mix.data, progress("instruction set: clips written"))
         read_rows(mix, mix.parent)
