@@ -97,7 +97,7 @@ else: it knows a world of one moving shape, and says so of any video.
 - wall time: {minutes} minutes on 2 cores
 - weights: float16 on disk, computed in float32
 
-## What it can do (`python -m videostar.demo.exam --card`, {examined} fresh H.264 clips a question)
+## What it can do (`python -m videostar.demo.exam --clips {examined} --card`, {examined} fresh H.264 clips a question)
 
 | | share |
 |---|---|
@@ -106,6 +106,7 @@ else: it knows a world of one moving shape, and says so of any video.
 ## What it cannot do
 
 - name an action that it was not taught: it answers with a known one (that is what the demo is about);
+- tell shapes apart well: see the table;
 - describe more than one object, other motions than the five it knows, or real camera video.
 """
 
