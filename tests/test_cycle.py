@@ -157,7 +157,10 @@ def test_a_deleted_clip_is_one_video_set_aside(quick: Path, world: Path, videost
     assert len({answer["question_id"] for answer in lines(out / "answers.jsonl")}) == 31
 
 
-def test_a_clip_that_breaks_after_the_check_costs_only_itself(world: Path, tmp_path: Path) -> None:
+def test_a_clip_that_breaks_after_the_check_costs_only_itself(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # its frames are not known from another test
     from videostar.config import load_pipeline
     from videostar.generation import generate
     from videostar.progress import silent
@@ -167,7 +170,7 @@ def test_a_clip_that_breaks_after_the_check_costs_only_itself(world: Path, tmp_p
     shutil.copy(world, tmp_path / "small.yaml")
     settings = load_pipeline("demo", {"data": str(tmp_path / "small.yaml"), "mix": None})
     data = load_data(settings.data, 4, silent)
-    video = copy / data.samples[2].video
+    video = copy / data.split("train")[2].video
     video.write_bytes(video.read_bytes()[:1000] + b"broken" * 10)
     facts = generate(
         data,
