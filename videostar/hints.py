@@ -102,7 +102,8 @@ def strip_hint(answer: str) -> str | None:
 def _untold(sentence: str) -> str | None:
     """One sentence without the clauses that betray the hint; None when it betrays it all the same."""
     joined = re.sub(r"[ \t]+", " ", sentence)
-    margin, body = re.match(r"(\s*)(.*)", joined, re.DOTALL).groups()  # type: ignore[union-attr]
+    body = joined.lstrip()
+    margin = joined[: len(joined) - len(body)]
     core = body.rstrip(".!?")
     mark = body[len(core) :]
     changed = core

@@ -44,11 +44,13 @@ def examine(settings: Pipeline, clips: int) -> dict[str, float]:
 
         for name, paths in (("any path", list(PATHS)), ("a target's path", targets)):
             scenes = draw(name, paths)
-            told = _ask(settings, root, [(v, DESCRIBE_QUESTIONS[i % 4]) for i, v in enumerate(scenes)])
+            told = ask(settings, None, root, [(v, DESCRIBE_QUESTIONS[i % 4]) for i, v in enumerate(scenes)])
             figures |= _truth(f"describes {name}", scenes, told)
 
         scenes = draw("known", [path for _, path in known])
-        told = _ask(settings, root, [(v, prompts.questions[i % len(prompts.questions)]) for i, v in enumerate(scenes)])
+        told = ask(
+            settings, None, root, [(v, prompts.questions[i % len(prompts.questions)]) for i, v in enumerate(scenes)]
+        )
         labels = [parse_label({"kind": "action", "name": name, "among": list(KNOWN)}) for name, _ in known]
         right = [labels[i % len(labels)].judge(answer).accepted for i, answer in enumerate(told)]
         figures["names a known action"] = float(np.mean(right))
@@ -59,15 +61,11 @@ def examine(settings: Pipeline, clips: int) -> dict[str, float]:
             prompts.render(prompts.rationalise[0], question=prompts.questions[i % len(prompts.questions)], label=name)
             for i, name in enumerate(names)
         ]
-        told = _ask(settings, root, list(zip(scenes, hints, strict=True)))
+        told = ask(settings, None, root, list(zip(scenes, hints, strict=True)))
         exact = [answer.endswith(f"he action is {name}.") for answer, name in zip(told, names, strict=True)]
         figures["repeats a made-up name exactly"] = float(np.mean(exact))
         figures |= _truth("explains a made-up name", scenes, told)
     return figures
-
-
-def _ask(settings: Pipeline, root: Path, asked: list[tuple[str, str]]) -> list[str]:
-    return ask(settings, None, root, asked)
 
 
 def _truth(name: str, scenes: dict[str, Scene], told: list[str]) -> dict[str, float]:

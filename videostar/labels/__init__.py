@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from pydantic import BaseModel, ValidationError
 
@@ -46,7 +46,7 @@ def parse_label(data: Mapping[str, Any]) -> Label:
         raise UserError(f"{stated}: {_nearest(kind, KINDS)}")
     model = KINDS[kind]
     try:
-        return model.model_validate(data)  # type: ignore[return-value]
+        return cast(Label, model.model_validate(data))
     except ValidationError as error:
         raise UserError(f"label of kind {kind!r}: {_explain(error, model)}") from None
 
