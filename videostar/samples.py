@@ -85,7 +85,6 @@ class SetAside:
 class Data:
     """A data set as found: `samples` in the order of its rows."""
 
-    name: str
     root: Path
     manifest: DataManifest
     samples: list[Sample]
@@ -124,7 +123,7 @@ def load_data(name: str, limit: int | None, progress: Progress) -> Data:
                 f"{where}: no usable {split} video in {len(rows)} rows ({reasons or 'no such rows'}); "
                 "mend the rows or give more of them"
             )
-    return Data(Path(name).stem, root, manifest, samples, set_aside)
+    return Data(root, manifest, samples, set_aside)
 
 
 def load_manifest(name: str) -> tuple[DataManifest, Path, str]:

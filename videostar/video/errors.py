@@ -12,7 +12,6 @@ Reason = Literal[
     "unreadable",
     "too long",
     "too large",
-    "outside its root",
 ]
 
 
