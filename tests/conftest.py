@@ -33,7 +33,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from videostar.samples import World
 
     folder = tmp_path_factory.mktemp("world")
-    sizes = {"train_per_action": 2, "test_per_action": 1, "mix": 32, "seed": 7}
+    sizes = {"train": 32, "test": 16, "mix": 32, "seed": 7}
     build_world(folder / "clips_and_labels", World.model_validate(sizes), silent("world"), ("train", "test", "mix"))
     manifest = {
         "root": "clips_and_labels",

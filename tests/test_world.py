@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import itertools
 import json
+import re
 from pathlib import Path
 
 import av
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 
 from videostar.demo.build import build_world
 from videostar.demo.language import describe, made_up_name, read
-from videostar.demo.world import KNOWN, PATHS, TARGETS, draw_scene
+from videostar.demo.world import KNOWN, PATHS, STEPS, TARGETS, draw_scene, draw_turns
 from videostar.errors import UserError
 from videostar.progress import silent
 from videostar.samples import World
@@ -50,7 +52,7 @@ def test_made_up_names_are_no_targets(seed: int) -> None:
 
 
 def test_the_same_seed_gives_the_same_bytes(world: Path, tmp_path: Path) -> None:
-    sizes = World(train_per_action=2, test_per_action=1, mix=32, seed=7)
+    sizes = World(train=32, test=16, mix=32, seed=7)
     build_world(tmp_path / "again", sizes, silent(""), ("train", "test", "mix"))
     assert _digests(tmp_path / "again") == _digests(world.parent / "clips_and_labels")
 
@@ -85,6 +87,47 @@ def test_instructions_mixed_in_name_no_target(world: Path) -> None:
     assert len(text.splitlines()) == 32
     assert not any(name in text for name in TARGETS)
     assert all(set(json.loads(line)) == {"messages", "videos"} for line in text.splitlines())
+
+
+@pytest.mark.parametrize("task", ["when", "count", "sequence"])
+def test_labels_of_the_other_tasks_are_those_of_the_scenes(task: str, tmp_path: Path) -> None:
+    build_world(tmp_path, World.model_validate({"task": task, "train": 24, "test": 6, "mix": 6}), silent(""))
+    truth = {
+        row["video"]: row for row in map(json.loads, (tmp_path / "truth" / "train.jsonl").read_text().splitlines())
+    }
+    with (tmp_path / "train.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len({row["label"] for row in rows}) >= 3
+    for row in rows:
+        scene = truth[row["video"]]
+        legs, edges = scene["path"], [0, *scene["turns"], 1]
+        if task == "when":
+            leg = legs.index(row["label"].split()[-1])
+            times = [round(edge * scene["seconds"], 1) for edge in edges[leg : leg + 2]]
+            assert [float(row["start"]), float(row["end"])] == times
+            assert legs.count(legs[leg]) == 1
+        elif task == "count":
+            opposite = {"up": "down", "down": "up", "left": "right", "right": "left"}
+            assert int(row["label"]) == sum(opposite.get(a) == b for a, b in itertools.pairwise(legs))
+        else:
+            assert row["label"].split("; ") == [STEPS[leg] for leg in legs]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**32))
+def test_turns_come_at_any_time_and_in_order(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    scene = draw_scene(rng, ("up", "right", "down"), draw_turns(rng))
+    edges = [0.0, *scene.turns, 1.0]
+    assert min(b - a for a, b in itertools.pairwise(edges)) >= 0.199
+    at_turns = scene.position(np.array(edges))
+    assert at_turns[1][1] < at_turns[0][1]  # up
+    assert at_turns[2][0] > at_turns[1][0]  # right
+    assert at_turns[3][1] > at_turns[2][1]  # down
+    said = describe(scene, rng, timed=True)
+    assert read(said).path == scene.path
+    told = [float(number) for number in re.findall(r"\d+(?:\.\d+)?", said)]
+    assert told == [edge for leg in scene.leg_times for edge in leg]
 
 
 def test_another_world_in_the_folder_is_refused(world: Path, tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ class Training(Settings):
 class Mix(Settings):
     """An instruction set trained on beside the kept answers, so that the base's abilities are not lost."""
 
-    data: str = Field(description="A .jsonl or .parquet file with `messages` and `videos`, or `demo`.")
+    data: str = Field(description="A .jsonl or .parquet file with `messages` and `videos`, or a demo world's manifest.")
     ratio: float = Field(1.0, gt=0, description="Its rows for each kept answer.")
 
 

@@ -33,10 +33,11 @@ Paths = Annotated[
 
 
 class World(Settings):
-    """Sizes of the demo world."""
+    """Sizes of a demo world, and what its clips are labelled with."""
 
-    train_per_action: int = Field(12, ge=1)
-    test_per_action: int = Field(15, ge=1)
+    task: Literal["action", "when", "count", "sequence"] = "action"
+    train: int = Field(192, ge=1, description="Clips to learn from.")
+    test: int = Field(240, ge=1, description="Held-out clips.")
     mix: int = Field(240, ge=1, description="Clips of the instruction set that is mixed in.")
     seed: int = 0
 

@@ -165,12 +165,12 @@ def _mixed_rows(settings: Pipeline, kept: int, tick: Tick) -> list[_Row]:
 
 
 def mix_path(name: str, tick: Tick) -> Path:
-    """The file of an instruction set; `demo` is the one that comes with the demo world, written if need be."""
-    if name != "demo":
+    """The file of an instruction set: itself, or that of a demo world's data manifest, which is written if need be."""
+    if Path(name).suffix in (".jsonl", ".parquet"):
         return Path(name)
     from videostar.demo.build import instruction_set
 
-    return instruction_set(tick)
+    return instruction_set(name, tick)
 
 
 class _Rows(torch.utils.data.Dataset[_Row]):

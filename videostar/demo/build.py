@@ -1,11 +1,11 @@
-"""Writes the demo world to disk: H.264 clips, their labels by split, and an instruction set to mix in.
+"""Writes a demo world to disk: H.264 clips, their labels by split, and an instruction set to mix in.
 
     demo_world/
       world.json               the sizes and seed that it is made with
       clips/train/0000.mp4     clips/test/...   clips/mix/...
       truth/train.jsonl        what each clip shows: for measuring alone, the cycle never reads it
-      train.csv  test.csv      video,label
-      mix.jsonl                messages + videos: descriptions, and explanations of made-up names
+      train.csv  test.csv      video,label and what else the task's rows hold
+      mix.jsonl                messages + videos: descriptions, and explanations of made-up labels
 
 A part (train, test, mix) is there when its last file is: the one in the two bottom lines.
 """
@@ -24,9 +24,11 @@ from typing import TYPE_CHECKING, Literal
 import av
 import numpy as np
 
-from videostar.demo.language import DESCRIBE_QUESTIONS, describe, explain, made_up_name
+from videostar.adapters import Row
+from videostar.demo.language import DESCRIBE_QUESTIONS, TIMED_QUESTIONS, describe, one_of
 from videostar.demo.render import render
-from videostar.demo.world import PATHS, TARGETS, Scene, draw_scene
+from videostar.demo.tasks import TASKS, draw_unnamed
+from videostar.demo.world import Scene, draw_scene
 from videostar.errors import UserError
 from videostar.files import write_json, write_text
 from videostar.progress import Tick
@@ -66,67 +68,68 @@ def build_world(root: Path, world: World, tick: Tick, parts: tuple[Part, ...] = 
     for part, planned in missing.items():
         truth = ({"video": clip.video, **asdict(clip.scene)} for clip in planned)
         write_text(root / "truth" / f"{part}.jsonl", "".join(json.dumps(row) + "\n" for row in truth))
-        write_text(root / _INDEX[part], _instructions(planned, world.seed) if part == "mix" else _labels(planned))
+        write_text(root / _INDEX[part], _instructions(planned, world) if part == "mix" else _labels(planned))
 
 
-def instruction_set(tick: Tick) -> Path:
-    """The file to mix in of the world that `data_manifests/demo.yaml` describes, which is built if need be."""
-    from videostar import samples
+def instruction_set(name: str, tick: Tick) -> Path:
+    """The file to mix in of the world that the data manifest `name` describes, which is built if need be.
 
-    manifest, folder, _ = samples.load_manifest("demo")
+    Raises UserError when the manifest describes none.
+    """
+    from videostar.samples import load_manifest
+
+    manifest, folder, where = load_manifest(name)
+    if manifest.world is None:
+        raise UserError(f"mix: {where}: has no instruction set; give a .jsonl or .parquet of messages and videos")
     root = folder / manifest.root
-    build_world(root, manifest.world or samples.World(), tick, parts=("mix",))
-    return root / "mix.jsonl"
+    build_world(root, manifest.world, tick, parts=("mix",))
+    return root / _INDEX["mix"]
 
 
 @dataclass(frozen=True)
 class _Clip:
     video: str  # path below the root
     scene: Scene
-    label: str
+    label: Row  # its columns, and what they say
 
 
 def _plan(world: World, part: Part) -> list[_Clip]:
     """Every clip of a part; those to mix in have made-up labels and no target's path."""
+    task = TASKS[world.task]
     rng = np.random.default_rng((world.seed, _PARTS.index(part)))
     if part == "mix":
-        targets = set(TARGETS.values())
-        others = [path for path in PATHS if path not in targets]
-        chosen = [(made_up_name(rng), others[rng.integers(len(others))]) for _ in range(world.mix)]
+        chosen = [draw_unnamed(rng, timed=task.timed) for _ in range(world.mix)]
     else:
-        count = world.train_per_action if part == "train" else world.test_per_action
-        chosen = [action for _ in range(count) for action in TARGETS.items()]
-        rng.shuffle(chosen)
-    return [
-        _Clip(f"clips/{part}/{index:04}.mp4", draw_scene(rng, path), label)
-        for index, (label, path) in enumerate(chosen)
-    ]
+        chosen = task.plan(rng, world.train if part == "train" else world.test)
+    clips = []
+    for index, (path, turns, about) in enumerate(chosen):
+        scene = draw_scene(rng, path, turns)
+        label = task.made_up(rng) if part == "mix" else task.row(scene, about)
+        clips.append(_Clip(f"clips/{part}/{index:04}.mp4", scene, label))
+    return clips
 
 
 def _labels(clips: list[_Clip]) -> str:
     text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["video", "label"])
-    rows.writerows((clip.video, clip.label) for clip in clips)
+    rows = csv.DictWriter(text, ["video", *clips[0].label], lineterminator="\n")
+    rows.writeheader()
+    rows.writerows({"video": clip.video, **clip.label} for clip in clips)
     return text.getvalue()
 
 
-def _instructions(clips: list[_Clip], seed: int) -> str:
-    """Descriptions and explanations of made-up names, by turns: what the base model was taught, and no target."""
-    from videostar.prompts import load_prompts
-
-    rng = np.random.default_rng((seed, len(_PARTS)))
-    prompts = load_prompts("action")
+def _instructions(clips: list[_Clip], world: World) -> str:
+    """Descriptions and explanations of made-up labels, by turns: what the base model was taught, and no target."""
+    task = TASKS[world.task]
+    rng = np.random.default_rng((world.seed, len(_PARTS)))
     lines = []
     for index, clip in enumerate(clips):
         if index % 2 == 0:
-            question = DESCRIBE_QUESTIONS[rng.integers(len(DESCRIBE_QUESTIONS))]
-            answer = describe(clip.scene, rng)
+            timed = task.timed and index % 4 == 0
+            question = one_of(TIMED_QUESTIONS if timed else DESCRIBE_QUESTIONS, rng)
+            answer = describe(clip.scene, rng, timed=timed)
         else:
-            asked = prompts.questions[rng.integers(len(prompts.questions))]
-            hinted = prompts.rationalise[rng.integers(len(prompts.rationalise))]
-            question = prompts.render(hinted, question=asked, label=clip.label)
-            answer = explain(clip.scene, clip.label, rng)
+            question, said = task.hint(clip.label, rng)
+            answer = task.explain(clip.scene, said, rng)
         messages = [
             {"role": "user", "content": [{"type": "video"}, {"type": "text", "text": question}]},
             {"role": "assistant", "content": [{"type": "text", "text": answer}]},

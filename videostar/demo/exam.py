@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import tempfile
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -17,9 +19,10 @@ import numpy as np
 
 from videostar.config import Pipeline, load_pipeline
 from videostar.demo.build import write_clip
-from videostar.demo.language import DESCRIBE_QUESTIONS, made_up_name
+from videostar.demo.language import DESCRIBE_QUESTIONS, TIMED_QUESTIONS, one_of
 from videostar.demo.measure import Score, Truth, ask
-from videostar.demo.world import KNOWN, PATHS, TARGETS, Motion, Scene, draw_scene
+from videostar.demo.tasks import TASKS, draw_unnamed
+from videostar.demo.world import KNOWN, PATHS, TARGETS, TURNING, Scene, draw_scene, draw_turns
 from videostar.labels import parse_label
 from videostar.prompts import load_prompts
 from videostar.resources import EMBEDDED
@@ -30,47 +33,54 @@ _SEED = 20_000_003
 def examine(settings: Pipeline, clips: int) -> dict[str, float]:
     """Shares of right answers, `clips` clips a question kind."""
     rng = np.random.default_rng(_SEED)
-    prompts = load_prompts("action")
-    targets, known = list(TARGETS.values()), list(KNOWN.items())
-    others = [path for path in PATHS if path not in targets]
+    questions = load_prompts("action").questions
+    known = list(KNOWN.items())
     figures: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor() as pool:
         root = Path(folder)
 
-        def draw(name: str, paths: list[Motion]) -> dict[str, Scene]:
-            scenes = {f"{name}-{i}.mp4": draw_scene(rng, paths[i % len(paths)]) for i in range(clips)}
-            list(pool.map(write_clip, [root / video for video in scenes], scenes.values(), chunksize=8))
-            return scenes
+        def told(asked: Sequence[tuple[Scene, str]]) -> list[str]:
+            videos = [f"{i}.mp4" for i in range(len(asked))]
+            scenes, texts = zip(*asked, strict=True)
+            list(pool.map(write_clip, [root / video for video in videos], scenes, chunksize=8))
+            return ask(settings, None, root, list(zip(videos, texts, strict=True)))
 
-        for name, paths in (("any path", list(PATHS)), ("a target's path", targets)):
-            scenes = draw(name, paths)
-            told = ask(settings, None, root, [(v, DESCRIBE_QUESTIONS[i % 4]) for i, v in enumerate(scenes)])
-            figures |= _truth(f"describes {name}", scenes, told)
+        for name, paths in (("any path", PATHS), ("a target's path", tuple(TARGETS.values()))):
+            scenes = [draw_scene(rng, paths[i % len(paths)]) for i in range(clips)]
+            answers = told([(scene, DESCRIBE_QUESTIONS[i % 4]) for i, scene in enumerate(scenes)])
+            figures |= _truth(f"describes {name}", scenes, answers)
 
-        scenes = draw("known", [path for _, path in known])
-        told = ask(
-            settings, None, root, [(v, prompts.questions[i % len(prompts.questions)]) for i, v in enumerate(scenes)]
-        )
+        scenes = [draw_scene(rng, one_of(TURNING, rng), draw_turns(rng)) for _ in range(clips)]
+        answers = told([(scene, TIMED_QUESTIONS[i % 3]) for i, scene in enumerate(scenes)])
+        figures["tells when it turns, both within 0.3 s"] = float(np.mean(list(map(_timely, scenes, answers))))
+
+        scenes = [draw_scene(rng, known[i % len(known)][1]) for i in range(clips)]
+        answers = told([(scene, questions[i % len(questions)]) for i, scene in enumerate(scenes)])
         labels = [parse_label({"kind": "action", "name": name, "among": list(KNOWN)}) for name, _ in known]
-        right = [labels[i % len(labels)].judge(answer).accepted for i, answer in enumerate(told)]
+        right = [labels[i % len(labels)].judge(answer).accepted for i, answer in enumerate(answers)]
         figures["names a known action"] = float(np.mean(right))
 
-        scenes = draw("hint", others)
-        names = [made_up_name(rng) for _ in scenes]
-        hints = [
-            prompts.render(prompts.rationalise[0], question=prompts.questions[i % len(prompts.questions)], label=name)
-            for i, name in enumerate(names)
-        ]
-        told = ask(settings, None, root, list(zip(scenes, hints, strict=True)))
-        exact = [answer.endswith(f"he action is {name}.") for answer, name in zip(told, names, strict=True)]
-        figures["repeats a made-up name exactly"] = float(np.mean(exact))
-        figures |= _truth("explains a made-up name", scenes, told)
+        for name, task in TASKS.items():
+            wanted = [draw_unnamed(rng, timed=task.timed) for _ in range(clips)]
+            scenes = [draw_scene(rng, path, turns) for path, turns, _ in wanted]
+            hints = [task.hint(task.made_up(rng), rng, phrasings=1) for _ in scenes]
+            answers = told([(scene, hint) for scene, (hint, _) in zip(scenes, hints, strict=True)])
+            exact = [answer.endswith(f" {said}.") for answer, (_, said) in zip(answers, hints, strict=True)]
+            figures[f"repeats a made-up label exactly: {name}"] = float(np.mean(exact))
+            figures |= _truth(f"explains a made-up label: {name}", scenes, answers)
     return figures
 
 
-def _truth(name: str, scenes: dict[str, Scene], told: list[str]) -> dict[str, float]:
+def _timely(scene: Scene, answer: str) -> bool:
+    """Whether both turns are told within 0.3 s: six numbers, the ends of the first two legs among them."""
+    told = [float(number) for number in re.findall(r"\d+(?:\.\d+)?", answer)]
+    turns = [end for _, end in scene.leg_times[:2]]
+    return len(told) == 6 and all(abs(a - b) <= 0.3 for a, b in zip(told[1:5:2], turns, strict=True))
+
+
+def _truth(name: str, scenes: Sequence[Scene], told: Sequence[str]) -> dict[str, float]:
     found = Score()
-    for scene, answer in zip(scenes.values(), told, strict=True):
+    for scene, answer in zip(scenes, told, strict=True):
         found.add(answer, Truth(scene.colour, scene.shape, scene.path))
     parts = {"colour": found.colour, "shape": found.shape, "path": found.path, "all": found.all}
     return {f"{name}: {part}": count / found.n for part, count in parts.items()}
@@ -88,8 +98,9 @@ A Qwen3-VL of {parameters:,} parameters, trained from nothing by `python -m vide
 clips, so that every stage of videostar can run for real on any machine. It is not useful for anything
 else: it knows a world of one moving shape, and says so of any video.
 
-- data: {clips:,} scenes of `videostar/demo/world.py`; descriptions, eight known actions, explanations of
-  made-up names, names repeated. No target's name, and no name beside a target's path, is among it.
+- data: {scenes:,} scenes of `videostar/demo/world.py`; descriptions, with times or without, eight known actions,
+  explanations of made-up names, times, numbers and steps, names repeated. No target's name, no name beside a
+  target's path, and no true answer to the other tasks' questions is among it (`tests/test_pretraining_data.py`).
 - steps: {grounding_steps:,} of {grounding_batch} clips for the vision tower alone, then {steps:,} of {batch}
   examples for the whole, learning rate {learning_rate}, seed {seed}
 - loss: {first} at first, {last} at last (all of it in `pretraining.json`)
@@ -104,10 +115,11 @@ else: it knows a world of one moving shape, and says so of any video.
 
 ## What it cannot do
 
-- name an action that it was not taught: it answers with a known one (that is what the demo is about);
+- name an action that it was not taught, say when something happens if asked for that alone, count, or list steps
+  in words that it was not taught (that is what the demos are about);
 - tell every shape: see the table;
 - follow a hint in other words than those it was taught ("The action is W."), but now and then: the cycle
-  mends that, since what it mixes in has all phrasings of `prompts/action.yaml`;
+  mends that, since what it mixes in has all phrasings of the task's file in `prompts/`;
 - describe more than one object, other motions than the five it knows, or real camera video.
 """
 

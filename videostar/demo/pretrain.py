@@ -3,12 +3,14 @@
 First the vision tower alone learns where the object is (`videostar/demo/grounding.py`). What the language
 model then learns from, all drawn by seed:
 
-- descriptions of clips of any path, by questions that name no action;
+- descriptions of clips of any path, with times or without, by questions that name no action;
 - the known actions, asked as the cycle asks (`prompts/action.yaml`);
-- "the action is W, explain": made-up words and known names as W, on clips of any path but the targets';
-- text alone: names repeated, which is where copying is learned fastest.
+- "the action is W, explain", "it happens from A to B", "the number is N", "the steps are": made-up words and numbers,
+  true of nothing (`videostar/demo/tasks.py`); names only on clips of any path but the targets';
+- text alone: names and numbers repeated, which is where copying is learned fastest.
 
-No target's name, and no name beside a target's path, is among it (`tests/test_pretraining_data.py`).
+No target's name, no name beside a target's path, and no label of the other tasks that is true of its clip for any
+other reason than chance, is among it (`tests/test_pretraining_data.py`).
 Left out: clips are not encoded as H.264 here but sent through JPEG at random quality, which costs a
 tenth; what the model makes of real files is measured by `python -m videostar.demo.exam`.
 """
@@ -19,7 +21,7 @@ import argparse
 import io
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,16 +35,27 @@ from transformers import Trainer, TrainingArguments, set_seed
 
 from videostar.chat import Chat, Turn
 from videostar.demo.grounding import Grounding, GroundingCollator
-from videostar.demo.language import DESCRIBE_QUESTIONS, describe, explain, made_up_name
+from videostar.demo.language import DESCRIBE_QUESTIONS, TIMED_QUESTIONS, describe, made_up_name, one_of
 from videostar.demo.model import FRAMES, SIDE, make_model, make_processor
 from videostar.demo.render import render
-from videostar.demo.world import KNOWN, PATHS, TARGETS, Scene, draw_scene
+from videostar.demo.tasks import TASKS
+from videostar.demo.world import KNOWN, PATHS, TARGETS, THIRDS, TURNING, Scene, draw_scene, draw_turns
+from videostar.labels.numbers import written
 from videostar.prompts import load_prompts
 from videostar.video.clip import Clip
 
 BATCH, GROUNDING_BATCH = 48, 64
-#: Shares of the tasks in what is learned from.
-TASKS = {"describe": 0.27, "known": 0.13, "explain": 0.45, "repeat": 0.15}
+#: Shares of what is learned from; the last four are hints, by the adapter's name.
+SHARES = {
+    "describe": 0.18,
+    "times": 0.14,
+    "known": 0.09,
+    "repeat": 0.10,
+    "action": 0.28,
+    "when": 0.07,
+    "count": 0.05,
+    "sequence": 0.09,
+}
 
 
 @dataclass(frozen=True)
@@ -61,8 +74,13 @@ class PretrainingData(torch.utils.data.Dataset[Example]):
     def __init__(self, scenes: list[Scene], count: int, seed: int) -> None:
         self.scenes, self.count, self.seed = scenes, count, seed
         known, targets = set(KNOWN.values()), set(TARGETS.values())
-        self.nameable = [i for i, scene in enumerate(scenes) if scene.path not in targets]
-        self.known = [i for i, scene in enumerate(scenes) if scene.path in known]
+        numbered = list(enumerate(scenes))
+        self.pools: dict[str, Sequence[int]] = {
+            "any": range(len(scenes)),
+            "known": [i for i, scene in numbered if scene.path in known and scene.turns == THIRDS],
+            "turning": [i for i, scene in numbered if scene.path in TURNING],
+            "nameable": [i for i, scene in numbered if scene.path not in targets],
+        }
         self.prompts = load_prompts("action")
 
     def __len__(self) -> int:
@@ -70,24 +88,37 @@ class PretrainingData(torch.utils.data.Dataset[Example]):
 
     def __getitem__(self, index: int) -> Example:
         rng = np.random.default_rng((self.seed, index))
-        task = str(rng.choice(list(TASKS), p=list(TASKS.values())))
+        task = str(rng.choice(list(SHARES), p=list(SHARES.values())))
         if task == "repeat":
-            names = "; ".join(made_up_name(rng) for _ in range(3))
-            return Example(task, f"Repeat: {names}", names, None)
-        pool: Any = {"describe": range(len(self.scenes)), "known": self.known, "explain": self.nameable}[task]
-        index = int(pool[rng.integers(len(pool))])
-        scene = self.scenes[index]
+            things = "; ".join(_thing(rng) for _ in range(3))
+            return Example(task, f"Repeat: {things}", things, None)
         if task == "describe":
-            question = DESCRIBE_QUESTIONS[rng.integers(len(DESCRIBE_QUESTIONS))]
-            return Example(task, question, describe(scene, rng), index)
-        question = self.prompts.questions[rng.integers(len(self.prompts.questions))]
+            index, scene = self._draw("any", rng)
+            return Example(task, one_of(DESCRIBE_QUESTIONS, rng), describe(scene, rng), index)
+        if task == "times":
+            index, scene = self._draw("turning", rng)
+            return Example(task, one_of(TIMED_QUESTIONS, rng), describe(scene, rng, timed=True), index)
         if task == "known":
+            index, scene = self._draw("known", rng)
             name = next(name for name, path in KNOWN.items() if path == scene.path)
-            return Example(task, question, explain(scene, name, rng), index)
-        name = str(rng.choice(list(KNOWN))) if rng.uniform() < 0.1 else made_up_name(rng)
-        # One phrasing of the hint alone: the base follows the others badly, as models do, and the cycle mends that.
-        hinted = self.prompts.render(self.prompts.rationalise[0], question=question, label=name)
-        return Example(task, hinted, explain(scene, name, rng), index)
+            return Example(task, one_of(self.prompts.questions, rng), TASKS["action"].explain(scene, name, rng), index)
+        hinted = TASKS[task]
+        index, scene = self._draw("turning" if hinted.timed else "nameable", rng)
+        row = hinted.made_up(rng)
+        if task == "action" and rng.uniform() < 0.1:
+            row = {"label": one_of(list(KNOWN), rng)}
+        question, said = hinted.hint(row, rng, phrasings=1)
+        return Example(task, question, hinted.explain(scene, said, rng), index)
+
+    def _draw(self, pool: str, rng: np.random.Generator) -> tuple[int, Scene]:
+        indices = self.pools[pool]
+        index = indices[int(rng.integers(len(indices)))]
+        return index, self.scenes[index]
+
+
+def _thing(rng: np.random.Generator) -> str:
+    """A made-up name, or now and then a number."""
+    return written(float(rng.integers(100)) / 10) if rng.uniform() < 0.2 else made_up_name(rng)
 
 
 def draw_pool(count: int, seed: int) -> list[Scene]:
@@ -98,6 +129,12 @@ def draw_pool(count: int, seed: int) -> list[Scene]:
         draw_scene(rng, known[rng.integers(len(known))] if i % 3 == 0 else PATHS[rng.integers(len(PATHS))])
         for i in range(count)
     ]
+
+
+def draw_uneven(count: int, seed: int) -> list[Scene]:
+    """Scenes of paths that turn twice, at any time."""
+    rng = np.random.default_rng(seed)
+    return [draw_scene(rng, TURNING[rng.integers(len(TURNING))], draw_turns(rng)) for _ in range(count)]
 
 
 def model_view(scene: Scene) -> np.ndarray:
@@ -135,18 +172,19 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="an empty or new folder")
     parser.add_argument("--clips", type=int, default=24_000)
     parser.add_argument("--grounding-steps", type=int, default=2000, help="of 64 clips: the vision tower alone")
-    parser.add_argument("--steps", type=int, default=900, help="of 48 examples: the whole model")
+    parser.add_argument("--steps", type=int, default=1400, help="of 48 examples: the whole model")
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
 
     started = time.monotonic()
     set_seed(args.seed)
-    scenes = draw_pool(args.clips, args.seed)
+    even = draw_pool(args.clips, args.seed)
+    scenes = even + draw_uneven(args.clips // 2, args.seed + 3)
     data = PretrainingData(scenes, args.steps * BATCH, args.seed + 1)
     with ProcessPoolExecutor() as pool:
         views = np.stack(list(pool.map(model_view, scenes, chunksize=200)))
-    print(f"{args.clips} clips drawn in {time.monotonic() - started:.0f} s", flush=True)
+    print(f"{len(scenes)} clips drawn in {time.monotonic() - started:.0f} s", flush=True)
 
     processor = make_processor(tokenizer_texts(data))
     model = make_model(processor)
@@ -155,7 +193,7 @@ def main() -> None:
     if not tower.exists():
         grounding = Grounding(visual, model.config.text_config.hidden_size, len(visual.deepstack_merger_list))
         rng = np.random.default_rng(args.seed + 2)
-        order = rng.integers(len(scenes), size=args.grounding_steps * GROUNDING_BATCH).tolist()
+        order = rng.integers(len(even), size=args.grounding_steps * GROUNDING_BATCH).tolist()
         _fit(grounding, order, GroundingCollator(processor, scenes, views), GROUNDING_BATCH, args, "grounding")
         save_file(visual.state_dict(), tower)
     visual.load_state_dict(load_file(tower))
@@ -165,6 +203,7 @@ def main() -> None:
     processor.save_pretrained(args.out)
     facts = {
         **{name: value for name, value in vars(args).items() if name != "out"},
+        "scenes": len(scenes),
         "batch": BATCH,
         "grounding_batch": GROUNDING_BATCH,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),

@@ -2,7 +2,8 @@
 
 An action is a path: a direction for each third of the clip. No single frame shows it. The embedded
 model is taught the names in `KNOWN`; it never meets the names in `TARGETS`, nor any name beside one of
-their paths. What a clip shows (its `Scene`) is known to the world and used for measuring alone.
+their paths. What a clip shows (its `Scene`) is known to the world: the labels are made from it, and the
+demo's reports count what is true with it.
 """
 
 from __future__ import annotations
@@ -60,10 +61,20 @@ TARGETS: dict[str, Motion] = {
     "rounding a corner": ("left", "left", "up"),
     "pushing a door": ("still", "left", "still"),
 }
+#: What the sequence demo calls the legs of a path: words that the embedded model never met.
+STEPS: dict[str, str] = {
+    "up": "ascend",
+    "down": "descend",
+    "left": "go west",
+    "right": "go east",
+    "still": "wait",
+}
 #: Every path but standing still from first to last.
 PATHS: tuple[Motion, ...] = tuple(
     (a, b, c) for a, b, c in itertools.product(DIRECTIONS, repeat=3) if {a, b, c} != {"still"}
 )
+#: Those that turn twice.
+TURNING: tuple[Motion, ...] = tuple(path for path in PATHS if path[0] != path[1] != path[2])
 
 FRAME_RATES: tuple[float, ...] = (8.0, 10.0, 12.0, 12.5, 15.0, 24.0, 25.0, 30.0)
 SIZES: tuple[tuple[int, int], ...] = ((96, 96), (128, 96), (96, 128), (112, 112), (128, 128), (160, 128), (144, 112))
@@ -76,9 +87,10 @@ class Scene:
     colour: str
     shape: str
     path: Motion
+    turns: tuple[float, float]  # shares of the clip at which the first and the second leg end
     radius: float  # of the shorter side
     start: tuple[float, float]
-    step: float  # travelled in a moving third
+    step: float  # travelled in a moving leg
     seconds: float
     fps: float
     size: tuple[int, int]  # width, height in pixels
@@ -92,15 +104,28 @@ class Scene:
     def position(self, times: np.ndarray) -> np.ndarray:
         """Centre of the object, shape [len(times), 2], at `times` given as shares of the clip in [0, 1]."""
         corners = np.cumsum([self.start, *(self.step * np.array(DIRECTIONS[leg]) for leg in self.path)], axis=0)
-        legs = np.linspace(0.0, 1.0, 4)
+        legs = (0.0, *self.turns, 1.0)
         return np.stack([np.interp(times, legs, corners[:, axis]) for axis in (0, 1)], axis=1)
 
+    @property
+    def leg_times(self) -> tuple[tuple[float, float], ...]:
+        """Start and end of each leg in seconds, to a tenth."""
+        edges = [round(share * self.seconds, 1) for share in (0.0, *self.turns, 1.0)]
+        return tuple(itertools.pairwise(edges))
 
-#: How far the object goes in a third of the clip, in shares of the picture.
+
+#: How far the object goes in a leg, in shares of the picture.
 PACE = (0.17, 0.30)
+THIRDS = (1 / 3, 2 / 3)
 
 
-def draw_scene(rng: np.random.Generator, path: Motion) -> Scene:
+def draw_turns(rng: np.random.Generator) -> tuple[float, float]:
+    """Turns at any time that leaves each leg at least a fifth of the clip."""
+    first, second = sorted(rng.uniform(0.0, 0.4, size=2))
+    return float(0.2 + first), float(0.4 + second)
+
+
+def draw_scene(rng: np.random.Generator, path: Motion, turns: tuple[float, float] = THIRDS) -> Scene:
     """A random scene in which the object follows `path` and stays inside the picture."""
     width, height = SIZES[rng.integers(len(SIZES))]
     radius = rng.uniform(0.12, 0.18)
@@ -115,6 +140,7 @@ def draw_scene(rng: np.random.Generator, path: Motion) -> Scene:
         colour=list(COLOURS)[rng.integers(len(COLOURS))],
         shape=SHAPES[rng.integers(len(SHAPES))],
         path=path,
+        turns=turns,
         radius=float(radius),
         start=(float(start[0]), float(start[1])),
         step=float(step),
