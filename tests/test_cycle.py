@@ -163,7 +163,8 @@ def test_a_clip_that_breaks_after_the_check_costs_only_itself(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # its frames are not known from another test
     from videostar.config import load_pipeline
-    from videostar.generation import generate
+    from videostar.engines import open_engine
+    from videostar.generation import Asking, generate
     from videostar.progress import silent
     from videostar.questions import Questions, load_tasks
     from videostar.samples import load_data
@@ -174,15 +175,16 @@ def test_a_clip_that_breaks_after_the_check_costs_only_itself(
     data = load_data(settings.data, 4, silent)
     video = copy / data.split("train")[2].video
     video.write_bytes(video.read_bytes()[:1000] + b"broken" * 10)
-    facts = generate(
-        Questions(data, load_tasks(settings), settings.seed),
-        settings,
-        split="train",
-        adapter=None,
-        answers=("direct",),
-        out=tmp_path / "a.jsonl",
-        tick=silent(""),
-    )
+    with open_engine(settings) as engine:
+        facts = generate(
+            Questions(data, load_tasks(settings), settings.seed),
+            engine,
+            Asking(settings, ("direct",), samples=1, salt=""),
+            split="train",
+            adapter=None,
+            out=tmp_path / "a.jsonl",
+            tick=silent(""),
+        )
     assert facts["direct_asked"] == 3
     assert facts["video_asked"] == 1
 

@@ -43,10 +43,10 @@ class Chat:
         if clips:
             videos = {
                 "videos": [torch.from_numpy(clip.frames).permute(0, 3, 1, 2) for clip in clips],
-                "video_metadata": [_metadata(clip) for clip in clips],
+                "video_metadata": [metadata(clip) for clip in clips],
                 "do_sample_frames": False,
             }
-        texts = [self._text(turn, with_answer=False) for turn in turns]
+        texts = [self.text(turn) for turn in turns]
         batch = self.processor(
             text=texts, padding=True, padding_side=padding_side, return_tensors="pt", add_special_tokens=False, **videos
         )
@@ -54,10 +54,23 @@ class Chat:
 
     def examples(self, turns: Sequence[Turn]) -> dict[str, torch.Tensor]:
         """Model inputs for questions and answers, padded right, with `labels` on the answers alone."""
-        batch = self.prompts(turns, padding_side="right")
         answers = [self._answer_tokens(turn) for turn in turns]
+        batch, lengths = self._grown(turns, answers)
+        labels = torch.full_like(batch["input_ids"], IGNORED)
+        for row, (length, answer) in enumerate(zip(lengths, answers, strict=True)):
+            labels[row, length : length + len(answer)] = torch.tensor(answer)
+        batch["labels"] = labels
+        return batch
+
+    def continued(self, turn: Turn, tokens: list[int]) -> dict[str, torch.Tensor]:
+        """Model inputs for one question that is answered with `tokens`."""
+        return self._grown([turn], [tokens])[0]
+
+    def _grown(self, turns: Sequence[Turn], answers: Sequence[list[int]]) -> tuple[dict[str, torch.Tensor], list[int]]:
+        """Model inputs for questions and their answers' tokens, padded right, and where each answer starts."""
+        batch = self.prompts(turns, padding_side="right")
         shape = batch["input_ids"].shape
-        lengths = batch["attention_mask"].sum(dim=1).tolist()
+        lengths: list[int] = batch["attention_mask"].sum(dim=1).tolist()
         total = max(length + len(answer) for length, answer in zip(lengths, answers, strict=True))
         # Every per-token input (ids, mask, token types) grows by the answer.
         for name in [name for name, value in batch.items() if value.shape == shape]:
@@ -71,17 +84,17 @@ class Chat:
                 elif name == "attention_mask":
                     grown[row, length:end] = 1
             batch[name] = grown
-        labels = torch.full((len(turns), total), IGNORED)
-        for row, (length, answer) in enumerate(zip(lengths, answers, strict=True)):
-            labels[row, length : length + len(answer)] = torch.tensor(answer)
-        batch["labels"] = labels
-        return batch
+        return batch, lengths
 
     def decode(self, tokens: torch.Tensor) -> list[str]:
         """Generated token rows as text, special tokens dropped."""
         return [text.strip() for text in self.tokenizer.batch_decode(tokens, skip_special_tokens=True)]
 
-    def _text(self, turn: Turn, *, with_answer: bool) -> str:
+    def text(self, turn: Turn) -> str:
+        """The question as the model reads it, with a placeholder for the clip."""
+        return self._templated(turn, with_answer=False)
+
+    def _templated(self, turn: Turn, *, with_answer: bool) -> str:
         content: list[dict[str, str]] = [] if turn.clip is None else [{"type": "video"}]
         content.append({"type": "text", "text": self._plain(turn.question)})
         messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
@@ -93,7 +106,7 @@ class Chat:
 
     def _answer_tokens(self, turn: Turn) -> list[int]:
         """The answer and the token that ends it, as the chat template writes them."""
-        prompt, full = self._text(turn, with_answer=False), self._text(turn, with_answer=True)
+        prompt, full = self.text(turn), self._templated(turn, with_answer=True)
         if not full.startswith(prompt):
             raise ValueError("the chat template changes the question once it has an answer; it cannot be trained on")
         tokens: list[int] = self.tokenizer(full[len(prompt) :], add_special_tokens=False)["input_ids"]
@@ -107,7 +120,8 @@ class Chat:
         return text
 
 
-def _metadata(clip: Clip) -> VideoMetadata:
+def metadata(clip: Clip) -> VideoMetadata:
+    """When the frames of a clip are shown, as processors want to be told."""
     return VideoMetadata(
         total_num_frames=max(1, round(clip.seconds * clip.fps)),
         fps=clip.fps,

@@ -17,6 +17,7 @@ from videostar.adapters.check import Finding
 from videostar.check import Report
 from videostar.check import check as check_data
 from videostar.config import Pipeline
+from videostar.engines import open_engine
 from videostar.errors import UserError
 from videostar.files import digest_json, write_text
 from videostar.progress import Progress, bars
@@ -40,7 +41,8 @@ def start(settings: Pipeline, out: Path) -> None:
         write_text(out / "set_aside.jsonl", "".join(json.dumps(asdict(row)) + "\n" for row in set_aside))
         from videostar.cycle import cycle
 
-        cycle(run, questions, settings, progress)
+        engine = stack.enter_context(open_engine(settings))
+        cycle(run, questions, settings, engine, progress)
         manifest = run.manifest
     print_rounds(manifest)
 
@@ -76,15 +78,19 @@ def generate(settings: Pipeline, adapter: Path | None, out: Path) -> None:
         print_not_asked(questions.not_asked)
         from videostar import generation
 
-        generation.generate(
-            questions,
-            settings,
-            split="train",
-            adapter=adapter,
-            answers=settings.generation.answers,
-            out=out / "answers.jsonl",
-            tick=progress("answers"),
+        asking = generation.Asking(
+            settings, settings.generation.answers, settings.generation.samples, str(settings.seed)
         )
+        with open_engine(settings) as engine:
+            generation.generate(
+                questions,
+                engine,
+                asking,
+                split="train",
+                adapter=adapter,
+                out=out / "answers.jsonl",
+                tick=progress("answers"),
+            )
     from videostar.versions import build_version
 
     origin = lineage(_identity(data, questions), settings, adapter)
@@ -114,7 +120,9 @@ def evaluate(settings: Pipeline, adapter: Path | None, out: Path) -> None:
         print_not_asked(questions.not_asked)
         from videostar import evaluation
 
-        result = evaluation.evaluate(questions, settings, adapter=adapter, out=out, tick=progress("held-out videos"))
+        tick = progress("held-out videos")
+        with open_engine(settings) as engine:
+            result = evaluation.evaluate(questions, settings, engine, adapter=adapter, out=out, tick=tick)
     print(json.dumps({name: result[name] for name in ("accuracy", "ci95", "n", "set_aside")}))
 
 

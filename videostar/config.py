@@ -23,11 +23,14 @@ class Settings(BaseModel):
 class Engine(Settings):
     """Where answers come from."""
 
-    name: Literal["transformers"] = "transformers"
+    name: Literal["transformers", "vllm"] = "transformers"
     batch_size: int = Field(64, ge=1, description="Videos answered at once: the window that a crash can cost.")
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
     trust_remote_code: bool = Field(False, description="Runs code that comes with the model: only if you have read it.")
+    options: dict[str, Any] = Field(
+        {}, description="vllm: arguments of vllm.LLM that take the place of those chosen, such as max_model_len."
+    )
 
 
 class Video(Settings):
@@ -48,6 +51,9 @@ class Generation(Settings):
     )
     verify: bool = Field(True, description="Keep only answers that contain the label.")
     max_new_tokens: int = Field(64, ge=1)
+    samples: int = Field(1, ge=1, description="Tries a question; 1 is greedy, more are drawn at `temperature`.")
+    temperature: float = Field(0.8, gt=0, le=2)
+    keep_per_question: int = Field(1, ge=1, description="At most so many different kept answers a question.")
 
 
 class Training(Settings):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from videostar.config import Pipeline
+from videostar.engines import EngineProtocol
 from videostar.evaluation import evaluate
-from videostar.generation import generate
+from videostar.generation import Asking, generate
 from videostar.progress import Progress, silent
 from videostar.questions import Questions
 from videostar.run import Run
@@ -15,15 +18,17 @@ from videostar.training import train
 from videostar.versions import build_version
 
 
-def cycle(run: Run, questions: Questions, settings: Pipeline, progress: Progress = silent) -> None:
-    """Do every stage that is not done yet; the figures of each are in `run.manifest`.
+def cycle(
+    run: Run, questions: Questions, settings: Pipeline, engine: EngineProtocol, progress: Progress = silent
+) -> None:
+    """Do every stage that is not done yet; the figures of each are in `run.manifest`. One engine serves them all.
 
     Round 0 only evaluates the base. Raises UserError, as the stages do.
     """
     adapter: Path | None = None
     rounds = run.folder / "rounds"
     out = rounds / "00" / "evaluation.json"
-    look = partial(evaluate, questions, settings, adapter=None, out=out, tick=progress("base: held-out videos"))
+    look = partial(evaluate, questions, settings, engine, adapter=None, out=out, tick=progress("base: held-out videos"))
     run.stage("00/evaluate", look, out, out.with_suffix(".jsonl"))
 
     for number in range(1, settings.rounds + 1):
@@ -32,8 +37,9 @@ def cycle(run: Run, questions: Questions, settings: Pipeline, progress: Progress
         out = rounds / name / "evaluation.json"
 
         # Answer, verify, rationalise, verify: every training video, with the last round's model.
-        ask = partial(generate, questions, settings, split="train", adapter=adapter, out=answers)
-        ask.keywords.update(answers=settings.generation.answers, tick=progress(f"round {number}: answers"))
+        asking = Asking(settings, settings.generation.answers, settings.generation.samples, f"{settings.seed}/{number}")
+        ask = partial(generate, questions, engine, asking, split="train", adapter=adapter, out=answers)
+        ask.keywords.update(tick=progress(f"round {number}: answers"))
         run.stage(f"{name}/generate", ask, answers)
 
         # What was kept becomes an immutable dataset version.
@@ -46,11 +52,17 @@ def cycle(run: Run, questions: Questions, settings: Pipeline, progress: Progress
             start = adapter if settings.training.start_from == "previous" else None
             steps = progress(f"round {number}: training steps")
             fit = partial(train, dataset, questions.root, settings, trained, start_from=start, tick=steps)
-            run.stage(f"{name}/train", fit, trained)
+            run.stage(f"{name}/train", partial(_rested, engine, fit), trained)
             adapter = trained
 
         # How good is it on videos that it was never trained on?
         look = partial(
-            evaluate, questions, settings, adapter=adapter, out=out, tick=progress(f"round {number}: held-out")
+            evaluate, questions, settings, engine, adapter=adapter, out=out, tick=progress(f"round {number}: held-out")
         )
         run.stage(f"{name}/evaluate", look, out, out.with_suffix(".jsonl"))
+
+
+def _rested(engine: EngineProtocol, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What comes of `work` while the engine gives up the memory that it needs."""
+    engine.rest()
+    return work()

@@ -9,15 +9,16 @@ from typing import Any
 from scipy.stats import binomtest
 
 from videostar.config import Pipeline
+from videostar.engines import EngineProtocol
 from videostar.files import write_json
-from videostar.generation import generate
+from videostar.generation import Asking, generate
 from videostar.ledger import Ledger
 from videostar.progress import Tick
 from videostar.questions import Questions
 
 
 def evaluate(
-    questions: Questions, settings: Pipeline, *, adapter: Path | None, out: Path, tick: Tick
+    questions: Questions, settings: Pipeline, engine: EngineProtocol, *, adapter: Path | None, out: Path, tick: Tick
 ) -> dict[str, Any]:
     """Ask the test split and write the figures to the file `out`.
 
@@ -25,15 +26,8 @@ def evaluate(
     ledger beside it. A video that cannot be shown is counted in `set_aside`, not in `n`.
     """
     answers = out.with_suffix(".jsonl")
-    generate(
-        questions,
-        settings,
-        split="test",
-        adapter=adapter,
-        answers=("direct",),
-        out=answers,
-        tick=tick,
-    )
+    asking = Asking(settings, ("direct",), samples=1, salt="evaluation")
+    generate(questions, engine, asking, split="test", adapter=adapter, out=answers, tick=tick)
     asked: dict[str, Counter[str]] = {"per_task": Counter(), "per_label": Counter()}
     right: dict[str, Counter[str]] = {"per_task": Counter(), "per_label": Counter()}
     score = 0.0

@@ -1,158 +1,237 @@
 """Answer, verify, rationalise, verify: window by window (paper, section 3).
 
-A window is a fixed run of questions, `engine.batch_size` of them, whatever was answered before a crash:
-so every batch holds the same requests as in an undisturbed run, and greedy answers come out the same
-to the bit. A window that is half written is asked again whole and only its missing lines are added.
+A window is a fixed run of questions, `engine.batch_size` of them, whatever was answered before a crash: with the
+transformers engine every batch so holds the same requests as in an undisturbed run, and greedy answers come out the
+same to the bit. A window that is half written is asked again whole and only its missing lines are added.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+import hashlib
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from videostar.annotations import Split
 from videostar.config import AnswerSource, Pipeline
-from videostar.engines import EngineProtocol, Request, open_engine
+from videostar.engines import EngineDied, EngineProtocol, Refused, Reply, Request
 from videostar.hints import strip_hint
-from videostar.ledger import Answer, Ledger
+from videostar.ledger import Answer, Key, Ledger
 from videostar.progress import Tick
 from videostar.questions import Question, Questions
-from videostar.samples import Sample
-from videostar.video.cache import FrameCache, default_cache_dir
+from videostar.tries import left_out
 from videostar.video.clip import Clip
 from videostar.video.errors import BadVideo
+from videostar.video.pool import Ahead, ClipPool
+
+
+@dataclass(frozen=True)
+class Asking:
+    """How a split is asked."""
+
+    settings: Pipeline
+    answers: tuple[AnswerSource, ...]  # the kinds to try, in order, until one is kept
+    samples: int  # tries a question and kind
+    salt: str  # what seeds are drawn from, beside question, kind and try
 
 
 def generate(
     questions: Questions,
-    settings: Pipeline,
+    engine: EngineProtocol,
+    asking: Asking,
     *,
     split: Split,
     adapter: Path | None,
-    answers: Sequence[AnswerSource],
     out: Path,
     tick: Tick,
 ) -> dict[str, int]:
     """Ask every question of a split and write the answers, with their verdicts, to the ledger at `out`.
 
-    `answers` names the kinds to try, in order, until one is kept. What the ledger holds already is not
-    asked again. Returns how many answers of each kind were asked for and kept. Raises UserError for a
-    model or ledger that cannot be read; a bad video only costs its own questions.
+    What the ledger holds already is not asked again. Returns how many answers of each kind were asked for and
+    kept. Raises UserError for a model or ledger that cannot be read; a bad video only costs its own questions.
     """
     asked = questions.split(split)
     ledger = Ledger(out)
-    written = _written(ledger)
-    size = settings.engine.batch_size
+    written = {answer.key: answer.kept for answer in ledger}
+    size = asking.settings.engine.batch_size
     windows = [asked[start : start + size] for start in range(0, len(asked), size)]
-    todo = [window for window in windows if not all(_finished(item, answers, written) for item in window)]
+    todo = [window for window in windows if not all(_finished(item, asking, written) for item in window)]
     if todo:
-        needs_model = any(kind != "template" for kind in answers)
-        engine = open_engine(settings, adapter) if needs_model else None
-        clips = _Clips(questions.root, settings)
+        if any(kind != "template" for kind in asking.answers):
+            engine.use(adapter)
         done = len(asked) - sum(map(len, todo))
-        # The next window's videos are decoded while the engine answers this one's.
-        with ThreadPoolExecutor(max_workers=2) as pool:
-            ahead = [pool.submit(clips.load, item.sample) for item in todo[0]] if engine else []
-            for number, window in enumerate(todo):
-                loaded = [future.result() for future in ahead]
-                if engine and number + 1 < len(todo):
-                    ahead = [pool.submit(clips.load, item.sample) for item in todo[number + 1]]
-                lines = _answer_window(window, loaded, engine, answers, settings.generation.verify)
-                ledger.append(line for line in lines if line.kind not in written.get(line.question_id, {}))
-                done += len(window)
-                tick(done, len(asked))
+        for window, lines in zip(todo, _answered(todo, questions.root, engine, asking, written), strict=True):
+            ledger.append(line for line in lines if line.key not in written)
+            done += len(window)
+            tick(done, len(asked))
     return _figures(ledger, len(asked))
 
 
-class _Clips:
-    """Clips of samples, through the frame cache."""
-
-    def __init__(self, root: Path, settings: Pipeline) -> None:
-        self.root, self.video, self.cache = root, settings.video, FrameCache(default_cache_dir())
-
-    def load(self, sample: Sample) -> Clip | BadVideo:
+def _answered(
+    windows: Sequence[Sequence[Question]],
+    root: Path,
+    engine: EngineProtocol,
+    asking: Asking,
+    written: Mapping[Key, bool],
+) -> Iterator[list[Answer]]:
+    """The lines of each window in order. As many windows are asked at once as the engine wants; one more is decoded."""
+    video = asking.settings.video
+    running: deque[Future[list[Answer]]] = deque()
+    shown = any(kind != "template" for kind in asking.answers)
+    with ClipPool(video.frames, video.max_pixels) as clips, ThreadPoolExecutor(engine.windows) as threads:
         try:
-            return self.cache.clip(self.root / sample.video, sample.sha256, self.video.frames, self.video.max_pixels)
-        except BadVideo as bad:
-            return bad
+            for window in windows:
+                files = [(root / item.sample.video, item.sample.sha256) for item in window] if shown else []
+                running.append(threads.submit(_window, window, Ahead(clips, files), engine, asking, written))
+                if len(running) > engine.windows:
+                    yield running.popleft().result()
+            while running:
+                yield running.popleft().result()
+        finally:
+            threads.shutdown(cancel_futures=True)
 
 
-def _written(ledger: Ledger) -> dict[str, dict[str, bool]]:
-    """Of the answers on disk: question -> kind -> kept."""
-    written: dict[str, dict[str, bool]] = {}
-    for answer in ledger:
-        written.setdefault(answer.question_id, {})[answer.kind] = answer.kept
-    return written
-
-
-def _figures(ledger: Ledger, questions: int) -> dict[str, int]:
-    """Questions, and of each kind of answer how many were asked and how many were kept."""
-    counts = Counter({"questions": questions})
-    for answer in ledger:
-        counts[f"{answer.kind}_asked"] += 1
-        counts[f"{answer.kind}_kept"] += answer.kept
-    return dict(counts)
-
-
-def _finished(item: Question, answers: Sequence[AnswerSource], written: dict[str, dict[str, bool]]) -> bool:
-    found = written.get(item.id, {})
-    return "video" in found or any(found.values()) or all(kind in found for kind in answers)
-
-
-def _answer_window(
-    window: Sequence[Question],
-    clips: Sequence[Clip | BadVideo],
-    engine: EngineProtocol | None,
-    answers: Sequence[AnswerSource],
-    verify: bool,
+def _window(
+    window: Sequence[Question], clips: Ahead, engine: EngineProtocol, asking: Asking, written: Mapping[Key, bool]
 ) -> list[Answer]:
     """The window's lines: each kind of answer is asked only of the questions that no earlier kind settled."""
     lines: list[Answer] = []
     open_items: list[tuple[Question, Clip | None]] = []
-    shown: Sequence[Clip | BadVideo | None] = clips or [None] * len(window)
+    shown: Sequence[Clip | BadVideo | None] = clips.get() or [None] * len(window)
     for item, clip in zip(window, shown, strict=True):
         if isinstance(clip, BadVideo):
-            lines.append(_line(item, "video", "", "", verify=True, reason=str(clip)))
+            lines.append(_set_aside(item, str(clip)))
         else:
             open_items.append((item, clip))
-    for kind in answers:
-        prompts = [item.hinted if kind == "rationalised" else item.text for item, _ in open_items]
-        if kind == "template" or engine is None:
-            replies = [item.template_answer for item, _ in open_items]
-        else:
-            replies = engine.answer(
-                [Request(prompt, clip) for prompt, (_, clip) in zip(prompts, open_items, strict=True) if clip]
-            )
-        made = [
-            _line(item, kind, prompt, reply, verify=verify)
-            for (item, _), prompt, reply in zip(open_items, prompts, replies, strict=True)
-        ]
-        lines += made
-        open_items = [pair for pair, line in zip(open_items, made, strict=True) if not line.kept]
+    for kind in asking.answers:
+        replies = _replies(kind, open_items, engine, asking)
+        left = []
+        for pair, reply in zip(open_items, replies, strict=True):
+            if isinstance(reply, Refused):
+                lines.append(_set_aside(pair[0], reply.reason))
+                continue
+            # What a crash left of this window was decided then.
+            made = [
+                replace(line, kept=written.get(line.key, line.kept)) for line in _judged(pair[0], kind, reply, asking)
+            ]
+            lines += made
+            if not any(line.kept for line in made):
+                left.append(pair)
+        open_items = left
     return lines
 
 
-def _line(item: Question, kind: str, prompt: str, reply: str, *, verify: bool, reason: str = "") -> Answer:
-    """One ledger line: the reply without its hint, judged by the label."""
-    text = strip_hint(reply) if kind == "rationalised" else reply
-    verdict = item.label.judge(text or "", prompt or None)
-    leaks = text is None
+def _replies(
+    kind: AnswerSource, items: Sequence[tuple[Question, Clip | None]], engine: EngineProtocol, asking: Asking
+) -> list[Reply]:
+    if kind == "template":
+        return [[item.template_answer] for item, _ in items]
+    requests = [
+        Request(
+            item.hinted if kind == "rationalised" else item.text,
+            clip,
+            () if asking.samples == 1 else tuple(_seed(asking.salt, item.id, kind, n) for n in range(asking.samples)),
+        )
+        for item, clip in items
+        if clip is not None
+    ]
+    for _ in range(2):
+        try:
+            return engine.answer(requests)
+        except EngineDied:
+            engine.restart()
+    # It died twice of this window: one of its videos is to blame.
+    return [_alone(engine, request) for request in requests]
+
+
+def _alone(engine: EngineProtocol, request: Request) -> Reply:
+    try:
+        return engine.answer([request])[0]
+    except EngineDied:
+        engine.restart()
+        return Refused("the engine dies of it")
+
+
+def _seed(*about: object) -> int:
+    return int.from_bytes(hashlib.sha256("\0".join(map(str, about)).encode()).digest()[:4], "big")
+
+
+def _judged(item: Question, kind: AnswerSource, replies: Sequence[str], asking: Asking) -> list[Answer]:
+    """A line for each try: the reply without its hint, judged by the label."""
+    prompt = {"rationalised": item.hinted, "direct": item.text, "template": ""}[kind]
+    texts = [strip_hint(reply) if kind == "rationalised" else reply for reply in replies]
+    verdicts = [item.label.judge(text or "", prompt or None) for text in texts]
+    options = asking.settings.generation
+    good = [
+        bool(text) and (verdict.accepted or not options.verify) for text, verdict in zip(texts, verdicts, strict=True)
+    ]
+    surplus = left_out([text or "" for text in texts], good, options.keep_per_question)
+    return [
+        Answer(
+            question_id=item.id,
+            kind=kind,
+            video=item.sample.video,
+            task=item.task,
+            group=item.group,
+            label=item.label.words(),
+            question=item.text,
+            prompt=prompt,
+            answer=reply,
+            text=text or "",
+            kept=good[number] and surplus[number] is None,
+            accepted=verdict.accepted,
+            score=verdict.score,
+            reason=surplus[number] or ("hint" if text is None else verdict.reason),
+            parsed=verdict.parsed,
+            number=number,
+            pass_rate=sum(good) / len(good),
+        )
+        for number, (reply, text, verdict) in enumerate(zip(replies, texts, verdicts, strict=True))
+    ]
+
+
+def _set_aside(item: Question, reason: str) -> Answer:
     return Answer(
         question_id=item.id,
-        kind=kind,
+        kind="video",
         video=item.sample.video,
         task=item.task,
         group=item.group,
         label=item.label.words(),
         question=item.text,
-        prompt=prompt,
-        answer=reply,
-        text=text or "",
-        kept=bool(text) and (verdict.accepted or not verify),
-        accepted=verdict.accepted,
-        score=verdict.score,
-        reason=reason or ("hint" if leaks else verdict.reason),
-        parsed=verdict.parsed,
+        prompt="",
+        answer="",
+        text="",
+        kept=False,
+        accepted=False,
+        score=0.0,
+        reason=reason,
     )
+
+
+def _finished(item: Question, asking: Asking, written: Mapping[Key, bool]) -> bool:
+    """Whether nothing is left to be asked: a set-aside video, a kind with a kept try, or every kind with all tries."""
+    if (item.id, "video", 0) in written:
+        return True
+    for kind in asking.answers:
+        tries = 1 if kind == "template" else asking.samples
+        found = [written.get((item.id, kind, number)) for number in range(tries)]
+        if None in found:
+            return False
+        if any(found):
+            return True
+    return True
+
+
+def _figures(ledger: Ledger, questions: int) -> dict[str, int]:
+    """Questions, and of each kind of answer how many were asked for and how many of them got one that is kept."""
+    counts = Counter({"questions": questions})
+    kept: set[tuple[str, str]] = set()
+    for answer in ledger:
+        counts[f"{answer.kind}_asked"] += answer.number == 0
+        if answer.kept and (answer.question_id, answer.kind) not in kept:
+            kept.add((answer.question_id, answer.kind))
+            counts[f"{answer.kind}_kept"] += 1
+    return dict(counts)

@@ -1,6 +1,6 @@
 """Every answer ever made, one JSON line each, append-only.
 
-An answer's key is (question, kind), never its position. Lines are written a window at a time and
+An answer's key is (question, kind, try), never its position. Lines are written a window at a time and
 fsynced, so a crash costs the window at hand; a torn last line is cut when the ledger is opened again.
 """
 
@@ -15,13 +15,16 @@ from typing import Any
 
 from videostar.errors import UserError
 
+#: Question, kind and number of the try.
+Key = tuple[str, str, int]
+
 
 @dataclass(frozen=True)
 class Answer:
     """One line of the ledger."""
 
     question_id: str
-    kind: str  # direct, rationalised, template; `video` when the video could not be shown at all
+    kind: str  # direct, rationalised, template; `video` when the video could not be shown or asked about
     video: str
     task: str
     group: str  # what it is counted under: an action's name, else the task
@@ -35,6 +38,13 @@ class Answer:
     score: float
     reason: str
     parsed: Any = None
+    number: int = 0  # of the try
+    pass_rate: float = 0.0  # share of this question's tries of this kind that passed
+
+    @property
+    def key(self) -> Key:
+        """What identifies it, wherever it stands."""
+        return self.question_id, self.kind, self.number
 
 
 class Ledger:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
+from peft import PeftModel
 from transformers import AutoModelForImageTextToText, AutoProcessor
 from transformers.utils import logging
 
@@ -38,6 +40,14 @@ def load_model(settings: Pipeline) -> Any:
     except (OSError, ValueError) as error:
         raise _unreadable(settings, error) from None
     return model.to(device(settings))
+
+
+def save_merged(settings: Pipeline, adapter: Path, out: Path) -> str:
+    """Write the base with the adapter merged into its weights to the folder `out`, and return its path."""
+    model: Any = PeftModel.from_pretrained(load_model(settings), str(adapter)).merge_and_unload()
+    model.save_pretrained(out)
+    load_processor(settings).save_pretrained(out)
+    return str(out)
 
 
 def device(settings: Pipeline) -> torch.device:

@@ -13,6 +13,7 @@ import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -34,6 +35,7 @@ from videostar.chat import Chat, Turn
 from videostar.config import Pipeline
 from videostar.errors import UserError
 from videostar.files import below, new_folder, write_text
+from videostar.lora import CANARIES, write_canaries
 from videostar.models import load_model, load_processor
 from videostar.progress import Tick
 from videostar.video.cache import FrameCache, default_cache_dir
@@ -69,13 +71,13 @@ def train(
     if not rows or not usable:
         raise UserError(f"{dataset}: no kept answers to train on; see rejected.parquet for the reasons")
     set_seed(settings.seed)
-    processor = load_processor(settings)
+    chat = Chat(load_processor(settings))
     base = load_model(settings)
     model: Any
     if start_from is not None:
         model = PeftModel.from_pretrained(base, str(start_from), is_trainable=True)
     else:
-        model = get_peft_model(base, _lora_config(base, settings))
+        model = get_peft_model(base, lora_config(base, settings))
     options = settings.training
     with new_folder(out) as folder:
         trainer = Trainer(
@@ -100,12 +102,14 @@ def train(
                 report_to=[],
             ),
             train_dataset=_Rows(usable),
-            data_collator=_Collator(Chat(processor), clips),
+            data_collator=_Collator(chat, clips),
             callbacks=[_Steps(tick)],
         )
         trainer.remove_callback(PrinterCallback)
         result = trainer.train()
         model.save_pretrained(folder)
+        shown = ((row.question, clip) for row in usable if (clip := clips.load(row)) is not None)
+        write_canaries(folder, model, chat, list(islice(shown, CANARIES)))
         facts = {
             "steps": result.global_step,
             "rows": len(rows),
@@ -229,7 +233,8 @@ class _Steps(TrainerCallback):
         self.tick(state.global_step, state.max_steps)
 
 
-def _lora_config(model: Any, settings: Pipeline) -> LoraConfig:
+def lora_config(model: Any, settings: Pipeline) -> LoraConfig:
+    """LoRA on every linear layer of the language model. Raises UserError when there is none."""
     targets = sorted(
         name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear) and _LANGUAGE.search(name)
     )

@@ -31,6 +31,8 @@ _KEPT = pa.schema(
         ("label", pa.string()),
         ("kind", pa.string()),
         ("question_id", pa.string()),
+        ("try", pa.int32()),
+        ("pass_rate", pa.float64()),
     ]
 )
 _REJECTED = pa.schema(
@@ -102,6 +104,8 @@ def _kept_row(answer: Answer) -> dict[str, Any]:
         "label": answer.label,
         "kind": answer.kind,
         "question_id": answer.question_id,
+        "try": answer.number,
+        "pass_rate": answer.pass_rate,
     }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -33,7 +34,10 @@ _DESCRIPTIONS: tuple[str, ...] = (
 )
 
 
-def one_of(things: Sequence[str], rng: np.random.Generator) -> str:
+_T = TypeVar("_T")
+
+
+def one_of(things: Sequence[_T], rng: np.random.Generator) -> _T:
     """Any of them."""
     return things[int(rng.integers(len(things)))]
 

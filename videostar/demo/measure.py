@@ -10,7 +10,7 @@ from pathlib import Path
 
 from videostar.config import Pipeline
 from videostar.demo.language import DESCRIBE_QUESTIONS, read
-from videostar.engines import Request, open_engine
+from videostar.engines import Refused, Request, open_engine
 from videostar.files import digest
 from videostar.video.cache import FrameCache, default_cache_dir
 from videostar.video.clip import Clip
@@ -74,8 +74,10 @@ def ask(settings: Pipeline, adapter: Path | None, root: Path, asked: Sequence[tu
 
     with ThreadPoolExecutor() as pool:
         clips = list(pool.map(load, [video for video, _ in asked]))
-    engine = open_engine(settings, adapter)
-    return engine.answer([Request(question, clip) for (_, question), clip in zip(asked, clips, strict=True)])
+    with open_engine(settings) as engine:
+        engine.use(adapter)
+        replies = engine.answer([Request(question, clip) for (_, question), clip in zip(asked, clips, strict=True)])
+    return [reply.reason if isinstance(reply, Refused) else reply[0] for reply in replies]
 
 
 def free_descriptions(settings: Pipeline, adapter: Path | None, root: Path, videos: Sequence[str]) -> Score:

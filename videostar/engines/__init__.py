@@ -1,11 +1,11 @@
-"""Engines answer questions about clips. Torch is loaded only when one is opened."""
+"""Engines answer questions about clips. Torch and vLLM are loaded only when one starts to."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 from videostar.config import Pipeline
 
@@ -15,22 +15,61 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Request:
-    """A question about a clip."""
+    """A question about a clip, to be answered once for each seed; without any, once and greedily."""
 
     question: str
     clip: Clip
+    seeds: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Why a request cannot be answered, when it is the request's own fault."""
+
+    reason: str
+
+
+#: The answers to a request, one for each of its seeds, or the greedy one.
+Reply = list[str] | Refused
+
+
+class EngineDied(Exception):
+    """The engine's process is gone: `restart` it and ask again."""
 
 
 class EngineProtocol(Protocol):
-    """What the cycle needs of an engine."""
+    """What the cycle needs of an engine. It takes memory from the first `use` to `rest` or the end of its block."""
 
-    def answer(self, requests: Sequence[Request]) -> list[str]:
-        """One answer a request, in order; the same requests give the same answers."""
+    #: Windows of requests that it wants at once, from as many threads, so that it never waits for the next.
+    windows: int
+
+    def use(self, adapter: Path | None) -> None:
+        """From now on answer with the LoRA `adapter` (None: the base alone). Raises UserError when it cannot."""
         ...
 
+    def answer(self, requests: Sequence[Request]) -> list[Reply]:
+        """One reply a request, in order. Raises EngineDied."""
+        ...
 
-def open_engine(settings: Pipeline, adapter: Path | None) -> EngineProtocol:
-    """The engine that `settings.engine` names, with the model and a LoRA `adapter` (None: the base alone)."""
+    def restart(self) -> None:
+        """Start anew, with the same adapter, what has died."""
+        ...
+
+    def rest(self) -> None:
+        """Give memory back that training needs."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+def open_engine(settings: Pipeline) -> EngineProtocol:
+    """The engine that `settings.engine` names. Raises UserError when what it needs is not installed."""
+    if settings.engine.name == "vllm":
+        from videostar.engines.vllm import VllmEngine
+
+        return VllmEngine(settings)
     from videostar.engines.transformers import TransformersEngine
 
-    return TransformersEngine(settings, adapter)
+    return TransformersEngine(settings)

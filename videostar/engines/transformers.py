@@ -1,46 +1,74 @@
-"""The reference engine: transformers' `generate`, in batches, greedy."""
+"""The reference engine: transformers' `generate`, in batches."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from peft import PeftModel
 
 from videostar.chat import Chat, Turn
 from videostar.config import Pipeline
-from videostar.engines import Request
+from videostar.engines import Reply, Request
 from videostar.models import load_model, load_processor
 
 
 class TransformersEngine:
     """Any image-text-to-text model of transformers whose processor takes videos."""
 
-    def __init__(self, settings: Pipeline, adapter: Path | None) -> None:
+    windows = 1  # a batch is a window, the same after a crash, so that answers come out the same to the bit
+
+    def __init__(self, settings: Pipeline) -> None:
         self.settings = settings
-        self.chat = Chat(load_processor(settings))
-        model: Any = load_model(settings)
+        self.model: Any = None
+
+    def use(self, adapter: Path | None) -> None:
+        """Load the model with the adapter merged into it."""
+        self.rest()
+        self.chat = Chat(load_processor(self.settings))
+        model: Any = load_model(self.settings)
         if adapter is not None:
             model = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
         self.model = model.eval()
 
-    def answer(self, requests: Sequence[Request]) -> list[str]:
-        """Greedy answers, at most `engine.batch_size` at a time."""
-        answers: list[str] = []
+    def answer(self, requests: Sequence[Request]) -> list[Reply]:
+        """Answers to at most `engine.batch_size` requests at a time."""
+        replies: list[Reply] = []
         size = self.settings.engine.batch_size
         for start in range(0, len(requests), size):
-            answers += self._batch(requests[start : start + size])
-        return answers
+            batch = requests[start : start + size]
+            # One generator serves the batch: the same requests, in the same order, give the same answers.
+            tries = [self._batch(batch, seed) for seed in batch[0].seeds or (None,)]
+            replies += [list(answers) for answers in zip(*tries, strict=True)]
+        return replies
 
-    def _batch(self, requests: Sequence[Request]) -> list[str]:
+    def _batch(self, requests: Sequence[Request], seed: int | None) -> list[str]:
         inputs = self.chat.prompts([Turn(request.question, request.clip) for request in requests])
         prompt_length = inputs["input_ids"].shape[1]
+        options = self.settings.generation
+        sampling: dict[str, Any] = {"do_sample": False}
+        if seed is not None:
+            torch.manual_seed(seed)
+            sampling = {"do_sample": True, "temperature": options.temperature, "top_p": 1.0, "top_k": 0}
         with torch.inference_mode():
             tokens = self.model.generate(
                 **{name: value.to(self.model.device) for name, value in inputs.items()},
-                max_new_tokens=self.settings.generation.max_new_tokens,
-                do_sample=False,
+                max_new_tokens=options.max_new_tokens,
+                **sampling,
             )
         return self.chat.decode(tokens[:, prompt_length:])
+
+    def restart(self) -> None:
+        """It lives in this process and dies with it."""
+
+    def rest(self) -> None:
+        """Drop the model."""
+        self.model = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.rest()

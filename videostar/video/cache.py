@@ -41,24 +41,25 @@ class FrameCache:
         key = f"{sha256}-{frames}x{max_pixels}-v{FORMAT}"
         entry = self._root / sha256[:2] / f"{key}.safetensors"
         try:
-            return _read(entry, key)
-        except _Damaged:  # or absent
+            return read_clip(entry, key)
+        except Damaged:  # or absent
             clip = decode(path, frames, max_pixels, sha256)
         entry.parent.mkdir(parents=True, exist_ok=True)
         # Renamed into place, so that no process sees half of it; not synced, because after a crash it is checked.
         with tempfile.TemporaryDirectory(dir=entry.parent, prefix=".making-") as aside:
             made = Path(aside) / entry.name
-            _write(made, key, clip)
-            clip = _read(made, key)
+            write_clip(made, key, clip)
+            clip = read_clip(made, key)
             made.replace(entry)
         return clip
 
 
-class _Damaged(Exception):
-    """Not what `_write` wrote under this key."""
+class Damaged(Exception):
+    """Not what `write_clip` wrote under this key."""
 
 
-def _write(file: Path, key: str, clip: Clip) -> None:
+def write_clip(file: Path, key: str, clip: Clip) -> None:
+    """Write `clip` as JPEGs under a key of the caller's."""
     jpegs = [_to_jpeg(frame) for frame in clip.frames]
     data = np.frombuffer(b"".join(jpegs), np.uint8)
     ends = np.cumsum([len(jpeg) for jpeg in jpegs], dtype=np.int64)
@@ -68,18 +69,19 @@ def _write(file: Path, key: str, clip: Clip) -> None:
     save_file({"jpegs": data, "ends": ends}, file, {"clip": json.dumps(signed)})
 
 
-def _read(file: Path, key: str) -> Clip:
+def read_clip(file: Path, key: str) -> Clip:
+    """The clip in a file of `write_clip`. Raises Damaged when it holds anything else."""
     try:
         with safe_open(file, framework="np") as stored:
             about = json.loads(stored.metadata()["clip"])
             data, ends = stored.get_tensor("jpegs"), stored.get_tensor("ends")
         # The key as well: a file may have been copied or renamed by hand.
         if about.pop("digest") != _digest(about, data, ends) or about["key"] != key:
-            raise _Damaged(file)
+            raise Damaged(file)
         frames = np.stack([_from_jpeg(jpeg.tobytes()) for jpeg in np.split(data, ends[:-1])])
-        return Clip(frames, tuple(about["times"]), about["fps"], about["seconds"])
+        return Clip(frames, tuple(about["times"]), about["fps"], about["seconds"], key)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise _Damaged(file) from error
+        raise Damaged(file) from error
 
 
 def _digest(about: dict[str, Any], data: np.ndarray, ends: np.ndarray) -> str:

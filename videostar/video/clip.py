@@ -15,3 +15,4 @@ class Clip:
     times: tuple[float, ...]  # presentation time of each frame, seconds from the first picture
     fps: float  # frames per second of the file, on average
     seconds: float  # duration of the file
+    key: str = ""  # equal keys, equal frames; empty: not known

@@ -1,0 +1,245 @@
+"""The vLLM engine, for real, on the embedded model: the answers of transformers, the right adapter, and its death."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import Command
+
+pytest.importorskip("vllm", reason="vLLM is not installed here (make vllm)")
+
+import psutil
+
+from videostar.config import Pipeline, load_pipeline
+from videostar.engines import EngineDied, Refused, Reply, Request
+from videostar.engines.transformers import TransformersEngine
+from videostar.engines.vllm import VllmEngine
+from videostar.errors import UserError
+from videostar.video.clip import Clip
+
+pytestmark = pytest.mark.slow
+GIB = 2**30
+SMALL = {"name": "vllm", "options": {"kv_cache_memory_bytes": GIB // 2}}
+
+
+@pytest.fixture(scope="module")
+def settings() -> Pipeline:
+    return load_pipeline("demo", {"engine": SMALL, "mix": None})
+
+
+@pytest.fixture(scope="module")
+def engine(settings: Pipeline) -> Iterator[VllmEngine]:
+    with VllmEngine(settings) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def reference(settings: Pipeline) -> TransformersEngine:
+    return TransformersEngine(settings)
+
+
+@pytest.fixture(scope="module")
+def requests(world: Path) -> list[Request]:
+    """A direct and a hinted question about each of 16 clips."""
+    from videostar.progress import silent
+    from videostar.questions import Questions, load_tasks
+    from videostar.samples import load_data
+    from videostar.video.cache import FrameCache, default_cache_dir
+
+    settings = load_pipeline("demo", {"data": str(world)})
+    data = load_data(str(world), 16, silent)
+    cache = FrameCache(default_cache_dir())
+    asked = []
+    for item in Questions(data, load_tasks(settings), 0).split("train"):
+        clip = cache.clip(data.root / item.sample.video, item.sample.sha256, 8, 4096)
+        asked += [Request(item.text, clip), Request(item.hinted, clip)]
+    return asked
+
+
+def make_adapter(settings: Pipeline, folder: Path, seed: int, clip: Clip, rank: int = 8) -> Path:
+    """An adapter of random weights, large enough to change what is said, with its canaries."""
+    import torch
+    from peft import get_peft_model
+
+    from videostar.chat import Chat
+    from videostar.lora import write_canaries
+    from videostar.models import load_model, load_processor
+    from videostar.training import lora_config
+
+    changed = settings.model_copy(
+        update={"training": settings.training.model_copy(update={"rank": rank, "alpha": rank})}
+    )
+    model = get_peft_model(load_model(changed), lora_config(load_model(changed), changed))
+    torch.manual_seed(seed)
+    for name, weights in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weights, std=0.02)
+    folder.mkdir(parents=True)
+    model.save_pretrained(folder)
+    write_canaries(folder, model, Chat(load_processor(settings)), [("What moves here, and how?", clip)])
+    return folder
+
+
+def said(engine: VllmEngine | TransformersEngine, adapter: Path | None, requests: Sequence[Request]) -> list[Reply]:
+    engine.use(adapter)
+    return engine.answer(requests)
+
+
+@pytest.fixture(scope="module")
+def adapters(settings: Pipeline, requests: list[Request], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("adapters")
+    return [make_adapter(settings, folder / str(seed), seed, requests[0].clip) for seed in (1, 2)]
+
+
+def test_answers_are_those_of_transformers(
+    engine: VllmEngine, reference: TransformersEngine, requests: list[Request], adapters: list[Path]
+) -> None:
+    spoken = [said(engine, adapter, requests) for adapter in (None, *adapters)]
+    assert spoken == [said(reference, adapter, requests) for adapter in (None, *adapters)]
+    assert spoken[0] != spoken[1] != spoken[2] != spoken[0]
+
+
+def test_an_adapter_that_is_overwritten_in_place_is_not_served_stale(
+    engine: VllmEngine, reference: TransformersEngine, requests: list[Request], adapters: list[Path], tmp_path: Path
+) -> None:
+    place = shutil.copytree(adapters[0], tmp_path / "adapter")
+    first = said(engine, place, requests[:8])
+    shutil.rmtree(place)
+    shutil.copytree(adapters[1], place)
+    second = said(engine, place, requests[:8])
+    assert first == said(reference, adapters[0], requests[:8])
+    assert second == said(reference, adapters[1], requests[:8])
+
+
+def test_swapped_adapters_are_told_apart(
+    engine: VllmEngine, reference: TransformersEngine, requests: list[Request], adapters: list[Path], tmp_path: Path
+) -> None:
+    """Weights of one in the folder of the other: its canaries say otherwise, and nothing is answered."""
+    mixed = shutil.copytree(adapters[0], tmp_path / "mixed")
+    shutil.copy(adapters[1] / "adapter_model.safetensors", mixed)
+    with pytest.raises(UserError, match="answers otherwise than transformers"):
+        engine.use(mixed)
+    assert said(engine, adapters[1], requests[:4]) == said(reference, adapters[1], requests[:4])
+
+
+def test_an_adapter_of_too_high_a_rank_is_merged(
+    settings: Pipeline,
+    engine: VllmEngine,
+    reference: TransformersEngine,
+    requests: list[Request],
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    adapter = make_adapter(settings, tmp_path / "high", 3, requests[0].clip, rank=48)
+    spoken = said(engine, adapter, requests[:8])
+    assert "rank 48 is more than the 32" in capfd.readouterr().err
+    assert spoken == said(reference, adapter, requests[:8])
+    assert said(engine, None, requests[:4]) == said(reference, None, requests[:4])
+
+
+def test_tries_differ_by_seed_and_come_again_with_it(engine: VllmEngine, requests: list[Request]) -> None:
+    engine.use(None)
+    asked = [Request(request.question, request.clip, (1, 2, 3)) for request in requests[:4]]
+    once, again = engine.answer(asked), engine.answer(asked)
+    assert once == again
+    for reply in once:
+        assert not isinstance(reply, Refused)
+        assert len(reply) == 3
+    assert any(len(set(reply)) > 1 for reply in once if not isinstance(reply, Refused))
+
+
+def test_a_question_that_is_too_long_is_refused_alone(engine: VllmEngine, requests: list[Request]) -> None:
+    engine.use(None)
+    replies = engine.answer([requests[0], Request("why " * 5000, requests[1].clip), requests[2]])
+    assert isinstance(replies[1], Refused)
+    assert not isinstance(replies[0], Refused)
+    assert not isinstance(replies[2], Refused)
+
+
+def test_frames_that_take_more_than_the_context_are_refused_before_anything_starts() -> None:
+    long = load_pipeline("demo", {"engine": SMALL}, ["video.frames=512"])
+    with pytest.raises(UserError, match=r"a video takes \d+ tokens .* lower video.frames"), VllmEngine(long) as engine:
+        engine.use(None)
+
+
+def kill() -> None:
+    """Kill what vLLM runs in."""
+    for process in psutil.Process().children(recursive=True):
+        if "EngineCore" in process.name() or "VLLM" in process.name():
+            process.kill()
+
+
+def test_a_killed_engine_is_started_again(engine: VllmEngine, requests: list[Request]) -> None:
+    engine.use(None)
+    before = engine.answer(requests[:4])
+    kill()
+    with pytest.raises(EngineDied):
+        engine.answer(requests[:4])
+    engine.restart()
+    assert engine.answer(requests[:4]) == before
+
+
+class Fragile(VllmEngine):
+    """vLLM, whose process is killed whenever it is shown a certain clip, and once besides."""
+
+    cursed = ""
+    deaths = 0
+
+    def answer(self, requests: Sequence[Request]) -> list[Reply]:
+        if self.deaths == 0 or any(request.clip.key.startswith(self.cursed) for request in requests):
+            self.deaths += 1
+            kill()
+        return super().answer(requests)
+
+
+def test_a_video_that_kills_the_engine_costs_only_itself(world: Path, settings: Pipeline, tmp_path: Path) -> None:
+    from videostar.generation import Asking, generate
+    from videostar.progress import silent
+    from videostar.questions import Questions, load_tasks
+    from videostar.samples import load_data
+
+    small = settings.model_copy(
+        update={"data": str(world), "engine": settings.engine.model_copy(update={"batch_size": 8})}
+    )
+    data = load_data(small.data, 24, silent)
+    questions = Questions(data, load_tasks(small), 0)
+    asked = questions.split("train")
+    with Fragile(small) as engine:
+        engine.cursed = asked[11].sample.sha256
+        generate(
+            questions,
+            engine,
+            Asking(small, ("direct", "rationalised"), samples=1, salt=""),
+            split="train",
+            adapter=None,
+            out=tmp_path / "answers.jsonl",
+            tick=silent(""),
+        )
+    rows = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text().splitlines()]
+    keys = [(row["question_id"], row["kind"], row["number"]) for row in rows]
+    assert len(set(keys)) == len(keys)
+    assert {row["question_id"] for row in rows} == {item.id for item in asked}
+    (lost,) = [row for row in rows if row["kind"] == "video"]
+    assert (lost["question_id"], lost["reason"]) == (asked[11].id, "the engine dies of it")
+    assert engine.deaths >= 4  # once by itself, twice with its window, and alone
+
+
+def test_the_demo_with_vllm_reaches_what_it_reaches_with_transformers(videostar: Command, tmp_path: Path) -> None:
+    done = videostar("cycle", "--engine", "vllm", "--out", "run", timeout=1500)
+    assert done.returncode == 0, done.stderr
+    reached = [
+        json.loads((tmp_path / "run" / "rounds" / f"{number:02}" / "evaluation.json").read_text())["accuracy"]
+        for number in range(4)
+    ]
+    assert reached[0] <= 0.05
+    assert reached[3] >= 0.9
+    assert reached[1] < reached[3] - 0.1
+
+
+def test_frames_are_given_as_they_are(requests: list[Request]) -> None:
+    assert all(request.clip.frames.dtype == np.uint8 and request.clip.key for request in requests)

@@ -1,0 +1,275 @@
+"""vLLM, offline: one engine for a whole run, fed by windows from several threads, with adapters loaded into it.
+
+vLLM knows adapters by an id that the caller picks, and serves the old weights when an id is used twice: here every
+adapter is copied aside and called by its digest. That it is really served is shown by its canaries (see
+`videostar/lora.py`).
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import queue
+import tempfile
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from shutil import copytree, rmtree
+from typing import Any, Self
+
+from videostar.chat import Chat, Turn, metadata
+from videostar.config import Pipeline
+from videostar.engines import EngineDied, Refused, Reply, Request
+from videostar.engines.memory import fits_beside_training, llm_options
+from videostar.errors import UserError
+from videostar.lora import Canary, read_canaries, read_facts
+from videostar.models import load_processor, save_merged
+from videostar.resources import model_path
+from videostar.terminal import warn
+from videostar.video.clip import Clip
+
+# Read when vLLM is imported: what users see is ours, and nothing is reported to anyone.
+os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+
+
+class VllmEngine:
+    """vLLM's `LLM`. Frames go in decoded, with the times at which they are shown."""
+
+    windows = 3  # one is answered, one rationalised, one waits: the engine never runs dry
+
+    def __init__(self, settings: Pipeline) -> None:
+        self.settings = settings
+        self.chat = Chat(load_processor(settings))
+        self._copies = Path(tempfile.mkdtemp(prefix="videostar-adapters-"))
+        self._model = model_path(settings.model)  # what runs: the base, or a copy with an adapter merged into it
+        self._lora: Any = None
+        self._pump: _Pump | None = None
+        self._starting = threading.Lock()
+
+    def use(self, adapter: Path | None) -> None:
+        """Start if need be, load the adapter and see that it is the one that answers."""
+        self._lora = None
+        if adapter is None:
+            self._run(model_path(self.settings.model))
+            return
+        copy = self._copies / "new"
+        rmtree(copy, ignore_errors=True)
+        copytree(adapter, copy)
+        facts = read_facts(copy)
+        copy = copy.rename(self._copies / facts.digest) if not (self._copies / facts.digest).exists() else copy
+        canaries = read_canaries(copy)
+        served = f"rank {facts.rank} is more than the {self._max_rank} that the engine was started for"
+        if facts.rank <= self._max_rank:
+            self._run(model_path(self.settings.model))
+            self._lora = _lora_request(facts.digest, self._copies / facts.digest)
+            served = self._listen(canaries)
+        if served:
+            warn(f"vLLM does not serve {adapter} as an adapter ({served}): it is merged into a copy of the weights")
+            self._lora = None
+            self._run(save_merged(self.settings, copy, self._copies / f"merged-{facts.digest}"))
+            wrong = self._listen(canaries)
+            if wrong:
+                raise UserError(f"{adapter}: vLLM answers otherwise than transformers does ({wrong}); use that engine")
+
+    def answer(self, requests: Sequence[Request]) -> list[Reply]:
+        """Replies, once all are there. Any number of threads may ask at once."""
+        options = self.settings.generation
+        asked = [
+            [
+                self._ask(
+                    {"prompt": self.chat.text(Turn(request.question, request.clip))},
+                    request.clip,
+                    max_tokens=options.max_new_tokens,
+                    temperature=0.0 if seed is None else options.temperature,
+                    seed=seed,
+                )
+                for seed in request.seeds or (None,)
+            ]
+            for request in requests
+        ]
+        return [self._reply([future.result() for future in tries]) for tries in asked]
+
+    def _reply(self, tries: Sequence[Any]) -> Reply:
+        refused = next((item for item in tries if isinstance(item, Refused)), None)
+        # Decoded here, by the tokenizer that training uses, so that both engines give the same text.
+        return refused or [self.chat.decode([output.outputs[0].token_ids])[0] for output in tries]
+
+    def _ask(self, prompt: dict[str, Any], clip: Clip, **params: Any) -> Future[Any]:
+        from vllm import SamplingParams
+
+        about = {**metadata(clip), "do_sample_frames": False, "video_backend": "pyav"}
+        prompt |= {"multi_modal_data": {"video": [(clip.frames, about)]}}
+        if clip.key:
+            prompt |= {"multi_modal_uuids": {"video": [clip.key]}}
+        if self._pump is None:
+            raise EngineDied("not started")
+        return self._pump.submit(prompt, SamplingParams(detokenize=False, **params), self._lora)
+
+    def _listen(self, canaries: Sequence[Canary]) -> str:
+        """What is wrong with the answers to the canaries; empty if nothing is."""
+        for canary in canaries:
+            turn = Turn(canary.question, canary.clip)
+            said = self._ask(
+                {"prompt": self.chat.text(turn)}, canary.clip, max_tokens=len(canary.answer), temperature=0.0
+            )
+            short = self.chat.tokenizer(self.chat.text(turn), add_special_tokens=False)["input_ids"]
+            forced = self._ask(
+                {"prompt_token_ids": [*short, *canary.answer]},
+                canary.clip,
+                max_tokens=1,
+                prompt_logprobs=0,
+                temperature=0.0,
+            )
+            try:
+                greedy, likely = said.result(), forced.result()
+            except EngineDied:
+                self.restart()
+                return "it died of it"
+            refused = next((item for item in (greedy, likely) if isinstance(item, Refused)), None)
+            if refused:
+                return refused.reason
+            rows = likely.prompt_logprobs[-len(canary.answer) :]
+            wrong = canary.compare(
+                greedy.prompt_token_ids,
+                list(greedy.outputs[0].token_ids),
+                [row[token].logprob for row, token in zip(rows, canary.answer, strict=True)],
+                exact=self.settings.engine.dtype == "float32",
+            )
+            if wrong:
+                return wrong
+        return ""
+
+    @property
+    def llm(self) -> Any:
+        """vLLM's own `LLM` while it runs, for its counters. Raises EngineDied when it does not."""
+        if self._pump is None:
+            raise EngineDied("not started")
+        return self._pump.llm
+
+    @property
+    def _max_rank(self) -> int:
+        return int(llm_options(self.settings, self._model)["max_lora_rank"])
+
+    def _run(self, model: str) -> None:
+        """Have an engine with these weights."""
+        if self._model != model:
+            self._stop()
+        self._model = model
+        self.restart()
+
+    def restart(self) -> None:
+        """Start the engine unless it runs. Raises UserError when it does not come up."""
+        with self._starting:
+            if self._pump is not None and self._pump.alive:
+                return
+            self._stop()
+            self._pump = _Pump(_start(llm_options(self.settings, self._model)))
+
+    def rest(self) -> None:
+        """Stop, so that memory is really free, unless there is enough for both."""
+        if not fits_beside_training(self.settings):
+            self._stop()
+
+    def _stop(self) -> None:
+        if self._pump is not None:
+            self._pump.stop()
+            self._pump = None
+            gc.collect()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+        rmtree(self._copies, ignore_errors=True)
+
+
+def _start(options: dict[str, Any]) -> Any:
+    try:
+        from vllm import LLM
+    except ImportError:
+        raise UserError(
+            "engine vllm: is not installed; pip install 'videostar[vllm]' for a GPU; without one see `make vllm`"
+        ) from None
+    try:
+        return LLM(**options)
+    except (RuntimeError, ValueError, TypeError, OSError) as error:
+        raise UserError(f"engine vllm: does not start: {str(error).strip().splitlines()[-1]}") from None
+
+
+def _lora_request(digest: str, folder: Path) -> Any:
+    from vllm.lora.request import LoRARequest
+
+    return LoRARequest(digest, int(digest[:15], 16) % (2**31 - 1) + 1, str(folder))
+
+
+class _Pump(threading.Thread):
+    """The one thread that talks to vLLM: takes prompts in, hands finished answers out."""
+
+    def __init__(self, llm: Any) -> None:
+        super().__init__(daemon=True, name="vllm")
+        self.llm = llm
+        self._inbox: queue.SimpleQueue[tuple[Future[Any], Any, Any, Any] | None] = queue.SimpleQueue()
+        self._open: dict[str, Future[Any]] = {}
+        self._lock = threading.Lock()
+        self._why = "stopped"
+        self.alive = True
+        self.start()
+
+    def submit(self, prompt: dict[str, Any], params: Any, lora: Any) -> Future[Any]:
+        """The future of vLLM's output, or of why it is Refused. Raises EngineDied."""
+        future: Future[Any] = Future()
+        with self._lock:
+            if not self.alive:
+                raise EngineDied(self._why)
+            self._inbox.put((future, prompt, params, lora))
+        return future
+
+    def run(self) -> None:
+        """Until stopped, or until vLLM fails; whoever waits is told."""
+        try:
+            while self._turn():
+                pass
+        except Exception as error:  # noqa: BLE001  (whatever it is, it is the engine's end, and told to all who wait)
+            self._why = f"{type(error).__name__}: {error}"
+        with self._lock:
+            self.alive = False
+        while not self._inbox.empty():
+            job = self._inbox.get()
+            if job is not None:
+                job[0].set_exception(EngineDied(self._why))
+        for future in self._open.values():
+            future.set_exception(EngineDied(self._why))
+        self.llm.llm_engine.engine_core.shutdown()
+        del self.llm
+
+    def _turn(self) -> bool:
+        """Take in what waits, but a few at a time, so that answers come out meanwhile; then one step."""
+        for _ in range(8):
+            try:
+                job = self._inbox.get(block=not self._open)
+            except queue.Empty:
+                break
+            if job is None:
+                return False
+            future, prompt, params, lora = job
+            try:
+                # No special tokens beyond those of the chat template.
+                (name,) = self.llm.enqueue(
+                    prompt, params, lora, use_tqdm=False, tokenization_kwargs={"add_special_tokens": False}
+                )
+                self._open[name.rpartition("-")[0] or name] = future  # vLLM answers to the number it gave, not the name
+            except ValueError as error:  # of this prompt alone: too long, for one
+                future.set_result(Refused(str(error).strip().splitlines()[0]))
+        if self._open:
+            for output in self.llm.llm_engine.step():
+                if output.finished:
+                    self._open.pop(output.request_id).set_result(output)
+        return True
+
+    def stop(self) -> None:
+        """End the engine's process and wait for it."""
+        self._inbox.put(None)
+        self.join()

@@ -1,0 +1,117 @@
+"""LoRA adapters on disk: what they are, and a canary by which an engine can tell that it serves the right one.
+
+An adapter that is not served, or another in its place, gives answers that look as good as any. So training leaves a few
+of its prompts beside the adapter, with what base and adapter answered and how likely they found it, and an engine that
+loads weights of its own (vLLM) is asked the same before anything else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from videostar.chat import Chat, Turn
+from videostar.errors import UserError
+from videostar.files import digest, write_json
+from videostar.video.cache import read_clip, write_clip
+from videostar.video.clip import Clip
+
+_TOKENS = 16  # of an answer
+CANARIES = 2  # prompts that are noted
+_TOLERANCE = 0.1  # of the mean log-probability of a token: more than bfloat16 costs
+
+
+@dataclass(frozen=True)
+class AdapterFacts:
+    """What must be known of an adapter before it is loaded."""
+
+    digest: str
+    rank: int
+
+
+def read_facts(folder: Path) -> AdapterFacts:
+    """The facts of the PEFT adapter in `folder`. Raises UserError when it is none."""
+    try:
+        config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+        ranks = [int(config["r"]), *map(int, config.get("rank_pattern", {}).values())]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{folder}: no LoRA adapter ({error}); give a folder that training wrote") from None
+    if not (folder / "adapter_model.safetensors").is_file():
+        raise UserError(f"{folder}: no adapter_model.safetensors; give a folder that training wrote")
+    return AdapterFacts(digest(folder), max(ranks))
+
+
+@dataclass(frozen=True)
+class Canary:
+    """One prompt, and what the model said to it with the adapter."""
+
+    question: str
+    clip: Clip
+    prompt: list[int]  # token ids, the video's included
+    answer: list[int]  # greedy, with the adapter
+    likely: list[float]  # log-probability of each answer token with the adapter,
+    likely_base: list[float]  # and without it
+
+    def compare(self, prompt: Sequence[int], answer: Sequence[int], likely: Sequence[float], *, exact: bool) -> str:
+        """What tells another engine's words from the adapter's; empty if nothing does.
+
+        `likely` are that engine's log-probabilities of `self.answer`. `exact`: the greedy answer must be the same too.
+        """
+        if list(prompt) != self.prompt:
+            return "the prompt has other tokens"
+        off, off_base = _distance(likely, self.likely), _distance(likely, self.likely_base)
+        apart = _distance(self.likely, self.likely_base)
+        if off > _TOLERANCE or (apart > _TOLERANCE and off >= off_base):
+            return f"log-probabilities are {off:.3f} from the adapter's and {off_base:.3f} from the base's"
+        if exact and list(answer) != self.answer:
+            return "the greedy answer has other tokens"
+        return ""
+
+
+def write_canaries(folder: Path, model: Any, chat: Chat, asked: Sequence[tuple[str, Clip]]) -> None:
+    """Ask a trained PEFT `model` some questions about clips, and note what it says."""
+    model.eval()
+    rows = []
+    for number, (question, clip) in enumerate(asked):
+        name = f"canary-{number}"
+        write_clip(folder / f"{name}.safetensors", name, clip)
+        turn = Turn(question, read_clip(folder / f"{name}.safetensors", name))
+        inputs = {name: value.to(model.device) for name, value in chat.prompts([turn]).items()}
+        prompt = inputs["input_ids"][0].tolist()
+        with torch.inference_mode():
+            tokens = model.generate(**inputs, max_new_tokens=_TOKENS, do_sample=False)[0, len(prompt) :].tolist()
+            said = {name: value.to(model.device) for name, value in chat.continued(turn, tokens).items()}
+            likely = _likely(model, said, tokens)
+            with model.disable_adapter():
+                likely_base = _likely(model, said, tokens)
+        rows.append({"question": question, "prompt": prompt, "answer": tokens})
+        rows[-1] |= {"likely": likely, "likely_base": likely_base}
+    write_json(folder / "canary.json", rows)
+
+
+def _likely(model: Any, inputs: dict[str, torch.Tensor], tokens: list[int]) -> list[float]:
+    logits = model(**inputs).logits[0, -len(tokens) - 1 : -1].float()
+    chosen = torch.log_softmax(logits, dim=-1)[torch.arange(len(tokens)), tokens]
+    return [round(value, 5) for value in chosen.tolist()]
+
+
+def read_canaries(folder: Path) -> list[Canary]:
+    """The canaries beside an adapter; none if it was not trained here."""
+    file = folder / "canary.json"
+    if not file.is_file():
+        return []
+    rows = json.loads(file.read_text(encoding="utf-8"))
+    return [
+        Canary(clip=read_clip(folder / f"canary-{number}.safetensors", f"canary-{number}"), **row)
+        for number, row in enumerate(rows)
+    ]
+
+
+def _distance(a: Sequence[float], b: Sequence[float]) -> float:
+    """The mean difference of log-probabilities."""
+    return sum(abs(x - y) for x, y in zip(a, b, strict=True)) / max(1, len(a))

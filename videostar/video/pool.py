@@ -1,0 +1,76 @@
+"""Clips ahead of their use, read by worker processes: what a bad file does to one of them costs that file alone."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Self
+
+from videostar.video.cache import FrameCache, default_cache_dir
+from videostar.video.clip import Clip
+from videostar.video.errors import BadVideo
+
+# Not forked: the engine's threads and torch's would be forked with it.
+_PROCESSES = multiprocessing.get_context("spawn")
+
+
+class ClipPool:
+    """Worker processes that sample `frames` of at most `max_pixels` each, through the frame cache."""
+
+    def __init__(self, frames: int, max_pixels: int) -> None:
+        self._sampling = frames, max_pixels
+        self._workers = max(1, (os.cpu_count() or 2) - 1)
+        self._pool: ProcessPoolExecutor | None = None
+        self._lock = threading.Lock()
+
+    def ask(self, path: Path, sha256: str) -> Future[Clip | BadVideo]:
+        """The clip of a file, in some time."""
+        with self._lock:
+            self._pool = self._pool or ProcessPoolExecutor(self._workers, _PROCESSES)
+            try:
+                return self._pool.submit(_load, path, sha256, *self._sampling)
+            except BrokenProcessPool:
+                self._pool = ProcessPoolExecutor(self._workers, _PROCESSES)
+                return self._pool.submit(_load, path, sha256, *self._sampling)
+
+    def get(self, asked: Future[Clip | BadVideo], path: Path, sha256: str) -> Clip | BadVideo:
+        """What was asked for. If a worker died meanwhile, the file is tried once more, in a process of its own."""
+        try:
+            return asked.result()
+        except BrokenProcessPool:
+            with ProcessPoolExecutor(1, _PROCESSES) as alone:
+                try:
+                    return alone.submit(_load, path, sha256, *self._sampling).result()
+                except BrokenProcessPool:
+                    return BadVideo("unreadable", "the process that decodes it dies of it")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+
+class Ahead:
+    """The clips of some files, asked for now and waited for later. Without files there are none."""
+
+    def __init__(self, pool: ClipPool, files: Sequence[tuple[Path, str]]) -> None:
+        self._pool, self._files = pool, files
+        self._asked = [pool.ask(path, sha256) for path, sha256 in files]
+
+    def get(self) -> list[Clip | BadVideo]:
+        """A clip for each file, or what is wrong with it."""
+        return [self._pool.get(asked, *file) for asked, file in zip(self._asked, self._files, strict=True)]
+
+
+def _load(path: Path, sha256: str, frames: int, max_pixels: int) -> Clip | BadVideo:
+    try:
+        return FrameCache(default_cache_dir()).clip(path, sha256, frames, max_pixels)
+    except BadVideo as bad:
+        return bad
