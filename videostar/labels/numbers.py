@@ -15,7 +15,7 @@ from videostar.labels.plain import Plain
 
 _PARTS = {"half": 2, "halves": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4}
 _READ = re.compile(r"(?:0|[1-9]\d*)(?:\.\d+)?")
-_MOST_WORDS = 30  # of a number: one below a billion billion has no more
+_MOST_WORDS = 30  # and dashes of a number: 999,999,999,999 takes 27
 _LONGEST = 700  # digits of a number: as many as a float can need, written out
 _OPENING = frozenset("([{<=:,;/\n")
 
@@ -40,8 +40,8 @@ def written(value: float) -> str:
 def in_words(text: str) -> float | None:
     """The value of number words: "seven", "two hundred and five", "seven point five"; of "ones" and "hundreds" none.
 
-    text2num, and neither word2number nor number-parser: it reads decimals, says no to what is two numbers ("five six"),
-    and its reading alone takes under a microsecond.
+    text2num, and neither number-parser nor numerizer: it reads decimals, keeps apart what is two numbers ("five six"),
+    and takes a microsecond where they take a hundred.
     """
     digits = alpha2digit(text, "en", 0)
     return float(digits) if digits != text and not text.endswith("s") and _READ.fullmatch(digits) else None
