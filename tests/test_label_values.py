@@ -151,6 +151,36 @@ def test_counts_that_are_no_digits() -> None:
         assert judge("count", answer, value=value + 1).reason is Reason.CONTRADICTED, answer
 
 
+@pytest.mark.parametrize(
+    ("words", "value"),
+    [
+        ("seven", 7), ("forty", 40), ("twenty-one", 21), ("twenty one", 21), ("a hundred", 100),
+        ("fifteen hundred", 1500), ("two hundred five", 205), ("two hundred and five", 205),
+        ("one hundred and one", 101),
+        ("two thousand and twenty-four", 2024), ("one million two hundred thousand", 1_200_000), ("2 thousand", 2000),
+        ("seven point five", 7.5), ("zero point zero five", 0.05), ("two hundred and a half", 200.5),
+        ("two hundred and one half", 200.5), ("minus five", -5),
+    ],
+)  # fmt: skip
+def test_numbers_in_words(words: str, value: float) -> None:
+    assert parse_label({"kind": "score", "value": value, "tolerance": 0}).judge(f"The score is {words}.").accepted
+
+
+@pytest.mark.parametrize(
+    "said", ["the ones on the left jump", "several hundred jumps", "hundreds of jumps", "the second jump", "o jumps"]
+)
+def test_what_is_no_number_in_words(said: str) -> None:
+    assert judge("count", said).reason is Reason.UNPARSED
+
+
+def test_two_numbers_in_words_are_not_one() -> None:
+    label = {"start": 100, "end": 200, "duration": None}
+    assert judge("interval", "between one hundred and two hundred seconds", **label).accepted
+    assert judge("interval", "between twenty and five hundred seconds", start=20, end=500, duration=None).accepted
+    assert judge("count", "four, five jumps").parsed == 5
+    assert judge("count", "twenty\nfive jumps").parsed == 5
+
+
 VALUES = {
     "score": ("7.5", "3.0"),
     "count": ("4 jumps", "9 jumps"),
@@ -315,8 +345,9 @@ def test_a_time_is_read_back_from_every_notation(seconds: int) -> None:
 @pytest.mark.parametrize("kind", LABELS)
 @pytest.mark.parametrize(
     "hostile",
-    ["7 ", "7", "7,", "1:", "7 or ", "not 7 ", "one hundred ", "answer: ", "[0.1, ", "from 1 to 2 seconds or ", "(((",
-     "5 jumps, no, ", "is ", "final ", "a\n", "1/", "- "],
+    ["7 ", "7", "7,", "1:", "7 or ", "not 7 ", "one hundred ", "one hundred and ", "zero ", "point five ",
+     "one million ", "thousand and twenty-", "answer: ", "[0.1, ", "from 1 to 2 seconds or ",
+     "(((", "5 jumps, no, ", "is ", "final ", "a\n", "1/", "- "],
 )  # fmt: skip
 def test_a_long_answer_takes_no_second(kind: str, hostile: str) -> None:
     label = parse_label(LABELS[kind])

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from videostar.labels import lexicon
 from videostar.labels.denial import denied
+from videostar.labels.numbers import in_words
 from videostar.labels.reading import Status, read
 from videostar.labels.text import normalise, tokens
 
@@ -25,7 +26,6 @@ _OPPOSITES = (
 )
 _TOWARDS = frozenset("on onto in into to".split())
 _AWAY = frozenset("from off".split())
-_UNITS = {word: k for k, word in enumerate(lexicon.NUMBER_WORDS)}
 _NOT_REALLY = lexicon.NEGATIONS | frozenset("fails failed fail misses refuses almost nearly nobody".split())
 
 
@@ -186,10 +186,10 @@ def _opposite(lemma: str) -> frozenset[str]:
     return _opposites().get(lemma, frozenset())
 
 
-def _numbers(words: Sequence[str]) -> Iterator[tuple[str, int]]:
+def _numbers(words: Sequence[str]) -> Iterator[tuple[str, float]]:
     """What is counted, and its number: "two young children" -> child, 2."""
     for k, word in enumerate(words):
-        number = _UNITS.get(word, int(word) if word.isdigit() and len(word) < 6 else None)
+        number = float(word) if word.isdigit() and len(word) < 6 else in_words(word)
         if word in ("a", "an"):
             number = 1
         if number is None:

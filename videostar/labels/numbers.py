@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
+
+from text_to_num import alpha2digit
 
 from videostar.labels.plain import Plain
 
-_UNITS = {
-    word: value
-    for value, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-        "seventeen eighteen nineteen".split()
-    )
-}
-_TENS = {
-    word: value
-    for value, word in zip(
-        range(20, 100, 10), "twenty thirty forty fifty sixty seventy eighty ninety".split(), strict=True
-    )
-}
-_SCALES = {"hundred": 100, "thousand": 1000, "million": 1_000_000}
 _PARTS = {"half": 2, "halves": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4}
+_READ = re.compile(r"(?:0|[1-9]\d*)(?:\.\d+)?")
+_MOST_WORDS = 30  # and dashes of a number: 999,999,999,999 takes 27
 _LONGEST = 700  # digits of a number: as many as a float can need, written out
 _OPENING = frozenset("([{<=:,;/\n")
 
@@ -42,6 +34,17 @@ def written(value: float) -> str:
     """`value` in digits alone, no more than it takes: 7, 8.5, 0.000001."""
     text = format(Decimal(repr(value)), "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+@lru_cache(maxsize=1 << 16)
+def in_words(text: str) -> float | None:
+    """The value of number words: "seven", "two hundred and five", "seven point five"; of "ones" and "hundreds" none.
+
+    text2num, and neither number-parser nor numerizer: it reads decimals, keeps apart what is two numbers ("five six"),
+    and takes a microsecond where they take a hundred.
+    """
+    digits = alpha2digit(text, "en", 0)
+    return float(digits) if digits != text and not text.endswith("s") and _READ.fullmatch(digits) else None
 
 
 def numbers(plain: Plain, *, thousands: bool = True) -> Iterator[Number]:
@@ -113,43 +116,33 @@ def _opens(plain: Plain, i: int) -> bool:
 
 
 def _spelled(plain: Plain, i: int) -> Number | None:
-    """The number in words that starts at `i`."""
-    total, current, end = 0.0, -1.0, i
-    last = 0.0  # the size of the last word: a unit may follow a ten, and nothing a unit
-    while end < len(plain):
-        word = plain.words[end]
-        skip = current >= 0 and (
-            (word == "-" and plain.glued(end - 1) and plain.glued(end))
-            or (word == "and" and (last >= 100 or not last) and plain.word(end + 1) not in ("a", "one"))
-        )
-        if skip:
-            end, word = end + 1, plain.word(end + 1)
-        if word in _UNITS and (current < 0 or (last in range(20, 100) and 0 < _UNITS[word] < 10) or last >= 100):
-            current, last = max(current, 0) + _UNITS[word], 1
-        elif word in _TENS and (current < 0 or last >= 100):
-            current, last = max(current, 0) + _TENS[word], 20
-        elif word in _SCALES and (current > 0 or (end == i + 1 and plain.word(i) == "a")):
-            current, last = max(current, 1) * _SCALES[word], _SCALES[word]
-            if last > 100:
-                total, current = total + current, 0
-        elif word == "a" and end == i and plain.word(i + 1) in _SCALES:
-            pass
-        else:
-            end -= skip
-            break
-        end += 1
-    if current < 0:
+    """The number in words that starts at `i`: as many words as are read as one number."""
+    start = i + (plain.word(i) == "a")
+    value = in_words(plain.word(start))
+    if value is None or (value >= 100) != (start > i):  # "several hundred" is none, nor is the article of "a five"
         return None
-    value = total + current
-    if plain.word(end) == "point":
-        decimals = ""
-        while len(decimals) < 9 and 0 <= _UNITS.get(plain.word(end + 1 + len(decimals)), -1) < 10:
-            decimals += str(_UNITS[plain.words[end + 1 + len(decimals)]])
-        if decimals:
-            value, end = value + float("0." + decimals), end + 1 + len(decimals)
+    end, apart = start + 1, None
+    while end - start < _MOST_WORDS:
+        joined = plain.word(end) == "and" and not value % 100
+        last = end + (joined or plain.word(end) in ("-", "point"))
+        if in_words(plain.word(last)) is None:
+            break
+        more = in_words(plain.text[plain.starts[start] : plain.ends[last]])
+        if more is None:
+            break
+        apart = (value, end) if joined else apart
+        value, end = more, last + 1
+    if apart and (_scale(plain.word(end)) or plain.word(end) in _PARTS):  # one hundred and | two hundred, one half
+        value, end = apart
     if plain.word(i - 1) in ("minus", "negative"):
         return Number(-value, i - 1, end, True)
     return Number(value, i, end, True)
+
+
+def _scale(word: str) -> float:
+    """What `word` makes of the number before it: 100, 1000 and on; 0 when it is no such word."""
+    value = in_words(word) or 0.0
+    return value if value >= 100 else 0.0
 
 
 def _multiplied(plain: Plain, number: Number) -> Number:
@@ -162,6 +155,6 @@ def _multiplied(plain: Plain, number: Number) -> Number:
         value, end = value + 1 / int(words[2]), end + 3
     elif words[:1] == ["dozen"]:
         value, end = value * 12, end + 1
-    elif not number.spelled and words[:1] and words[0] in _SCALES:
-        value, end = value * _SCALES[words[0]], end + 1
+    elif not number.spelled and _scale(plain.word(end)):
+        value, end = value * _scale(words[0]), end + 1
     return Number(value, number.first, end, number.spelled) if end != number.end else number
