@@ -37,7 +37,9 @@ Root = Annotated[str | None, typer.Option("--root", help="Your copy of the video
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", help="Change a setting: training.rank=8. Can be given again.")
 ]
-EngineName = Annotated[str | None, typer.Option("--engine", help="The engine that answers: transformers or vllm.")]
+EngineName = Annotated[
+    str | None, typer.Option("--engine", help="The engine that answers: transformers, or vllm (experimental).")
+]
 Seed = Annotated[int | None, typer.Option(help="Seed of every choice.")]
 Limit = Annotated[int | None, typer.Option(help="Only the first N videos of each split, for a quick look.")]
 
