@@ -44,10 +44,9 @@ def short(rows: list[Row]) -> list[tuple[str, str, str]]:
 
 
 def test_every_shipped_manifest_says_what_it_is() -> None:
-    names = set(resource_names("data_manifests")) - {"demo"}
+    manifests = [load_manifest(name)[0] for name in resource_names("data_manifests")]
     used = set()
-    for name in names:
-        manifest, _, _ = load_manifest(name)
+    for manifest in (found for found in manifests if found.world is None):  # worlds are drawn, not published
         used.add(manifest.format)
         assert manifest.title
         assert manifest.annotations
