@@ -228,12 +228,18 @@ class _Pump(threading.Thread):
         return future
 
     def run(self) -> None:
-        """Until stopped, or until vLLM fails; whoever waits is told."""
+        """Until stopped, or until vLLM dies; whoever waits is told. Any other error is ours, and shown as such."""
+        from vllm.v1.engine.exceptions import EngineDeadError
+
         try:
             while self._turn():
                 pass
-        except Exception as error:  # noqa: BLE001  (whatever it is, it is the engine's end, and told to all who wait)
+        except EngineDeadError as error:
             self._why = f"{type(error).__name__}: {error}"
+        finally:
+            self._end()
+
+    def _end(self) -> None:
         with self._lock:
             self.alive = False
         while not self._inbox.empty():
