@@ -59,7 +59,14 @@ def make_processor(texts: Iterable[str]) -> Qwen3VLProcessor:
     video = {"shortest_edge": FRAMES * SIDE * SIDE, "longest_edge": FRAMES * 2 * SIDE * SIDE}
     image = {"shortest_edge": SIDE * SIDE, "longest_edge": 2 * SIDE * SIDE}
     return Qwen3VLProcessor(
-        image_processor=Qwen2VLImageProcessor(patch_size=16, temporal_patch_size=2, merge_size=2, size=image),
+        image_processor=Qwen2VLImageProcessor(
+            patch_size=16,
+            temporal_patch_size=2,
+            merge_size=2,
+            size=image,
+            image_mean=[0.5] * 3,  # as of videos: vLLM knows one for both
+            image_std=[0.5] * 3,
+        ),
         tokenizer=tokenizer,
         video_processor=Qwen3VLVideoProcessor(size=video, cap_pixels_per_frame=False, do_sample_frames=False),
         chat_template=_CHAT_TEMPLATE,

@@ -69,6 +69,9 @@ def llm_options(settings: Pipeline, model: str) -> dict[str, Any]:
         "max_loras": 1,
         "max_lora_rank": next((rank for rank in _RANKS if rank >= settings.training.rank), _RANKS[-1]),
     }
+    if not _normalised_alike(settings):
+        # On the device vLLM would normalise videos as images are.
+        chosen["mm_device_do_normalize"] = False
     if device(settings).type == "cpu":
         # Compiling takes longer than it saves, and the cache is a share of what is free, not of all.
         chosen |= {
@@ -82,6 +85,14 @@ def llm_options(settings: Pipeline, model: str) -> dict[str, Any]:
             f"{length}: vLLM would wait for ever; raise it"
         )
     return options
+
+
+def _normalised_alike(settings: Pipeline) -> bool:
+    """Whether the model's processor gives images and videos the same scale."""
+    processor = load_processor(settings)
+    images, videos = getattr(processor, "image_processor", None), getattr(processor, "video_processor", None)
+    names = ("do_rescale", "rescale_factor", "do_normalize", "image_mean", "image_std")
+    return all(getattr(images, name, None) == getattr(videos, name, None) for name in names)
 
 
 def fits_beside_training(settings: Pipeline) -> bool:

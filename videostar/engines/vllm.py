@@ -115,26 +115,30 @@ class VllmEngine:
                 {"prompt": self.chat.text(turn)}, canary.clip, max_tokens=len(canary.answer), temperature=0.0
             )
             short = self.chat.tokenizer(self.chat.text(turn), add_special_tokens=False)["input_ids"]
-            forced = self._ask(
-                {"prompt_token_ids": [*short, *canary.answer]},
-                canary.clip,
-                max_tokens=1,
-                prompt_logprobs=0,
-                temperature=0.0,
-            )
+            # Token by token: `prompt_logprobs` would say it in one go, and kills vLLM once adapters are allowed.
+            forced = [
+                self._ask(
+                    {"prompt_token_ids": [*short, *canary.answer[:place]]},
+                    canary.clip,
+                    max_tokens=1,
+                    temperature=0.0,
+                    logprobs=0,
+                    allowed_token_ids=[token],
+                )
+                for place, token in enumerate(canary.answer)
+            ]
             try:
-                greedy, likely = said.result(), forced.result()
+                greedy, likely = said.result(), [future.result() for future in forced]
             except EngineDied:
                 self.restart()
                 return "it died of it"
-            refused = next((item for item in (greedy, likely) if isinstance(item, Refused)), None)
+            refused = next((item for item in (greedy, *likely) if isinstance(item, Refused)), None)
             if refused:
                 return refused.reason
-            rows = likely.prompt_logprobs[-len(canary.answer) :]
             wrong = canary.compare(
                 greedy.prompt_token_ids,
                 list(greedy.outputs[0].token_ids),
-                [row[token].logprob for row, token in zip(rows, canary.answer, strict=True)],
+                [item.outputs[0].logprobs[0][token].logprob for item, token in zip(likely, canary.answer, strict=True)],
                 exact=self.settings.engine.dtype == "float32",
             )
             if wrong:
