@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +107,8 @@ def read_canaries(folder: Path) -> list[Canary]:
         return []
     rows = json.loads(file.read_text(encoding="utf-8"))
     return [
-        Canary(clip=read_clip(folder / f"canary-{number}.safetensors", f"canary-{number}"), **row)
+        # Without its key, which every adapter's has: engines remember what they saw by it.
+        Canary(clip=replace(read_clip(folder / f"canary-{number}.safetensors", f"canary-{number}"), key=""), **row)
         for number, row in enumerate(rows)
     ]
 
