@@ -169,6 +169,15 @@ def test_questions_do_not_depend_on_other_rows() -> None:
     }
 
 
+def test_all_questions_about_a_video_stand_together() -> None:
+    rows = [{"label": 3, "of": "jumps"}, {"label": 5, "of": "jumps"}]
+    asked = Questions(data(rows), [_task("count"), _task("score")], 0).split("train")
+    assert [(q.sample.row, q.task) for q in asked] == [
+        *(("rows:0", "count"), ("rows:0", "score")),
+        *(("rows:1", "count"), ("rows:1", "score")),
+    ]
+
+
 def test_rows_that_are_not_understood_are_set_aside_and_others_go_on() -> None:
     questions = Questions(data([{"label": "5"}, {"label": "many"}, {"other": 1}]), [_task("count")], 0)
     assert [q.sample.row for q in questions.split("train")] == ["rows:0"]

@@ -122,14 +122,41 @@ def test_an_out_folder_that_is_not_a_run(videostar: Command, quick: Path, tmp_pa
     )
 
 
-def test_dry_run_prints_the_plan_and_writes_nothing(videostar: Command, tmp_path: Path) -> None:
-    done = videostar("cycle", "--rounds", 2, "--set", "training.rank=8", "--dry-run")
+def test_dry_run_forecasts_and_the_run_tells_what_came_of_it(videostar: Command, quick: Path, tmp_path: Path) -> None:
+    asked = ("cycle", "--pipeline", quick, "--rounds", 1, "--set", "training.rank=8", "--out", "run")
+    done = videostar(*asked, "--dry-run")
     assert done.returncode == 0, done.stderr
     plan = yaml.safe_load(done.stdout)
     assert plan["settings"]["training"]["rank"] == 8
-    assert plan["settings"]["rounds"] == 2
-    assert len(plan["stages"]) == 3
-    assert not list(tmp_path.iterdir())
+    assert len(plan["stages"]) == 2
+    hours = plan["forecast"]["hours"]
+    assert plan["forecast"]["bottleneck"] in hours
+    assert sum(hours.values()) == pytest.approx(plan["forecast"]["hours in all"], abs=0.003)
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["forecast.json"]
+
+    done = videostar(*asked)
+    assert done.returncode == 0, done.stderr
+    table = done.stdout[done.stdout.index("forecast and actual") :]
+    (tokens,) = [line.split() for line in table.splitlines() if "tokens" in line]
+    # Half of the clips were asked for it; how long answers are is the same for the other half, nearly.
+    assert int(tokens[1].replace(",", "")) == pytest.approx(int(tokens[2].replace(",", "")), rel=0.2)
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("video.frames=512", "a video takes"),
+        ("engine={name: vllm}, training.rank=600", "more than the 512 that vLLM serves"),
+        ("training.rank=10000000", "weights and adapter take"),
+        ("rounds=1000000000", "the adapters take"),
+    ],
+)
+def test_what_cannot_work_is_told_before_any_video_is_opened(
+    videostar: Command, tmp_path: Path, setting: str, said: str
+) -> None:
+    (tmp_path / "my.csv").write_text("video,label\ngone.mp4,juggling\n")
+    changes = [part for item in setting.split(", ") for part in ("--set", item)]
+    assert said in refused(videostar, tmp_path, "cycle", "--data", "my.csv", *changes)
 
 
 def test_verify_keeps_the_contract(videostar: Command, tmp_path: Path) -> None:

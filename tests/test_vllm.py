@@ -78,7 +78,7 @@ def make_adapter(settings: Pipeline, folder: Path, seed: int, clip: Clip, rank: 
     torch.manual_seed(seed)
     for name, weights in model.named_parameters():
         if "lora_B" in name:
-            torch.nn.init.normal_(weights, std=0.02)
+            torch.nn.init.normal_(weights, std=0.05)
     folder.mkdir(parents=True)
     model.save_pretrained(folder)
     write_canaries(folder, model, Chat(load_processor(settings)), [("What moves here, and how?", clip)])

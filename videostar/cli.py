@@ -56,7 +56,9 @@ def cycle(
     seed: Seed = None,
     limit: Limit = None,
     overrides: Overrides = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the resolved plan and stop.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Time a few videos; print the plan and what it will take.")
+    ] = False,
 ) -> None:
     """Run the whole cycle, or go on with one: the same command again goes on where it stopped."""
     from videostar import commands

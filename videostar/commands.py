@@ -19,13 +19,20 @@ from videostar.check import check as check_data
 from videostar.config import Pipeline
 from videostar.engines import open_engine
 from videostar.errors import UserError
-from videostar.files import digest_json, write_text
+from videostar.files import digest_json, write_json, write_text
 from videostar.progress import Progress, bars
 from videostar.questions import Questions, load_tasks
 from videostar.resources import model_path
-from videostar.run import Run, check_folder, lineage, model_digest, read_manifest
+from videostar.run import FORECAST, Run, check_folder, lineage, model_digest, read_manifest
 from videostar.samples import Data, data_identity, load_data, load_manifest
-from videostar.tables import print_findings, print_not_asked, print_report, print_rounds, print_set_aside
+from videostar.tables import (
+    print_findings,
+    print_forecast,
+    print_not_asked,
+    print_report,
+    print_rounds,
+    print_set_aside,
+)
 
 
 def start(settings: Pipeline, out: Path) -> None:
@@ -33,7 +40,7 @@ def start(settings: Pipeline, out: Path) -> None:
     check_folder(out, settings)
     with ExitStack() as stack:
         progress = stack.enter_context(bars())
-        data, questions = _check(settings, progress)
+        data, questions = _check(settings, out, progress)
         run = stack.enter_context(Run.open(out, settings, _identity(data, questions), model_digest(settings.model)))
         set_aside = [*data.set_aside, *questions.set_aside]
         print_set_aside(set_aside)
@@ -45,18 +52,30 @@ def start(settings: Pipeline, out: Path) -> None:
         cycle(run, questions, settings, engine, progress)
         manifest = run.manifest
     print_rounds(manifest)
+    if (out / FORECAST).is_file():
+        from videostar.forecast import compare
+
+        print_forecast(compare(out, manifest))
 
 
 def plan(settings: Pipeline, out: Path) -> None:
-    """Print what `start` would do, and write nothing."""
+    """Print what `start` would do and how long it would take, and write that forecast alone."""
     manifest, folder, where = load_manifest(settings.data, _root(settings))
-    load_tasks(settings)
+    check_folder(out, settings)
+    with bars() as progress:
+        _, questions = _check(settings, out, progress)
+        from videostar import forecast
+
+        with open_engine(settings) as engine:
+            found = forecast.forecast(questions, settings, engine, progress)
+    write_json(out / FORECAST, found.model_dump())
     stages = ["00 evaluate", *(f"{n:02} generate, version, train, evaluate" for n in range(1, settings.rounds + 1))]
     resolved = {
         "out": str(out),
         "data": {"manifest": where, "root": str(folder / manifest.root), **manifest.model_dump(exclude={"root"})},
         "model": model_path(settings.model),
         "stages": stages,
+        "forecast": forecast.described(found),
         "settings": settings.model_dump(mode="json"),
     }
     print(yaml.safe_dump(resolved, sort_keys=False), end="")
@@ -73,7 +92,7 @@ def generate(settings: Pipeline, adapter: Path | None, out: Path) -> None:
     if (out / "dataset").exists():
         raise UserError(f"{out / 'dataset'}: exists; versions are never changed: give --out another folder")
     with bars() as progress:
-        data, questions = _check(settings, progress)
+        data, questions = _check(settings, out, progress)
         print_set_aside([*data.set_aside, *questions.set_aside])
         print_not_asked(questions.not_asked)
         from videostar import generation
@@ -115,7 +134,7 @@ def train(settings: Pipeline, dataset: Path, out: Path, start_from: Path | None)
 def evaluate(settings: Pipeline, adapter: Path | None, out: Path) -> None:
     """Write `evaluation.json` to `out` and print its figures."""
     with bars() as progress:
-        data, questions = _check(settings, progress)
+        data, questions = _check(settings, out, progress)
         print_set_aside([*data.set_aside, *questions.set_aside])
         print_not_asked(questions.not_asked)
         from videostar import evaluation
@@ -144,17 +163,19 @@ def check_adapter(name: str, data: str | None, root: Path | None, limit: int) ->
     return findings
 
 
-def _check(settings: Pipeline, progress: Progress) -> tuple[Data, Questions]:
+def _check(settings: Pipeline, out: Path, progress: Progress) -> tuple[Data, Questions]:
     """Data and questions, once all that can be wrong with settings and files was looked at: cheap things first."""
     tasks = load_tasks(settings)
     model_path(settings.model)
+    from videostar.preflight import check_cache, preflight
+
+    preflight(settings, out)
     data = load_data(settings.data, settings.limit, progress, _root(settings))
     questions = Questions(data, tasks, settings.seed)
-    from videostar.models import load_processor
-    from videostar.training import mix_path, read_rows
-
-    load_processor(settings)
+    check_cache(settings, len({sample.sha256 for sample in data.samples}))
     if settings.mix is not None:
+        from videostar.training import mix_path, read_rows
+
         mix = mix_path(settings.mix.data, progress("instruction set: clips written"))
         read_rows(mix, mix.parent)
     return data, questions

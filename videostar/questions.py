@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import itertools
 import json
@@ -94,7 +95,7 @@ class Task:
 
 
 class Questions:
-    """All questions of a data set, in the order of its rows, and the rows that none could be made for."""
+    """All questions of a data set, video by video, and the rows that none could be made for."""
 
     def __init__(self, data: Data, tasks: Sequence[Task], seed: int) -> None:
         """Raises UserError when a task can ask nothing at all of a split."""
@@ -115,10 +116,19 @@ class Questions:
                 except UserError as error:
                     self._leave_out(sample, task, error)
             self._check(task)
+        # All questions about a video stand together: an engine then has to see it once.
+        first: dict[str, int] = {}
+        self._asked.sort(key=lambda question: first.setdefault(question.sample.video, len(first)))
 
     def split(self, split: Split) -> list[Question]:
         """The questions about one split's samples."""
         return [question for question in self._asked if question.sample.split == split]
+
+    def some(self, split: Split, chosen: slice) -> Questions:
+        """Some of one split's questions, and nothing else."""
+        some = copy.copy(self)
+        some._asked = self.split(split)[chosen]
+        return some
 
     @property
     def digest(self) -> str:

@@ -23,6 +23,8 @@ from videostar.files import digest, digest_json, write_json, write_text
 from videostar.resources import model_path
 from videostar.yaml_files import load_mapping, validate
 
+FORECAST = "forecast.json"  # beside the manifest, from a dry run
+
 
 class Stage(Settings):
     """A finished stage."""
@@ -143,7 +145,7 @@ def _look(folder: Path, settings: Pipeline) -> Manifest | None:
     path = folder / "manifest.json"
     if not path.exists():
         if folder.is_dir() and any(
-            not item.name.startswith((".lock", ".partial-", "pipeline.yaml")) for item in folder.iterdir()
+            not item.name.startswith((".lock", ".partial-", "pipeline.yaml", FORECAST)) for item in folder.iterdir()
         ):
             raise UserError(f"{folder}: is not empty and holds no manifest.json; give --out another folder")
         return None

@@ -76,6 +76,16 @@ def print_findings(adapter: str, findings: list[Finding]) -> None:
     Console().print(table)
 
 
+def print_forecast(rows: list[tuple[str, str, str]]) -> None:
+    """What a dry run forecast, beside what it came to. The times are of this call's and earlier ones' stages."""
+    table = Table(title="forecast and actual", box=SIMPLE_HEAD)
+    for column in ("", "forecast", "actual"):
+        table.add_column(column, justify="right" if column else "left")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+
+
 def _plain(text: str) -> Text:
     """Text out of files, with no power over the terminal or the markup."""
     return Text(printable(text))

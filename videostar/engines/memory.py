@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
+import torch
+from huggingface_hub import snapshot_download
+from safetensors import safe_open
 from transformers import AutoConfig
 
 from videostar.chat import Chat, Turn
@@ -16,7 +20,7 @@ from videostar.models import device, load_processor
 from videostar.resources import model_path
 from videostar.video.clip import Clip
 
-_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # what vLLM has kernels for
+RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # what vLLM has kernels for
 _TEXT = 1024  # tokens of the longest question, its label and the template around it
 _GIB = 2**30
 
@@ -67,7 +71,7 @@ def llm_options(settings: Pipeline, model: str) -> dict[str, Any]:
         "enable_prefix_caching": True,
         "enable_lora": True,
         "max_loras": 1,
-        "max_lora_rank": next((rank for rank in _RANKS if rank >= settings.training.rank), _RANKS[-1]),
+        "max_lora_rank": next((rank for rank in RANKS if rank >= settings.training.rank), RANKS[-1]),
     }
     if not _normalised_alike(settings):
         # On the device vLLM would normalise videos as images are.
@@ -99,8 +103,21 @@ def fits_beside_training(settings: Pipeline) -> bool:
     """Whether the engine may keep its memory while a round is trained: never on an accelerator."""
     if device(settings).type != "cpu":
         return False
-    folder = Path(model_path(settings.model))
-    weights = sum(file.stat().st_size for file in folder.glob("*.safetensors")) if folder.is_dir() else 0
-    # Weights in float32, gradients and optimizer states of the adapter, activations.
+    # Weights, gradients and optimizer states of the adapter, activations.
     available: int = psutil.virtual_memory().available
-    return available > 4 * weights + 2 * _GIB
+    return available > 2 * weights_bytes(settings) + 2 * _GIB
+
+
+def weights_bytes(settings: Pipeline) -> int:
+    """The size of the model's weights in the engine's dtype; 0 if they are not on this machine."""
+    folder = Path(model_path(settings.model))
+    if not folder.is_dir():
+        try:
+            folder = Path(snapshot_download(settings.model, local_files_only=True))
+        except (OSError, ValueError):
+            return 0
+    total = 0
+    for file in folder.glob("*.safetensors"):
+        with safe_open(file, "pt") as weights:
+            total += sum(math.prod(weights.get_slice(name).get_shape()) for name in weights.keys())  # noqa: SIM118
+    return total * int(getattr(torch, settings.engine.dtype).itemsize)

@@ -62,11 +62,12 @@ class Ahead:
 
     def __init__(self, pool: ClipPool, files: Sequence[tuple[Path, str]]) -> None:
         self._pool, self._files = pool, files
-        self._asked = [pool.ask(path, sha256) for path, sha256 in files]
+        self._asked = {file: pool.ask(*file) for file in dict.fromkeys(files)}
 
     def get(self) -> list[Clip | BadVideo]:
-        """A clip for each file, or what is wrong with it."""
-        return [self._pool.get(asked, *file) for asked, file in zip(self._asked, self._files, strict=True)]
+        """A clip for each file, or what is wrong with it; the same one for the same file."""
+        clips = {file: self._pool.get(asked, *file) for file, asked in self._asked.items()}
+        return [clips[file] for file in self._files]
 
 
 def _load(path: Path, sha256: str, frames: int, max_pixels: int) -> Clip | BadVideo:

@@ -1,0 +1,93 @@
+"""Whether a run can work on this machine at all, told before any video is decoded."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from pathlib import Path
+
+import psutil
+import torch
+from transformers import AutoConfig, AutoModelForImageTextToText
+
+from videostar.config import Pipeline
+from videostar.engines.memory import RANKS, check_length, weights_bytes
+from videostar.errors import UserError
+from videostar.models import device
+from videostar.resources import model_path
+from videostar.training import lora_config
+from videostar.video.cache import default_cache_dir
+
+_GIB = 2**30
+_JPEG = 0.5  # bytes of a pixel in the frame cache
+
+
+def preflight(settings: Pipeline, out: Path) -> None:
+    """Look at what a run needs whatever its data: packages, context, adapter, memory and disk.
+
+    Raises UserError for the first thing that is missing.
+    """
+    _check_engine(settings)
+    check_length(settings)
+    adapter = _adapter_bytes(settings)
+    _check_memory(settings, adapter)
+    _check_disk(out, settings.rounds * adapter, "the adapters", "lower training.rank, or give --out on a larger disk")
+
+
+def check_cache(settings: Pipeline, videos: int) -> None:
+    """Look whether the frames of so many videos find room. Raises UserError."""
+    frames = int(videos * settings.video.frames * settings.video.max_pixels * _JPEG)
+    _check_disk(default_cache_dir(), frames, "the frames of the videos", "lower video.frames or video.max_pixels")
+
+
+def _check_engine(settings: Pipeline) -> None:
+    if settings.engine.name != "vllm":
+        return
+    if settings.training.rank > RANKS[-1]:
+        raise UserError(
+            f"training.rank: {settings.training.rank} is more than the {RANKS[-1]} that vLLM serves; lower it, or "
+            "take --engine transformers"
+        )
+    if importlib.util.find_spec("vllm") is None:
+        raise UserError(
+            "engine vllm: is not installed; pip install 'videostar[vllm]' for a GPU; without one see `make vllm`"
+        )
+
+
+def _adapter_bytes(settings: Pipeline) -> int:
+    """The size of a round's adapter. Raises UserError when LoRA cannot be placed in the model."""
+    trusted = settings.engine.trust_remote_code
+    config = AutoConfig.from_pretrained(model_path(settings.model), trust_remote_code=trusted)
+    with torch.device("meta"):  # shapes without weights
+        model = AutoModelForImageTextToText.from_config(config, trust_remote_code=trusted)
+    targets = set(lora_config(model, settings).target_modules or ())
+    sizes: list[int] = [
+        module.in_features + module.out_features
+        for name, module in model.named_modules()
+        if name in targets and isinstance(module, torch.nn.Linear)
+    ]
+    return 4 * settings.training.rank * sum(sizes)
+
+
+def _check_memory(settings: Pipeline, adapter: int) -> None:
+    """Weights, and the adapter with its gradient and the optimizer's two moments."""
+    needed = weights_bytes(settings) + 4 * adapter
+    where = device(settings)
+    if where.type == "cpu":
+        free = int(psutil.virtual_memory().available)
+    elif where.type == "cuda":
+        free = int(torch.cuda.mem_get_info(where)[0])
+    else:
+        return  # no figure that could be trusted
+    if needed > free:
+        raise UserError(
+            f"model {settings.model!r}: weights and adapter take {needed / _GIB:.1f} GiB in {settings.engine.dtype}, "
+            f"and {where.type} has {free / _GIB:.1f} GiB free: take a smaller model, bfloat16 or a lower training.rank"
+        )
+
+
+def _check_disk(folder: Path, needed: int, what: str, mend: str) -> None:
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    free = shutil.disk_usage(there).free
+    if needed > free:
+        raise UserError(f"{there}: {what} take {needed / _GIB:.1f} GiB and {free / _GIB:.1f} GiB are free: {mend}")
