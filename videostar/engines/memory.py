@@ -80,6 +80,7 @@ def llm_options(settings: Pipeline, model: str) -> dict[str, Any]:
         # Compiling takes longer than it saves, and the cache is a share of what is free, not of all.
         chosen |= {
             "enforce_eager": True,
+            "distributed_executor_backend": "uni",  # one worker: another process would only cost its start
             "kv_cache_memory_bytes": min(4 * _GIB, psutil.virtual_memory().available // 4),
         }
     options = chosen | settings.engine.options

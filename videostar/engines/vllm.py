@@ -12,6 +12,7 @@ import os
 import queue
 import tempfile
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -221,6 +222,7 @@ class _Pump(threading.Thread):
         self._why = "stopped"
         self.alive = True
         self.start()
+        threading.Thread(target=self._watch, args=(llm.llm_engine.engine_core,), daemon=True).start()
 
     def submit(self, prompt: dict[str, Any], params: Any, lora: Any) -> Future[Any]:
         """The future of vLLM's output, or of why it is Refused. Raises EngineDied."""
@@ -243,6 +245,14 @@ class _Pump(threading.Thread):
         finally:
             self._end()
 
+    def _watch(self, core: Any) -> None:
+        """Wake `run` when vLLM's process is killed: vLLM notices, and lets whoever waits for it wait on."""
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        while self.alive and not core.resources.engine_dead:
+            time.sleep(0.5)
+        core.outputs_queue.put_nowait(EngineDeadError())
+
     def _end(self) -> None:
         with self._lock:
             self.alive = False
@@ -257,6 +267,8 @@ class _Pump(threading.Thread):
 
     def _turn(self) -> bool:
         """Take in what waits, but a few at a time, so that answers come out meanwhile; then one step."""
+        from vllm.exceptions import VLLMClientError
+
         for _ in range(8):
             try:
                 job = self._inbox.get(block=not self._open)
@@ -271,7 +283,7 @@ class _Pump(threading.Thread):
                     prompt, params, lora, use_tqdm=False, tokenization_kwargs={"add_special_tokens": False}
                 )
                 self._open[name.rpartition("-")[0] or name] = future  # vLLM answers to the number it gave, not the name
-            except ValueError as error:  # of this prompt alone: too long, for one
+            except (ValueError, VLLMClientError) as error:  # of this prompt alone: too long, for one
                 future.set_result(Refused(str(error).strip().splitlines()[0]))
         if self._open:
             for output in self.llm.llm_engine.step():
