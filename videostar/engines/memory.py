@@ -80,7 +80,8 @@ def llm_options(settings: Pipeline, model: str) -> dict[str, Any]:
         # Compiling takes longer than it saves, and the cache is a share of what is free, not of all.
         chosen |= {
             "enforce_eager": True,
-            "distributed_executor_backend": "uni",  # one worker: another process would only cost its start
+            # In the engine's own process: vLLM's other way waits for its one worker by spinning on a core of ours.
+            "distributed_executor_backend": "vllm.v1.executor.uniproc_executor.UniProcExecutor",
             "kv_cache_memory_bytes": min(4 * _GIB, psutil.virtual_memory().available // 4),
         }
     options = chosen | settings.engine.options

@@ -38,7 +38,7 @@ os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
 class VllmEngine:
     """vLLM's `LLM`. Frames go in decoded, with the times at which they are shown."""
 
-    windows = 3  # one is answered, one rationalised, one waits: the engine never runs dry
+    windows = 6  # some are answered, some rationalised, some wait for their clips: the engine never runs dry
 
     def __init__(self, settings: Pipeline) -> None:
         self.settings = settings
@@ -198,6 +198,8 @@ def _start(options: dict[str, Any]) -> Any:
         raise UserError(
             "engine vllm: is not installed; pip install 'videostar[vllm]' for a GPU; without one see `make vllm`"
         ) from None
+    # For the process that vLLM starts, without a GPU: a core is left for decoding videos and for this process.
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 2) - 1)))
     try:
         return LLM(**options)
     except (RuntimeError, ValueError, TypeError, OSError) as error:

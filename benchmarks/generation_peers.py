@@ -1,0 +1,176 @@
+"""The ways of generating that `benchmarks/generation.py` compares."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from videostar.chat import Turn, metadata
+from videostar.config import Pipeline, load_pipeline
+from videostar.demo.build import build_world
+from videostar.engines.transformers import TransformersEngine
+from videostar.engines.vllm import VllmEngine
+from videostar.generation import Asking, generate
+from videostar.labels import Label
+from videostar.progress import silent
+from videostar.questions import Questions, load_tasks
+from videostar.samples import World, load_data
+from videostar.video.cache import FrameCache
+from videostar.video.clip import Clip
+
+
+def measure(folder: Path, args: argparse.Namespace) -> None:
+    """Everything, on a world in `folder`."""
+    questions, settings = _world(folder, args.videos, args.dtype)
+    asked = questions.split("train")
+    cache = FrameCache(folder / "decoded")
+    clips = [cache.clip(questions.root / q.sample.video, q.sample.sha256, 8, 4096) for q in asked]
+    rates: dict[str, list[float]] = {"ours": [], "bare": [], "one after the other": []}
+    with VllmEngine(settings) as engine:
+        engine.use(None)
+        llm = engine.llm
+        _bare(llm, engine, [q.text for q in asked[:64]], clips[:64])  # kernels are warm, whoever goes first
+        for number in range(args.repeats):
+            rates["ours"].append(_ours(questions, settings, engine, folder / f"ours-{number}"))
+            rates["bare"].append(_bare_round(llm, engine, asked, clips))
+            rates["one after the other"].append(
+                _ours(questions, settings, engine, folder / f"after-{number}", ahead=True)
+            )
+        counters = {metric.name: metric.value for metric in llm.get_metrics() if hasattr(metric, "value")}
+    rates["serial"] = [_serial(settings, asked[: args.serial], clips)]
+    _print(rates, counters, args)
+    if args.memory:
+        _memory(folder / "many", args)
+
+
+def _world(folder: Path, videos: int, dtype: str) -> tuple[Questions, Pipeline]:
+    manifest = folder / "world.yaml"
+    world = World(train=videos, test=1, mix=1, seed=1)
+    folder.mkdir(parents=True, exist_ok=True)
+    manifest.write_text(
+        f"root: clips\nrows: {{train: train.csv, test: test.csv}}\nworld: {world.model_dump_json()}\n", encoding="utf-8"
+    )
+    build_world(folder / "clips", world, silent(""))
+    engine = {"name": "vllm", "dtype": dtype, "options": {"disable_log_stats": False}}
+    settings = load_pipeline("demo", {"data": str(manifest), "mix": None, "engine": engine})
+    data = load_data(settings.data, None, silent)
+    return Questions(data, load_tasks(settings), settings.seed), settings
+
+
+def _ours(questions: Questions, settings: Pipeline, engine: VllmEngine, folder: Path, *, ahead: bool = False) -> float:
+    """Videos a second of `generate`, with an empty frame cache; `ahead`: which is filled first, on the clock."""
+    os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
+    engine.llm.reset_prefix_cache()
+    engine.llm.reset_mm_cache()
+    asking = Asking(settings, settings.generation.answers, samples=1, salt="")
+    out = folder / "answers.jsonl"
+    asked = questions.split("train")
+    started = time.monotonic()
+    if ahead:
+        from videostar.video.pool import Ahead, ClipPool
+
+        with ClipPool(settings.video.frames, settings.video.max_pixels) as pool:
+            Ahead(pool, [(questions.root / q.sample.video, q.sample.sha256) for q in asked]).get()
+    generate(questions, engine, asking, split="train", adapter=None, out=out, tick=silent(""))
+    return len(asked) / (time.monotonic() - started)
+
+
+def _bare_round(llm: Any, engine: VllmEngine, asked: list[Any], clips: list[Clip]) -> float:
+    """Videos a second of `LLM.generate`: all direct prompts, then all hinted ones of those that fail."""
+    llm.reset_prefix_cache()
+    llm.reset_mm_cache()
+    started = time.monotonic()
+    answers = _bare(llm, engine, [q.text for q in asked], clips)
+    failed = [i for i, answer in enumerate(answers) if not _accepts(asked[i].label, answer, asked[i].text)]
+    _bare(llm, engine, [asked[i].hinted for i in failed], [clips[i] for i in failed])
+    return len(asked) / (time.monotonic() - started)
+
+
+def _accepts(label: Label, answer: str, prompt: str) -> bool:
+    return label.judge(answer, prompt).accepted
+
+
+def _bare(llm: Any, engine: VllmEngine, texts: list[str], clips: list[Clip]) -> list[str]:
+    from vllm import SamplingParams
+
+    prompts = [
+        {
+            "prompt": engine.chat.text(Turn(text, clip)),
+            "multi_modal_data": {
+                "video": [(clip.frames, {**metadata(clip), "do_sample_frames": False, "video_backend": "pyav"})]
+            },
+            "multi_modal_uuids": {"video": [clip.key]},
+        }
+        for text, clip in zip(texts, clips, strict=True)
+    ]
+    params = SamplingParams(temperature=0, max_tokens=engine.settings.generation.max_new_tokens)
+    return [output.outputs[0].text for output in llm.generate(prompts, params, use_tqdm=False)]
+
+
+def _serial(settings: Pipeline, asked: list[Any], clips: list[Clip]) -> float:
+    """Videos a second of one transformers `generate` at a time."""
+    from videostar.engines import Request
+
+    with TransformersEngine(settings) as engine:
+        engine.use(None)
+        engine.answer([Request(asked[0].text, clips[0])])
+        started = time.monotonic()
+        for q, clip in zip(asked, clips, strict=False):
+            reply = engine.answer([Request(q.text, clip)])[0]
+            if not isinstance(reply, list) or not _accepts(q.label, reply[0], q.text):
+                engine.answer([Request(q.hinted, clip)])
+        return len(asked) / (time.monotonic() - started)
+
+
+def _memory(folder: Path, args: argparse.Namespace) -> None:
+    """Host memory while `generate` works on many videos: the most of each tenth of them."""
+    questions, settings = _world(folder, args.memory, args.dtype)
+    peaks: list[float] = []
+    process = psutil.Process()
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.5):
+            everyone = [process, *process.children(recursive=True)]
+            total = 0
+            for one in everyone:
+                try:
+                    total += one.memory_info().rss
+                except psutil.NoSuchProcess:
+                    continue
+            peaks.append(total / 2**30)
+
+    with VllmEngine(settings) as engine:
+        engine.use(None)
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        rate = _ours(questions, settings, engine, folder / "ours")
+        done.set()
+        watcher.join()
+    tenth = max(1, len(peaks) // 10)
+    said = " ".join(f"{max(peaks[i : i + tenth]):.2f}" for i in range(0, len(peaks), tenth))
+    print(f"host memory over {args.memory} videos ({rate:.1f} videos/s), GiB by tenths of the time: {said}")
+
+
+def _print(rates: dict[str, list[float]], counters: dict[str, Any], args: argparse.Namespace) -> None:
+    table = Table(title=f"generation, {args.videos} videos, {args.dtype}, median of {args.repeats}")
+    for column in ("way", "videos/s", "ours is"):
+        table.add_column(column, justify="left" if column == "way" else "right")
+    ours = statistics.median(rates["ours"])
+    for way, found in rates.items():
+        rate = statistics.median(found)
+        table.add_row(way, f"{rate:.1f}", f"{ours / rate:.2f} times")
+    console = Console()
+    console.print(table)
+    for name in sorted(counters):
+        if any(word in name for word in ("mm_cache", "prefix_cache", "encoder", "prompt_tokens", "generation_tokens")):
+            console.print(f"{name}: {counters[name]}")
