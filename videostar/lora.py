@@ -66,6 +66,8 @@ class Canary:
         """
         if list(prompt) != self.prompt:
             return "the prompt has other tokens"
+        if not likely:
+            return "it tells no log-probabilities"
         known, known_base = self.likely[: len(likely)], self.likely_base[: len(likely)]
         off, off_base, apart = _distance(likely, known), _distance(likely, known_base), _distance(known, known_base)
         tolerance = _TOLERANCE_EXACT if exact else _TOLERANCE
