@@ -96,10 +96,10 @@ class Chat:
 
     def _templated(self, turn: Turn, *, with_answer: bool) -> str:
         content: list[dict[str, str]] = [] if turn.clip is None else [{"type": "video"}]
-        content.append({"type": "text", "text": self._plain(turn.question)})
+        content.append({"type": "text", "text": self.plain(turn.question)})
         messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
         if with_answer:
-            answer = [{"type": "text", "text": self._plain(turn.answer or "")}]
+            answer = [{"type": "text", "text": self.plain(turn.answer or "")}]
             messages.append({"role": "assistant", "content": answer})
         text: str = self.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=not with_answer)
         return text
@@ -113,7 +113,7 @@ class Chat:
         end = self.tokenizer.eos_token_id
         return tokens[: tokens.index(end) + 1] if end in tokens else tokens
 
-    def _plain(self, text: str) -> str:
+    def plain(self, text: str) -> str:
         """`text` with the model's special tokens broken up: labels and answers must not steer the chat."""
         for token in self._special:
             text = text.replace(token, f"{token[0]} {token[1:]}")

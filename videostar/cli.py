@@ -38,7 +38,8 @@ Overrides = Annotated[
     list[str] | None, typer.Option("--set", help="Change a setting: training.rank=8. Can be given again.")
 ]
 EngineName = Annotated[
-    str | None, typer.Option("--engine", help="The engine that answers: transformers, or vllm (experimental).")
+    str | None,
+    typer.Option("--engine", help="The engine that answers: transformers, vllm or openai (both experimental)."),
 ]
 Seed = Annotated[int | None, typer.Option(help="Seed of every choice.")]
 Limit = Annotated[int | None, typer.Option(help="Only the first N videos of each split, for a quick look.")]

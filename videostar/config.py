@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from videostar.errors import UserError
 from videostar.resources import find_resource
@@ -23,7 +24,12 @@ class Settings(BaseModel):
 class Engine(Settings):
     """Where answers come from."""
 
-    name: Literal["transformers", "vllm"] = "transformers"
+    name: Literal["transformers", "vllm", "openai"] = "transformers"
+    base_url: str | None = Field(
+        None,
+        description="openai: the server's address, such as http://127.0.0.1:8000/v1. "
+        "The key, if it asks for one, is read from OPENAI_API_KEY.",
+    )
     batch_size: int = Field(64, ge=1, description="Videos answered at once: the window that a crash can cost.")
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
@@ -31,6 +37,26 @@ class Engine(Settings):
     options: dict[str, Any] = Field(
         {}, description="vllm: arguments of vllm.LLM that take the place of those chosen, such as max_model_len."
     )
+
+    @field_validator("base_url")
+    @classmethod
+    def _an_address(cls, url: str | None) -> str | None:
+        if url is None:
+            return url
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+            raise ValueError("write an http:// or https:// address, such as http://127.0.0.1:8000/v1")
+        if parts.username or parts.password:
+            raise ValueError("settings are written to disk: leave name and password out, a key goes in OPENAI_API_KEY")
+        return url
+
+    @model_validator(mode="after")
+    def _served(self) -> Self:
+        if self.name == "openai" and self.base_url is None:
+            raise ValueError("`name: openai` needs the server's `base_url`, such as http://127.0.0.1:8000/v1")
+        if self.name != "openai" and self.base_url is not None:
+            raise ValueError(f"`base_url` is for `name: openai`; leave it out (null) with {self.name}")
+        return self
 
 
 class Video(Settings):

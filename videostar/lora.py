@@ -61,13 +61,15 @@ class Canary:
     def compare(self, prompt: Sequence[int], answer: Sequence[int], likely: Sequence[float], *, exact: bool) -> str:
         """What tells another engine's words from the adapter's; empty if nothing does.
 
-        `likely` are that engine's log-probabilities of `self.answer`. `exact`: in float32, where the greedy answer
-        must be the same too.
+        `likely` are that engine's log-probabilities of `self.answer`, or of as many of its tokens as it can be asked
+        for. `exact`: in float32, where the greedy answer must be the same too.
         """
         if list(prompt) != self.prompt:
             return "the prompt has other tokens"
-        off, off_base = _distance(likely, self.likely), _distance(likely, self.likely_base)
-        apart = _distance(self.likely, self.likely_base)
+        if not likely:
+            return "it tells no log-probabilities"
+        known, known_base = self.likely[: len(likely)], self.likely_base[: len(likely)]
+        off, off_base, apart = _distance(likely, known), _distance(likely, known_base), _distance(known, known_base)
         tolerance = _TOLERANCE_EXACT if exact else _TOLERANCE
         if off > tolerance or (apart > tolerance and off >= off_base):
             return f"log-probabilities are {off:.3f} from the adapter's and {off_base:.3f} from the base's"

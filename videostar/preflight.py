@@ -41,14 +41,16 @@ def check_cache(settings: Pipeline, videos: int) -> None:
 
 
 def _check_engine(settings: Pipeline) -> None:
-    if settings.engine.name != "vllm":
+    if settings.engine.name == "transformers":
         return
     if settings.training.rank > RANKS[-1]:
         raise UserError(
             f"training.rank: {settings.training.rank} is more than the {RANKS[-1]} that vLLM serves; lower it, or "
             "take --engine transformers"
         )
-    if importlib.util.find_spec("vllm") is None:
+    if importlib.util.find_spec(settings.engine.name) is None:
+        if settings.engine.name == "openai":
+            raise UserError("engine openai: its client is not installed; pip install 'videostar[openai]'")
         raise UserError(
             "engine vllm: is not installed; pip install 'videostar[vllm]' for a GPU; without one see `make vllm`"
         )

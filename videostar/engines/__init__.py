@@ -70,6 +70,10 @@ def open_engine(settings: Pipeline) -> EngineProtocol:
         from videostar.engines.vllm import VllmEngine
 
         return VllmEngine(settings)
+    if settings.engine.name == "openai":
+        from videostar.engines.openai import OpenaiEngine
+
+        return OpenaiEngine(settings)
     from videostar.engines.transformers import TransformersEngine
 
     return TransformersEngine(settings)

@@ -27,10 +27,15 @@ _GIB = 2**30
 
 def video_tokens(settings: Pipeline) -> int:
     """The tokens of a prompt that shows the largest clip which `settings.video` allows, and says nothing."""
+    return int(Chat(load_processor(settings)).prompts([Turn("", largest_clip(settings))])["input_ids"].shape[1])
+
+
+def largest_clip(settings: Pipeline) -> Clip:
+    """Black frames, as many and as large as `settings.video` allows, one every three seconds."""
     side = int(settings.video.max_pixels**0.5)
     frames = settings.video.frames
-    clip = Clip(np.zeros((frames, side, side, 3), np.uint8), tuple(map(float, range(frames))), 1.0, float(frames))
-    return int(Chat(load_processor(settings)).prompts([Turn("", clip)])["input_ids"].shape[1])
+    times = tuple(3.0 * number for number in range(frames))
+    return Clip(np.zeros((frames, side, side, 3), np.uint8), times, fps=10.0, seconds=3.0 * frames)
 
 
 def context_length(settings: Pipeline) -> int | None:
@@ -71,9 +76,9 @@ def llm_options(settings: Pipeline, model: str) -> dict[str, Any]:
         "enable_prefix_caching": True,
         "enable_lora": True,
         "max_loras": 1,
-        "max_lora_rank": next((rank for rank in RANKS if rank >= settings.training.rank), RANKS[-1]),
+        "max_lora_rank": max_lora_rank(settings.training.rank),
     }
-    if not _normalised_alike(settings):
+    if not normalised_alike(settings):
         # On the device vLLM would normalise videos as images are.
         chosen["mm_device_do_normalize"] = False
     if device(settings).type == "cpu":
@@ -93,7 +98,12 @@ def llm_options(settings: Pipeline, model: str) -> dict[str, Any]:
     return options
 
 
-def _normalised_alike(settings: Pipeline) -> bool:
+def max_lora_rank(rank: int) -> int:
+    """The least rank that vLLM can be started for and that has room for adapters of `rank`."""
+    return next((known for known in RANKS if known >= rank), RANKS[-1])
+
+
+def normalised_alike(settings: Pipeline) -> bool:
     """Whether the model's processor gives images and videos the same scale."""
     processor = load_processor(settings)
     images, videos = getattr(processor, "image_processor", None), getattr(processor, "video_processor", None)
