@@ -67,7 +67,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, sub
 
 def healthy(port: int) -> bool:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as reply:  # noqa: S310 (loopback)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as reply:
             return bool(reply.status == 200)
     except OSError:
         return False
@@ -155,7 +155,7 @@ def test_an_adapter_that_the_server_does_not_take_says_how_to_start_it(
     settings: Pipeline, engine: OpenaiEngine, requests: list[Request], tmp_path: Path
 ) -> None:
     adapter = make_adapter(settings, tmp_path / "high", 3, requests[0].clip, rank=48)
-    with pytest.raises(UserError, match="does not load it .*48.* --enable-lora --max-lora-rank 64`$"):
+    with pytest.raises(UserError, match=r"does not load it .*48.* --enable-lora --max-lora-rank 64`$"):
         engine.use(adapter)
 
 
@@ -296,7 +296,7 @@ def test_a_server_that_will_not_do_is_told_in_one_line(
 def test_a_server_that_is_not_there_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "_RETRIES", 1)
     url = f"http://127.0.0.1:{free_port()}/v1"
-    with OpenaiEngine(pipeline(url)) as engine, pytest.raises(UserError, match="Connection error .*refused") as told:
+    with OpenaiEngine(pipeline(url)) as engine, pytest.raises(UserError, match=r"Connection error .*refused") as told:
         engine.use(None)
     assert "\n" not in str(told.value)
 
