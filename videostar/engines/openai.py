@@ -173,7 +173,7 @@ class OpenaiEngine:
         """What starts a server that can answer."""
         return (
             f"VLLM_ALLOW_RUNTIME_LORA_UPDATING=True vllm serve {model_path(self.settings.model)} "
-            f"--dtype {self.settings.engine.dtype} --enable-lora "
+            f"--dtype {self.settings.engine.dtype} --trust-request-mm-kwargs --enable-lora "
             f"--max-lora-rank {max_lora_rank(rank or self.settings.training.rank)}"
         )
 
