@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 import psutil
-from transformers import AutoConfig
 
 from videostar.chat import Chat, Turn
 from videostar.config import Pipeline
 from videostar.errors import UserError
-from videostar.models import device, load_processor
+from videostar.models import device, load_config, load_processor
 from videostar.resources import model_path
 from videostar.video.clip import Clip
 
@@ -31,10 +30,7 @@ def video_tokens(settings: Pipeline) -> int:
 
 def context_length(settings: Pipeline) -> int | None:
     """The most tokens that the model was made for, if its configuration says."""
-    config: Any = AutoConfig.from_pretrained(
-        model_path(settings.model), trust_remote_code=settings.engine.trust_remote_code
-    )
-    length = getattr(config.get_text_config(), "max_position_embeddings", None)
+    length = getattr(load_config(settings).get_text_config(), "max_position_embeddings", None)
     return int(length) if length else None
 
 
