@@ -34,7 +34,9 @@ class Chat:
         self.processor = processor
         self.tokenizer = processor.tokenizer
         added = {token.content for token in self.tokenizer.added_tokens_decoder.values() if token.special}
-        self._special = sorted(added | set(self.tokenizer.all_special_tokens), key=len, reverse=True)
+        # Some tokenizers do not mark as special what their processor replaces by a video.
+        marks = {getattr(processor, name, None) or "" for name in ("image_token", "video_token")} - {""}
+        self._special = sorted(added | marks | set(self.tokenizer.all_special_tokens), key=len, reverse=True)
 
     def prompts(self, turns: Sequence[Turn], padding_side: str = "left") -> dict[str, torch.Tensor]:
         """Model inputs for the questions, padded to [len(turns), longest]."""
@@ -42,7 +44,8 @@ class Chat:
         videos: dict[str, Any] = {}
         if clips:
             videos = {
-                "videos": [torch.from_numpy(clip.frames).permute(0, 3, 1, 2) for clip in clips],
+                # A list for each question: some processors count the videos of each.
+                "videos": [[] if turn.clip is None else [_channels_first(turn.clip)] for turn in turns],
                 "video_metadata": [metadata(clip) for clip in clips],
                 "do_sample_frames": False,
             }
@@ -109,15 +112,27 @@ class Chat:
         prompt, full = self.text(turn), self._templated(turn, with_answer=True)
         if not full.startswith(prompt):
             raise ValueError("the chat template changes the question once it has an answer; it cannot be trained on")
-        tokens: list[int] = self.tokenizer(full[len(prompt) :], add_special_tokens=False)["input_ids"]
+        tokens = self._tokens(full)
+        if tokens[: len(self._tokens(prompt))] == self._tokens(prompt):
+            tokens = tokens[len(self._tokens(prompt)) :]
+        else:
+            tokens = self._tokens(full[len(prompt) :])
         end = self.tokenizer.eos_token_id
         return tokens[: tokens.index(end) + 1] if end in tokens else tokens
+
+    def _tokens(self, text: str) -> list[int]:
+        tokens: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return tokens
 
     def plain(self, text: str) -> str:
         """`text` with the model's special tokens broken up: labels and answers must not steer the chat."""
         for token in self._special:
             text = text.replace(token, f"{token[0]} {token[1:]}")
         return text
+
+
+def _channels_first(clip: Clip) -> torch.Tensor:
+    return torch.from_numpy(clip.frames).permute(0, 3, 1, 2)
 
 
 def metadata(clip: Clip) -> VideoMetadata:

@@ -7,25 +7,39 @@ from typing import Any
 
 import torch
 from peft import PeftModel
-from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
 from transformers.utils import logging
 
 from videostar.config import Pipeline
 from videostar.errors import UserError
+from videostar.families import complete
 from videostar.resources import model_path
 
 logging.set_verbosity_error()  # the progress and the messages that users see are ours
 logging.disable_progress_bar()
 
 
-def load_processor(settings: Pipeline) -> Any:
-    """The model's processor. Raises UserError when it has none that can be read."""
+def load_config(settings: Pipeline) -> Any:
+    """The model's configuration. Raises UserError when it has none that can be read."""
     try:
-        return AutoProcessor.from_pretrained(
+        return AutoConfig.from_pretrained(
             model_path(settings.model), trust_remote_code=settings.engine.trust_remote_code
         )
     except (OSError, ValueError) as error:
         raise _unreadable(settings, error) from None
+
+
+def load_processor(settings: Pipeline) -> Any:
+    """The model's processor, with a chat template. Raises UserError when there is none, or it takes no videos."""
+    try:
+        processor = AutoProcessor.from_pretrained(
+            model_path(settings.model), trust_remote_code=settings.engine.trust_remote_code
+        )
+    except (OSError, ValueError) as error:
+        raise _unreadable(settings, error) from None
+    except ImportError as error:  # of a package that this processor alone needs
+        raise UserError(f"model {settings.model!r}: {_first_line(error)}") from None
+    return complete(processor, load_config(settings), settings.model)
 
 
 def load_model(settings: Pipeline) -> Any:
@@ -59,8 +73,11 @@ def device(settings: Pipeline) -> torch.device:
 
 
 def _unreadable(settings: Pipeline, error: Exception) -> UserError:
-    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     return UserError(
-        f"model {settings.model!r}: {first}; give `embedded`, a folder with config.json and *.safetensors, "
-        "or the id of a model that is downloaded already"
+        f"model {settings.model!r}: {_first_line(error)}; give `embedded`, a folder with config.json and "
+        "*.safetensors, or the id of a model that is downloaded already"
     )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

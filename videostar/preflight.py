@@ -8,13 +8,12 @@ from pathlib import Path
 
 import psutil
 import torch
-from transformers import AutoConfig, AutoModelForImageTextToText
+from transformers import AutoModelForImageTextToText
 
 from videostar.config import Pipeline
 from videostar.engines.memory import RANKS, check_length, weights_bytes
 from videostar.errors import UserError
-from videostar.models import device
-from videostar.resources import model_path
+from videostar.models import device, load_config
 from videostar.training import lora_config
 from videostar.video.cache import default_cache_dir
 
@@ -58,10 +57,10 @@ def _check_engine(settings: Pipeline) -> None:
 
 def _adapter_bytes(settings: Pipeline) -> int:
     """The size of a round's adapter. Raises UserError when LoRA cannot be placed in the model."""
-    trusted = settings.engine.trust_remote_code
-    config = AutoConfig.from_pretrained(model_path(settings.model), trust_remote_code=trusted)
     with torch.device("meta"):  # shapes without weights
-        model = AutoModelForImageTextToText.from_config(config, trust_remote_code=trusted)
+        model = AutoModelForImageTextToText.from_config(
+            load_config(settings), trust_remote_code=settings.engine.trust_remote_code
+        )
     targets = set(lora_config(model, settings).target_modules or ())
     sizes: list[int] = [
         module.in_features + module.out_features

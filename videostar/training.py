@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import random
-import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -34,6 +33,7 @@ from transformers import (
 from videostar.chat import Chat, Turn
 from videostar.config import Pipeline
 from videostar.errors import UserError
+from videostar.families import language_layer
 from videostar.files import below, new_folder, write_text
 from videostar.lora import CANARIES, write_canaries
 from videostar.models import load_model, load_processor
@@ -44,9 +44,6 @@ from videostar.video.errors import BadVideo
 from videostar.video.probe import probe
 
 disable_progress_bars()  # the one that users see is ours
-
-#: The language model's linear layers, by path: `gate_proj` alone would match vision blocks as well.
-_LANGUAGE = re.compile(r"(^|\.)(language_model|text_model)\.")
 
 
 def train(
@@ -236,10 +233,12 @@ class _Steps(TrainerCallback):
 def lora_config(model: Any, settings: Pipeline) -> LoraConfig:
     """LoRA on every linear layer of the language model. Raises UserError when there is none."""
     targets = sorted(
-        name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear) and _LANGUAGE.search(name)
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.Linear) and language_layer(model.config, name)
     )
     if not targets:
-        raise UserError(f"model {settings.model!r}: no linear layers below a language_model; LoRA cannot be placed")
+        raise UserError(f"model {settings.model!r}: no linear layers below a language_model; LoRA has no place in it")
     return LoraConfig(
         r=settings.training.rank,
         lora_alpha=settings.training.alpha,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
 from videostar.config import Pipeline
+from videostar.terminal import warn
 
 if TYPE_CHECKING:
     from videostar.video.clip import Clip
@@ -65,15 +66,24 @@ class EngineProtocol(Protocol):
 
 
 def open_engine(settings: Pipeline) -> EngineProtocol:
-    """The engine that `settings.engine` names. Raises UserError when what it needs is not installed."""
-    if settings.engine.name == "vllm":
-        from videostar.engines.vllm import VllmEngine
+    """The engine that `settings.engine` names, or transformers, with a warning, where that one shows no videos.
 
-        return VllmEngine(settings)
+    Raises UserError when what it needs is not installed.
+    """
     if settings.engine.name == "openai":
         from videostar.engines.openai import OpenaiEngine
 
         return OpenaiEngine(settings)
+    if settings.engine.name == "vllm":
+        from videostar.families import family
+        from videostar.models import load_config
+
+        config = load_config(settings)
+        if family(config).vllm_video:
+            from videostar.engines.vllm import VllmEngine
+
+            return VllmEngine(settings)
+        warn(f"engine vllm: is not known to show videos to {config.model_type} models: transformers answers instead")
     from videostar.engines.transformers import TransformersEngine
 
     return TransformersEngine(settings)

@@ -11,12 +11,11 @@ import psutil
 import torch
 from huggingface_hub import snapshot_download
 from safetensors import safe_open
-from transformers import AutoConfig
 
 from videostar.chat import Chat, Turn
 from videostar.config import Pipeline
 from videostar.errors import UserError
-from videostar.models import device, load_processor
+from videostar.models import device, load_config, load_processor
 from videostar.resources import model_path
 from videostar.video.clip import Clip
 
@@ -40,10 +39,7 @@ def largest_clip(settings: Pipeline) -> Clip:
 
 def context_length(settings: Pipeline) -> int | None:
     """The most tokens that the model was made for, if its configuration says."""
-    config: Any = AutoConfig.from_pretrained(
-        model_path(settings.model), trust_remote_code=settings.engine.trust_remote_code
-    )
-    length = getattr(config.get_text_config(), "max_position_embeddings", None)
+    length = getattr(load_config(settings).get_text_config(), "max_position_embeddings", None)
     return int(length) if length else None
 
 

@@ -1,0 +1,75 @@
+"""What is particular to a family of models and its processor does not tell, in one place.
+
+A family is a `model_type` of transformers. Every other model is served by its processor's own chat template, or
+refused with the reason. `tests/test_families.py` checks each family on a small model made on the spot.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from videostar.errors import UserError
+
+# As the paper's model was trained: the role names of Vicuna, one space between turns, an end after each answer.
+_VIDEO_LLAVA_TEMPLATE = (
+    "{{ bos_token }}{% for message in messages %}{{ 'USER: ' if message.role == 'user' else 'ASSISTANT: ' }}"
+    "{% for part in message.content %}{% if part.type == 'video' %}{{ '<video>\n' }}{% else %}{{ part.text }}"
+    "{% endif %}{% endfor %}{{ ' ' if message.role == 'user' else eos_token }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}"
+)
+
+
+@dataclass(frozen=True)
+class Family:
+    """What code must know of a family."""
+
+    language: str = "language_model"  # the module of the language model, for the paths of LoRA's targets
+    template: str | None = None  # the chat template, where the processor brings none
+    vllm_video: bool = True  # vLLM shows it videos,
+    vllm_lora: bool = True  # and serves adapters for it
+
+
+#: By `model_type`.
+FAMILIES = {
+    "qwen3_vl": Family(),
+    "qwen2_5_vl": Family(),
+    "llava_onevision": Family(vllm_lora=False),
+    "internvl": Family(),
+    "smolvlm": Family(language="text_model", vllm_video=False, vllm_lora=False),
+    "video_llava": Family(template=_VIDEO_LLAVA_TEMPLATE, vllm_video=False, vllm_lora=False),
+}
+_ANY = Family(language="language_model|text_model", vllm_video=False, vllm_lora=False)
+
+
+def family(config: Any) -> Family:
+    """The facts about the model with this configuration."""
+    return FAMILIES.get(config.model_type, _ANY)
+
+
+def language_layer(config: Any, path: str) -> bool:
+    """Whether the module at that path belongs to the language model: names such as `gate_proj` do not tell."""
+    return re.search(rf"(^|\.)({family(config).language})\.", path) is not None
+
+
+def complete(processor: Any, config: Any, name: str) -> Any:
+    """The processor of model `name`, with its family's chat template if it has none. Raises UserError."""
+    if getattr(processor, "video_processor", None) is None or not hasattr(processor, "tokenizer"):
+        raise _refused(name, config, "its processor takes no videos")
+    if getattr(processor, "chat_template", None) is None:
+        processor.chat_template = family(config).template
+    if processor.chat_template is None:
+        raise _refused(name, config, "its processor has no chat template")
+    messages = [{"role": "user", "content": [{"type": "video"}, {"type": "text", "text": "?"}]}]
+    shown = processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    if getattr(processor, "video_token", "") not in shown:
+        raise _refused(name, config, "its chat template leaves videos out")
+    return processor
+
+
+def _refused(name: str, config: Any, why: str) -> UserError:
+    return UserError(
+        f"model {name!r} ({config.model_type}): {why}; give one whose processor has a chat template with videos, "
+        f"such as one of {', '.join(FAMILIES)}"
+    )
