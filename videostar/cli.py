@@ -39,7 +39,7 @@ Overrides = Annotated[
 ]
 EngineName = Annotated[
     str | None,
-    typer.Option("--engine", help="The engine that answers: transformers, vllm or openai (both experimental)."),
+    typer.Option("--engine", help="The engine that answers: transformers, vllm, or openai (a server of vLLM's)."),
 ]
 Seed = Annotated[int | None, typer.Option(help="Seed of every choice.")]
 Limit = Annotated[int | None, typer.Option(help="Only the first N videos of each split, for a quick look.")]
