@@ -10,6 +10,11 @@ from videostar.engines import EngineProtocol, Reply, Request
 from videostar.video.clip import Clip
 
 
+def served_at(url: str) -> Pipeline:
+    """The demo, answered by the server at `url`."""
+    return load_pipeline("demo", {"engine": {"name": "openai", "base_url": url}, "mix": None})
+
+
 def questions_about(world: Path) -> list[Request]:
     """A direct and a hinted question about each of 16 clips."""
     from videostar.progress import silent

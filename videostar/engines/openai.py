@@ -170,7 +170,7 @@ class OpenaiEngine:
                 self.server.unload(name)
 
     def _command(self, rank: int | None = None) -> str:
-        """What starts a server that can answer."""
+        """What starts a server that can answer: one that trusts requests to say when frames are shown."""
         return (
             f"VLLM_ALLOW_RUNTIME_LORA_UPDATING=True vllm serve {model_path(self.settings.model)} "
             f"--dtype {self.settings.engine.dtype} --trust-request-mm-kwargs --enable-lora "
