@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from commands import Command
+from random_adapter import make_adapter
 
 pytest.importorskip("vllm", reason="vLLM is not installed here (make vllm)")
 
@@ -20,7 +21,6 @@ from videostar.engines import EngineDied, Refused, Reply, Request
 from videostar.engines.transformers import TransformersEngine
 from videostar.engines.vllm import VllmEngine
 from videostar.errors import UserError
-from videostar.video.clip import Clip
 
 pytestmark = pytest.mark.slow
 GIB = 2**30
@@ -59,30 +59,6 @@ def requests(world: Path) -> list[Request]:
         clip = cache.clip(data.root / item.sample.video, item.sample.sha256, 8, 4096)
         asked += [Request(item.text, clip), Request(item.hinted, clip)]
     return asked
-
-
-def make_adapter(settings: Pipeline, folder: Path, seed: int, clip: Clip, rank: int = 8) -> Path:
-    """An adapter of random weights, large enough to change what is said, with its canaries."""
-    import torch
-    from peft import get_peft_model
-
-    from videostar.chat import Chat
-    from videostar.lora import write_canaries
-    from videostar.models import load_model, load_processor
-    from videostar.training import lora_config
-
-    changed = settings.model_copy(
-        update={"training": settings.training.model_copy(update={"rank": rank, "alpha": rank})}
-    )
-    model = get_peft_model(load_model(changed), lora_config(load_model(changed), changed))
-    torch.manual_seed(seed)
-    for name, weights in model.named_parameters():
-        if "lora_B" in name:
-            torch.nn.init.normal_(weights, std=0.02)
-    folder.mkdir(parents=True)
-    model.save_pretrained(folder)
-    write_canaries(folder, model, Chat(load_processor(settings)), [("What moves here, and how?", clip)])
-    return folder
 
 
 def said(engine: VllmEngine | TransformersEngine, adapter: Path | None, requests: Sequence[Request]) -> list[Reply]:

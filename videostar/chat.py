@@ -44,7 +44,8 @@ class Chat:
         videos: dict[str, Any] = {}
         if clips:
             videos = {
-                "videos": [torch.from_numpy(clip.frames).permute(0, 3, 1, 2) for clip in clips],
+                # A list for each text: some processors count.
+                "videos": [[] if turn.clip is None else [_frames(turn.clip)] for turn in turns],
                 "video_metadata": [metadata(clip) for clip in clips],
                 "do_sample_frames": False,
             }
@@ -128,6 +129,10 @@ class Chat:
         for token in self._special:
             text = text.replace(token, f"{token[0]} {token[1:]}")
         return text
+
+
+def _frames(clip: Clip) -> torch.Tensor:
+    return torch.from_numpy(clip.frames).permute(0, 3, 1, 2)
 
 
 def metadata(clip: Clip) -> VideoMetadata:

@@ -74,8 +74,8 @@ def device(settings: Pipeline) -> torch.device:
 
 def _unreadable(settings: Pipeline, error: Exception) -> UserError:
     return UserError(
-        f"model {settings.model!r}: {_first_line(error)}; give `embedded`, a folder with config.json and *.safetensors, "
-        "or the id of a model that is downloaded already"
+        f"model {settings.model!r}: {_first_line(error)}; give `embedded`, a folder with config.json and "
+        "*.safetensors, or the id of a model that is downloaded already"
     )
 
 
