@@ -1,4 +1,4 @@
-"""What the tests of engines share: questions about clips, adapters that change what is said, and who says what."""
+"""What the tests of engines share: questions about clips, and who says what."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from pathlib import Path
 
 from videostar.config import Pipeline, load_pipeline
 from videostar.engines import EngineProtocol, Reply, Request
-from videostar.video.clip import Clip
 
 
 def served_at(url: str) -> Pipeline:
@@ -30,30 +29,6 @@ def questions_about(world: Path) -> list[Request]:
         clip = cache.clip(data.root / item.sample.video, item.sample.sha256, 8, 4096)
         asked += [Request(item.text, clip), Request(item.hinted, clip)]
     return asked
-
-
-def make_adapter(settings: Pipeline, folder: Path, seed: int, clip: Clip, rank: int = 8) -> Path:
-    """An adapter of random weights, large enough to change what is said, with its canaries."""
-    import torch
-    from peft import get_peft_model
-
-    from videostar.chat import Chat
-    from videostar.lora import write_canaries
-    from videostar.models import load_model, load_processor
-    from videostar.training import lora_config
-
-    changed = settings.model_copy(
-        update={"training": settings.training.model_copy(update={"rank": rank, "alpha": rank})}
-    )
-    model = get_peft_model(load_model(changed), lora_config(load_model(changed), changed))
-    torch.manual_seed(seed)
-    for name, weights in model.named_parameters():
-        if "lora_B" in name:
-            torch.nn.init.normal_(weights, std=0.05)
-    folder.mkdir(parents=True)
-    model.save_pretrained(folder)
-    write_canaries(folder, model, Chat(load_processor(settings)), [("What moves here, and how?", clip)])
-    return folder
 
 
 def said(engine: EngineProtocol, adapter: Path | None, requests: Sequence[Request]) -> list[Reply]:

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from answers import make_adapter, questions_about, said, served_at
+from answers import questions_about, said, served_at
+from random_adapter import make_adapter
 
 from videostar.config import Pipeline
 from videostar.engines import Refused, Request

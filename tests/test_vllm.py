@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from answers import make_adapter, questions_about, said
+from answers import questions_about, said
 from commands import Command
+from random_adapter import make_adapter
 
 pytest.importorskip("vllm", reason="vLLM is not installed here (make vllm)")
 

@@ -41,10 +41,9 @@ def make(family: str, folder: Path) -> Path:
     torch.manual_seed(0)
     processor, model = MAKERS[family]()
     _enliven(model)
-    # What stands for a picture is never said, as it is never said by a trained model.
-    tokenizer = processor.tokenizer
-    marks = [number for number, token in tokenizer.added_tokens_decoder.items() if token.content != tokenizer.eos_token]
-    model.get_output_embeddings().weight.data[marks] = 0
+    # No answer ends early or holds a placeholder: what says nothing is never the likeliest.
+    special = [number for number, token in processor.tokenizer.added_tokens_decoder.items() if token.special]
+    model.lm_head.weight.data[special] = 0
     ids = {"pad_token_id": processor.tokenizer.pad_token_id, "eos_token_id": processor.tokenizer.eos_token_id}
     model.generation_config.update(**ids, bos_token_id=None)
     model.save_pretrained(folder)
@@ -107,6 +106,7 @@ QWEN_IDS = {
 }
 QWEN_SPECIAL = ["<|im_start|>", *QWEN_IDS.values()]
 QWEN_VIDEO = "<|vision_start|><|video_pad|><|vision_end|>"
+QWEN_ROPE = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [8, 12, 12]}
 QWEN_SIZE = {"shortest_edge": 32 * 32, "longest_edge": 8 * 64 * 64}
 
 
@@ -142,9 +142,8 @@ def _qwen2_5_vl() -> tuple[Any, Any]:
         hf.Qwen2VLVideoProcessor(patch_size=14, size=QWEN_SIZE),
         chat_template=CHATML.replace("VIDEO", QWEN_VIDEO),
     )
-    rope = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [8, 12, 12]}
     config = hf.Qwen2_5_VLConfig(
-        text_config=_text(processor, rope_parameters=rope),
+        text_config=_text(processor, rope_parameters=QWEN_ROPE),
         vision_config={
             "depth": 2,
             "hidden_size": 64,
@@ -156,6 +155,21 @@ def _qwen2_5_vl() -> tuple[Any, Any]:
         **_token_ids(processor, **QWEN_IDS),
     )
     return processor, hf.Qwen2_5_VLForConditionalGeneration(config)
+
+
+def _qwen2_vl() -> tuple[Any, Any]:
+    processor = hf.Qwen2VLProcessor(
+        hf.Qwen2VLImageProcessor(patch_size=14, size=QWEN_SIZE),
+        _byte_level(QWEN_SPECIAL, "<|im_end|>"),
+        hf.Qwen2VLVideoProcessor(patch_size=14, size=QWEN_SIZE),
+        chat_template=CHATML.replace("VIDEO", QWEN_VIDEO),
+    )
+    config = hf.Qwen2VLConfig(
+        text_config=_text(processor, rope_parameters=QWEN_ROPE),
+        vision_config={"depth": 2, "embed_dim": 64, "hidden_size": 128, "num_heads": 2},
+        **_token_ids(processor, **QWEN_IDS),
+    )
+    return processor, hf.Qwen2VLForConditionalGeneration(config)
 
 
 def _llava_onevision() -> tuple[Any, Any]:
@@ -246,4 +260,5 @@ MAKERS: dict[str, Callable[[], tuple[Any, Any]]] = {
     "internvl": _internvl,
     "smolvlm": _smolvlm,
     "video_llava": _video_llava,
+    "qwen2_vl": _qwen2_vl,  # of no family
 }

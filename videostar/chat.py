@@ -44,8 +44,8 @@ class Chat:
         videos: dict[str, Any] = {}
         if clips:
             videos = {
-                # A list for each question: some processors count the videos of each.
-                "videos": [[] if turn.clip is None else [_channels_first(turn.clip)] for turn in turns],
+                # A list for each text: some processors count.
+                "videos": [[] if turn.clip is None else [_frames(turn.clip)] for turn in turns],
                 "video_metadata": [metadata(clip) for clip in clips],
                 "do_sample_frames": False,
             }
@@ -131,7 +131,7 @@ class Chat:
         return text
 
 
-def _channels_first(clip: Clip) -> torch.Tensor:
+def _frames(clip: Clip) -> torch.Tensor:
     return torch.from_numpy(clip.frames).permute(0, 3, 1, 2)
 
 

@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from jinja2 import TemplateError
+
 from videostar.errors import UserError
 
 # As the paper's model was trained: the role names of Vicuna, one space between turns, an end after each answer.
@@ -62,7 +64,10 @@ def complete(processor: Any, config: Any, name: str) -> Any:
     if processor.chat_template is None:
         raise _refused(name, config, "its processor has no chat template")
     messages = [{"role": "user", "content": [{"type": "video"}, {"type": "text", "text": "?"}]}]
-    shown = processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    try:
+        shown = processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    except (TypeError, TemplateError) as error:  # made for text alone
+        raise _refused(name, config, f"its chat template takes no lists of video and text ({error})") from None
     if getattr(processor, "video_token", "") not in shown:
         raise _refused(name, config, "its chat template leaves videos out")
     return processor

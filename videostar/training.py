@@ -238,7 +238,9 @@ def lora_config(model: Any, settings: Pipeline) -> LoraConfig:
         if isinstance(module, torch.nn.Linear) and language_layer(model.config, name)
     )
     if not targets:
-        raise UserError(f"model {settings.model!r}: no linear layers below a language_model; LoRA has no place in it")
+        raise UserError(
+            f"model {settings.model!r}: LoRA finds no linear layers in its language model; give another model"
+        )
     return LoraConfig(
         r=settings.training.rank,
         lora_alpha=settings.training.alpha,

@@ -61,13 +61,13 @@ class VllmEngine:
         facts = read_facts(copy)
         copy = copy.rename(self._copies / facts.digest) if not (self._copies / facts.digest).exists() else copy
         canaries = read_canaries(copy)
-        served = f"rank {facts.rank} is more than the {self._max_rank} that the engine was started for"
-        if facts.rank <= self._max_rank:
+        wrong = self._cannot_load(facts.rank)
+        if not wrong:
             self._run(model_path(self.settings.model))
             self._lora = _lora_request(facts.digest, self._copies / facts.digest)
-            served = self._listen(canaries)
-        if served:
-            warn(f"vLLM does not serve {adapter} as an adapter ({served}): it is merged into a copy of the weights")
+            wrong = self._listen(canaries)
+        if wrong:
+            warn(f"vLLM does not serve {adapter} as an adapter ({wrong}): it is merged into a copy of the weights")
             self._lora = None
             self._run(save_merged(self.settings, copy, self._copies / f"merged-{facts.digest}"))
             wrong = self._listen(canaries)
@@ -153,9 +153,14 @@ class VllmEngine:
             raise EngineDied("not started")
         return self._pump.llm
 
-    @property
-    def _max_rank(self) -> int:
-        return int(llm_options(self.settings, self._model)["max_lora_rank"])
+    def _cannot_load(self, rank: int) -> str:
+        """Why vLLM does not even try an adapter of that rank; empty if it does."""
+        options = llm_options(self.settings, self._model)
+        if not options.get("enable_lora"):
+            return "it takes none for this family of models"
+        if rank > options["max_lora_rank"]:
+            return f"rank {rank} is more than the {options['max_lora_rank']} that the engine was started for"
+        return ""
 
     def _run(self, model: str) -> None:
         """Have an engine with these weights."""
