@@ -155,14 +155,14 @@ def test_a_merged_adapter_says_what_peft_says(
     assert [[text] for text in chat.decode(tokens)] == merged
 
 
-def test_what_vllm_shows_no_videos_is_served_by_transformers(
+def test_what_vllm_does_not_serve_transformers_does(
     settings: Pipeline, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     vllm = settings.model_copy(update={"engine": settings.engine.model_copy(update={"name": "vllm"})})
-    if name in FAMILIES and FAMILIES[name].vllm_video:
+    if name in FAMILIES and FAMILIES[name].vllm:
         return
     assert isinstance(open_engine(vllm), TransformersEngine)
-    assert f"show videos to {name} models: transformers answers instead" in capsys.readouterr().err
+    assert f"does not serve {name} models yet: transformers answers instead" in capsys.readouterr().err
 
 
 def refusal(processor: Any) -> str:
@@ -184,7 +184,7 @@ def test_a_model_of_no_family_is_refused_with_the_reason_if_it_cannot_be_shown_v
     assert "its processor takes no videos" in refusal(processor.tokenizer)
 
 
-SERVED = [name for name, family in FAMILIES.items() if family.vllm_video]
+SERVED = [name for name, family in FAMILIES.items() if family.vllm]
 
 
 @pytest.mark.slow
@@ -207,4 +207,4 @@ def test_vllm_says_what_transformers_says(
     assert alone == said(reference, None, asked)
     assert adapted == said(reference, adapter, asked)
     assert alone != adapted
-    assert ("merged into a copy" in capfd.readouterr().err) == (not FAMILIES[name].vllm_lora)
+    assert "merged into a copy" not in capfd.readouterr().err

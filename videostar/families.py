@@ -29,20 +29,21 @@ class Family:
 
     language: str = "language_model"  # the module of the language model, for the paths of LoRA's targets
     template: str | None = None  # the chat template, where the processor brings none
-    vllm_video: bool = True  # vLLM shows it videos,
-    vllm_lora: bool = True  # and serves adapters for it
+    vllm: bool = False  # vLLM was seen to answer about videos as transformers does, and to serve adapters
 
 
 #: By `model_type`.
 FAMILIES = {
-    "qwen3_vl": Family(),
+    "qwen3_vl": Family(vllm=True),
+    # vLLM 0.32 on the small model, float32: the same prompt tokens, but log-probabilities 1.6 apart, with the adapter
+    # loaded and with it merged. Why is not known.
     "qwen2_5_vl": Family(),
-    "llava_onevision": Family(vllm_lora=False),
-    "internvl": Family(),
-    "smolvlm": Family(language="text_model", vllm_video=False, vllm_lora=False),
-    "video_llava": Family(template=_VIDEO_LLAVA_TEMPLATE, vllm_video=False, vllm_lora=False),
+    "llava_onevision": Family(),  # not measured; vLLM 0.32 has videos for it and no adapters
+    "internvl": Family(),  # not measured; vLLM 0.32 has both, and writes another placeholder than the processor
+    "smolvlm": Family(language="text_model"),  # vLLM 0.32 has images alone
+    "video_llava": Family(template=_VIDEO_LLAVA_TEMPLATE),  # vLLM 0.32 does not have it
 }
-_ANY = Family(language="language_model|text_model", vllm_video=False, vllm_lora=False)
+_ANY = Family(language="language_model|text_model")
 
 
 def family(config: Any) -> Family:

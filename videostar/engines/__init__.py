@@ -79,11 +79,11 @@ def open_engine(settings: Pipeline) -> EngineProtocol:
         from videostar.models import load_config
 
         config = load_config(settings)
-        if family(config).vllm_video:
+        if family(config).vllm:
             from videostar.engines.vllm import VllmEngine
 
             return VllmEngine(settings)
-        warn(f"engine vllm: is not known to show videos to {config.model_type} models: transformers answers instead")
+        warn(f"engine vllm: does not serve {config.model_type} models yet: transformers answers instead")
     from videostar.engines.transformers import TransformersEngine
 
     return TransformersEngine(settings)

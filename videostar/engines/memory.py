@@ -15,7 +15,6 @@ from safetensors import safe_open
 from videostar.chat import Chat, Turn
 from videostar.config import Pipeline
 from videostar.errors import UserError
-from videostar.families import family
 from videostar.models import device, load_config, load_processor
 from videostar.resources import model_path
 from videostar.video.clip import Clip
@@ -71,9 +70,10 @@ def llm_options(settings: Pipeline, model: str) -> dict[str, Any]:
         "limit_mm_per_prompt": {"video": 1, "image": 0},
         "mm_processor_cache_gb": 1,
         "enable_prefix_caching": True,
+        "enable_lora": True,
+        "max_loras": 1,
+        "max_lora_rank": max_lora_rank(settings.training.rank),
     }
-    if family(load_config(settings)).vllm_lora:
-        chosen |= {"enable_lora": True, "max_loras": 1, "max_lora_rank": max_lora_rank(settings.training.rank)}
     if not normalised_alike(settings):
         # On the device vLLM would normalise videos as images are.
         chosen["mm_device_do_normalize"] = False

@@ -61,8 +61,9 @@ class VllmEngine:
         facts = read_facts(copy)
         copy = copy.rename(self._copies / facts.digest) if not (self._copies / facts.digest).exists() else copy
         canaries = read_canaries(copy)
-        wrong = self._cannot_load(facts.rank)
-        if not wrong:
+        most = int(llm_options(self.settings, self._model)["max_lora_rank"])
+        wrong = f"rank {facts.rank} is more than the {most} that the engine was started for"
+        if facts.rank <= most:
             self._run(model_path(self.settings.model))
             self._lora = _lora_request(facts.digest, self._copies / facts.digest)
             wrong = self._listen(canaries)
@@ -152,15 +153,6 @@ class VllmEngine:
         if self._pump is None:
             raise EngineDied("not started")
         return self._pump.llm
-
-    def _cannot_load(self, rank: int) -> str:
-        """Why vLLM does not even try an adapter of that rank; empty if it does."""
-        options = llm_options(self.settings, self._model)
-        if not options.get("enable_lora"):
-            return "it takes none for this family of models"
-        if rank > options["max_lora_rank"]:
-            return f"rank {rank} is more than the {options['max_lora_rank']} that the engine was started for"
-        return ""
 
     def _run(self, model: str) -> None:
         """Have an engine with these weights."""
