@@ -160,6 +160,9 @@ def test_what_vllm_does_not_serve_transformers_does(
 ) -> None:
     vllm = settings.model_copy(update={"engine": settings.engine.model_copy(update={"name": "vllm"})})
     if name in FAMILIES and FAMILIES[name].vllm:
+        with open_engine(vllm) as engine:
+            assert not isinstance(engine, TransformersEngine)
+        assert not capsys.readouterr().err
         return
     assert isinstance(open_engine(vllm), TransformersEngine)
     assert f"does not serve {name} models yet: transformers answers instead" in capsys.readouterr().err

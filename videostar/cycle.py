@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from videostar.config import Pipeline
-from videostar.engines import EngineProtocol
+from videostar.engines import EngineProtocol, rested
 from videostar.evaluation import evaluate
 from videostar.generation import Asking, generate
 from videostar.progress import Progress, silent
@@ -38,8 +36,8 @@ def cycle(
 
         # Answer, verify, rationalise, verify: every training video, with the last round's model.
         asking = Asking(settings, settings.generation.answers, settings.generation.samples, f"{settings.seed}/{number}")
-        ask = partial(generate, questions, engine, asking, split="train", adapter=adapter, out=answers)
-        ask.keywords.update(tick=progress(f"round {number}: answers"))
+        tick = progress(f"round {number}: answers")
+        ask = partial(generate, questions, engine, asking, split="train", adapter=adapter, out=answers, tick=tick)
         run.stage(f"{name}/generate", ask, answers)
 
         # What was kept becomes an immutable dataset version.
@@ -50,9 +48,9 @@ def cycle(
         # Fine-tune on it, from the base or from the last round's adapter; with nothing kept, the model stays.
         if version["rows"]:
             start = adapter if settings.training.start_from == "previous" else None
-            steps = progress(f"round {number}: training steps")
-            fit = partial(train, dataset, questions.root, settings, trained, start_from=start, tick=steps)
-            run.stage(f"{name}/train", partial(_rested, engine, fit), trained)
+            tick = progress(f"round {number}: training steps")
+            fit = partial(train, dataset, questions.root, settings, trained, start_from=start, tick=tick)
+            run.stage(f"{name}/train", partial(rested, engine, fit), trained)
             adapter = trained
 
         # How good is it on videos that it was never trained on?
@@ -60,9 +58,3 @@ def cycle(
             evaluate, questions, settings, engine, adapter=adapter, out=out, tick=progress(f"round {number}: held-out")
         )
         run.stage(f"{name}/evaluate", look, out, out.with_suffix(".jsonl"))
-
-
-def _rested(engine: EngineProtocol, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What comes of `work` while the engine gives up the memory that it needs."""
-    engine.rest()
-    return work()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from videostar.config import Pipeline
 from videostar.terminal import warn
@@ -63,6 +63,12 @@ class EngineProtocol(Protocol):
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *_: object) -> None: ...
+
+
+def rested(engine: EngineProtocol, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What comes of `work`, for which the engine gives its memory up."""
+    engine.rest()
+    return work()
 
 
 def open_engine(settings: Pipeline) -> EngineProtocol:

@@ -127,5 +127,5 @@ def weights_bytes(settings: Pipeline) -> int:
     total = 0
     for file in folder.glob("*.safetensors"):
         with safe_open(file, "pt") as weights:
-            total += sum(math.prod(weights.get_slice(name).get_shape()) for name in weights.keys())  # noqa: SIM118
+            total += sum(math.prod(weights.get_slice(name).get_shape()) for name in weights.offset_keys())
     return total * int(getattr(torch, settings.engine.dtype).itemsize)
