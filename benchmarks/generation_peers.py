@@ -79,7 +79,7 @@ def _ours(questions: Questions, settings: Pipeline, engine: VllmEngine, folder: 
         from videostar.video.pool import Ahead, ClipPool
 
         with ClipPool(settings.video.frames, settings.video.max_pixels) as pool:
-            Ahead(pool, [(questions.root / q.sample.video, q.sample.sha256) for q in asked]).get()
+            list(Ahead(pool, [(questions.root / q.sample.video, q.sample.sha256) for q in asked]).get())
     generate(questions, engine, asking, split="train", adapter=None, out=out, tick=silent(""))
     return len(asked) / (time.monotonic() - started)
 

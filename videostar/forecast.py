@@ -133,7 +133,7 @@ def _decoding(some: Questions, settings: Pipeline, folder: Path) -> tuple[float,
     spent = (time.monotonic() - started) / min(_DECODED, len(files))
     size = sum(file.stat().st_size for file in folder.rglob("*.safetensors")) / min(_DECODED, len(files))
     with ClipPool(video.frames, video.max_pixels) as pool:
-        Ahead(pool, files).get()
+        list(Ahead(pool, files).get())
     return spent / max(1, (os.cpu_count() or 2) - 1), size
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
+from itertools import repeat, tee
 from pathlib import Path
 
 from videostar.annotations import Split
@@ -83,8 +84,8 @@ def _answered(
     with ClipPool(video.frames, video.max_pixels) as clips, ThreadPoolExecutor(engine.windows) as threads:
         try:
             for questions in windows:
-                files = [(root / item.sample.video, item.sample.sha256) for item in questions] if shown else []
-                window = _Window(questions, Ahead(clips, files), engine, asking, written)
+                files = [(root / item.sample.video, item.sample.sha256) for item in questions]
+                window = _Window(questions, Ahead(clips, files) if shown else None, engine, asking, written)
                 running.append((threads.submit(window.lines), window))
                 if len(running) > engine.windows:
                     yield _next(running)
@@ -109,7 +110,7 @@ class _Window:
     """Questions that are asked together."""
 
     questions: Sequence[Question]
-    clips: Ahead
+    clips: Ahead | None  # none for templates, which are filled in unseen
     engine: EngineProtocol
     asking: Asking
     written: Mapping[Key, bool]
@@ -120,17 +121,11 @@ class _Window:
         Raises EngineDied, unless asked `again`: then a request that kills the engine is refused.
         """
         lines: list[Answer] = []
-        open_items: list[tuple[Question, Clip | None]] = []
-        shown: Sequence[Clip | BadVideo | None] = self.clips.get() or [None] * len(self.questions)
-        for item, clip in zip(self.questions, shown, strict=True):
-            if isinstance(clip, BadVideo):
-                lines.append(_set_aside(item, str(clip)))
-            else:
-                open_items.append((item, clip))
+        open_items: Iterable[tuple[Question, Clip | None]] = self._shown(lines)
         for kind in self.asking.answers:
-            replies = self._replies(kind, open_items, again=again)
+            asked, pairs = tee(open_items)
             left = []
-            for pair, reply in zip(open_items, replies, strict=True):
+            for pair, reply in zip(pairs, self._replies(kind, asked, again=again), strict=True):
                 if isinstance(reply, Refused):
                     lines.append(_set_aside(pair[0], reply.reason))
                     continue
@@ -145,13 +140,21 @@ class _Window:
             open_items = left
         return lines
 
+    def _shown(self, lines: list[Answer]) -> Iterator[tuple[Question, Clip | None]]:
+        """The questions whose videos can be shown, each as soon as its clip is there; of the others a line is added."""
+        for item, clip in zip(self.questions, self.clips.get() if self.clips else repeat(None), strict=False):
+            if isinstance(clip, BadVideo):
+                lines.append(_set_aside(item, str(clip)))
+            else:
+                yield item, clip
+
     def _replies(
-        self, kind: AnswerSource, items: Sequence[tuple[Question, Clip | None]], *, again: bool
+        self, kind: AnswerSource, items: Iterable[tuple[Question, Clip | None]], *, again: bool
     ) -> list[Reply]:
         if kind == "template":
             return [[item.template_answer] for item, _ in items]
         salt, samples = self.asking.salt, self.asking.samples
-        requests = [
+        requests = (
             Request(
                 item.hinted if kind == "rationalised" else item.text,
                 clip,
@@ -159,14 +162,15 @@ class _Window:
             )
             for item, clip in items
             if clip is not None
-        ]
+        )
         if not again:
             return self.engine.answer(requests)
         self.engine.restart()
+        same = list(requests)
         try:
-            return self.engine.answer(requests)
+            return self.engine.answer(same)
         except EngineDied:  # twice of this window: one of its videos is to blame
-            return [self._alone(request) for request in requests]
+            return [self._alone(request) for request in same]
 
     def _alone(self, request: Request) -> Reply:
         self.engine.restart()

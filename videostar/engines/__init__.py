@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -48,8 +48,8 @@ class EngineProtocol(Protocol):
         """From now on answer with the LoRA `adapter` (None: the base alone). Raises UserError when it cannot."""
         ...
 
-    def answer(self, requests: Sequence[Request]) -> list[Reply]:
-        """One reply a request, in order. Raises EngineDied."""
+    def answer(self, requests: Iterable[Request]) -> list[Reply]:
+        """One reply a request, in order; requests may come one by one, as clips are read. Raises EngineDied."""
         ...
 
     def restart(self) -> None:

@@ -7,7 +7,7 @@ that it serves an adapter, which it is given under its digest, by the adapter's 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path, PurePath
@@ -55,7 +55,7 @@ class OpenaiEngine:
         if adapter is not None:
             self._load(adapter, [card.id for card in served])
 
-    def answer(self, requests: Sequence[Request]) -> list[Reply]:
+    def answer(self, requests: Iterable[Request]) -> list[Reply]:
         """Replies, once all are there. Any number of threads may ask at once. Raises UserError: the server is gone."""
         options = self.settings.generation
         asked = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -33,12 +33,12 @@ class TransformersEngine:
             model = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
         self.model = model.eval()
 
-    def answer(self, requests: Sequence[Request]) -> list[Reply]:
+    def answer(self, requests: Iterable[Request]) -> list[Reply]:
         """Answers to at most `engine.batch_size` requests at a time."""
         replies: list[Reply] = []
-        size = self.settings.engine.batch_size
-        for start in range(0, len(requests), size):
-            batch = requests[start : start + size]
+        waiting, size = list(requests), self.settings.engine.batch_size
+        for start in range(0, len(waiting), size):
+            batch = waiting[start : start + size]
             # One generator serves the batch: the same requests, in the same order, give the same answers.
             tries = [self._batch(batch, seed) for seed in batch[0].seeds or (None,)]
             replies += [list(answers) for answers in zip(*tries, strict=True)]

@@ -13,7 +13,7 @@ import queue
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from shutil import copytree, rmtree
@@ -75,7 +75,7 @@ class VllmEngine:
             if wrong:
                 raise UserError(f"{adapter}: vLLM answers otherwise than transformers does ({wrong}); use that engine")
 
-    def answer(self, requests: Sequence[Request]) -> list[Reply]:
+    def answer(self, requests: Iterable[Request]) -> list[Reply]:
         """Replies, once all are there. Any number of threads may ask at once."""
         options = self.settings.generation
         asked = [
