@@ -21,6 +21,8 @@ from videostar.video.clip import Clip
 
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # what vLLM has kernels for
 _TEXT = 1024  # tokens of the longest question, its label and the template around it
+_USUAL_TEXT = 128  # tokens of most
+_IN_FLIGHT = 512  # questions at once: more than vLLM runs together
 _GIB = 2**30
 
 
@@ -78,12 +80,12 @@ def llm_options(settings: Pipeline, model: str) -> dict[str, Any]:
         # On the device vLLM would normalise videos as images are.
         chosen["mm_device_do_normalize"] = False
     if device(settings).type == "cpu":
-        # Compiling takes longer than it saves, and the cache is a share of what is free, not of all.
+        # Compiling takes longer than it saves, and without being told vLLM would take nearly all memory for its cache.
         chosen |= {
             "enforce_eager": True,
             # In the engine's own process: vLLM's other way waits for its one worker by spinning on a core of ours.
             "distributed_executor_backend": "vllm.v1.executor.uniproc_executor.UniProcExecutor",
-            "kv_cache_memory_bytes": min(4 * _GIB, psutil.virtual_memory().available // 4),
+            "kv_cache_memory_bytes": min(_cache_bytes(settings, length), psutil.virtual_memory().available // 4),
         }
     options = chosen | settings.engine.options
     if options["max_num_batched_tokens"] < length:
@@ -92,6 +94,15 @@ def llm_options(settings: Pipeline, model: str) -> dict[str, Any]:
             f"{length}: vLLM would wait for ever; raise it"
         )
     return options
+
+
+def _cache_bytes(settings: Pipeline, length: int) -> int:
+    """Room for keys and values: of as many questions of usual length as are ever in flight, and one of the longest."""
+    text: Any = load_config(settings).get_text_config()
+    heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
+    size = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+    token: int = 2 * text.num_hidden_layers * heads * size * int(getattr(torch, settings.engine.dtype).itemsize)
+    return token * (length + _IN_FLIGHT * (max(0, length - _TEXT) + _USUAL_TEXT))
 
 
 def max_lora_rank(rank: int) -> int:
