@@ -52,7 +52,12 @@ def cycle(
     data: DataName = None,
     root: Root = None,
     out: Annotated[Path | None, typer.Option(help="The run's folder; default runs/ and the data's name.")] = None,
-    resume: Annotated[Path | None, typer.Option(help="Go on with the run of this manifest.json.")] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Go on with the run of this manifest.json, wherever it and its videos lie now.")
+    ] = None,
+    restart_from: Annotated[
+        str | None, typer.Option(help="Do this stage (round-02/train) and all later ones again, as things are now.")
+    ] = None,
     engine: EngineName = None,
     seed: Seed = None,
     limit: Limit = None,
@@ -61,32 +66,24 @@ def cycle(
         bool, typer.Option("--dry-run", help="Time a few videos; print the plan and what it will take.")
     ] = False,
 ) -> None:
-    """Run the whole cycle, or go on with one: the same command again goes on where it stopped."""
+    """Run the whole cycle, or go on with one: the same command again goes on where it stopped.
+
+    A finished run is extended by more --rounds. Other changes to settings need --restart-from.
+    """
     from videostar import commands
 
+    given = {"rounds": rounds, "data": data, "root": root, "seed": seed, "limit": limit}
     if resume is not None:
-        given = {
-            "--rounds": rounds,
-            "--data": data,
-            "--root": root,
-            "--out": out,
-            "--engine": engine,
-            "--seed": seed,
-            "--limit": limit,
-        }
-        wrong = [name for name, value in given.items() if value is not None] + ["--set"] * bool(overrides)
-        if wrong:
-            raise UserError(f"--resume: takes its settings from the manifest; leave out {', '.join(wrong)}")
-        settings, out = commands.resume(resume)
+        if out is not None:
+            raise UserError("--resume: goes on in the manifest's folder; leave out --out")
+        settings, out = commands.resume(resume, *_given(overrides, engine, given))
     else:
-        settings = _settings(
-            pipeline, overrides, rounds=rounds, data=data, root=root, engine=engine, seed=seed, limit=limit
-        )
+        settings = _settings(pipeline, overrides, engine=engine, **given)
         out = out or Path("runs") / Path(settings.data).stem
     if dry_run:
         commands.plan(settings, out)
     else:
-        commands.start(settings, out)
+        commands.start(settings, out, restart_from)
 
 
 @app.command()
@@ -198,18 +195,44 @@ def check_adapter(
 @app.command()
 def status(run: Annotated[Path, typer.Argument(help="The folder of a run, or its manifest.json.")]) -> None:
     """Say how far a run is, with the figures of every finished round."""
-    from videostar.run import read_manifest
+    from videostar.manifest import read_manifest
     from videostar.tables import print_status
 
     folder = run.parent if run.name == "manifest.json" else run
     print_status(read_manifest(folder / "manifest.json"))
 
 
+@app.command()
+def rollback(
+    run: Annotated[Path, typer.Argument(help="The folder of a run.")],
+    rounds: Annotated[int, typer.Argument(min=1, help="How many of its rounds stay.")],
+) -> None:
+    """Undo the last rounds of a run. Nothing is deleted until `videostar gc`."""
+    from videostar import commands
+
+    commands.rollback(run, rounds)
+
+
+@app.command()
+def gc(
+    run: Annotated[Path, typer.Argument(help="The folder of a run.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+) -> None:
+    """Delete what no longer counts: files of stages that were undone or done again, and what crashes left."""
+    from videostar import commands
+
+    commands.collect(run, dry_run=dry_run)
+
+
 def _settings(pipeline: str, dotted: list[str] | None, *, engine: str | None = None, **given: Any) -> Any:
     from videostar.config import load_pipeline
 
+    return load_pipeline(pipeline, *_given(dotted, engine, given))
+
+
+def _given(dotted: list[str] | None, engine: str | None, given: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     chosen = {name: value for name, value in given.items() if value is not None}
-    return load_pipeline(pipeline, chosen, [*(dotted or []), *([f"engine.name={engine}"] if engine else [])])
+    return chosen, [*(dotted or []), *([f"engine.name={engine}"] if engine else [])]
 
 
 def _version(show: bool) -> None:

@@ -9,6 +9,7 @@ import json
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -16,14 +17,15 @@ from videostar.adapters import check as check_adapters
 from videostar.adapters.check import Finding
 from videostar.check import Report
 from videostar.check import check as check_data
-from videostar.config import Pipeline
+from videostar.config import Pipeline, override
 from videostar.engines import open_engine
 from videostar.errors import UserError
-from videostar.files import digest_json, write_json, write_text
-from videostar.progress import Progress, bars
+from videostar.files import digest, digest_json, size_of, write_json, write_text
+from videostar.manifest import read_manifest
+from videostar.progress import Progress, bars, silent
 from videostar.questions import Questions, load_tasks
 from videostar.resources import model_path
-from videostar.run import FORECAST, Run, check_folder, lineage, model_digest, read_manifest
+from videostar.run import FORECAST, Run, check_folder, lineage, model_digest
 from videostar.samples import Data, data_identity, load_data, load_manifest
 from videostar.tables import (
     print_findings,
@@ -35,13 +37,14 @@ from videostar.tables import (
 )
 
 
-def start(settings: Pipeline, out: Path) -> None:
+def start(settings: Pipeline, out: Path, restart_from: str | None = None) -> None:
     """Run the cycle in the folder `out`, or go on with the run that is there. Prints the table of rounds."""
-    check_folder(out, settings)
+    check_folder(out, settings, restart_from)
     with ExitStack() as stack:
         progress = stack.enter_context(bars())
         data, questions = _check(settings, out, progress)
-        run = stack.enter_context(Run.open(out, settings, _identity(data, questions), model_digest(settings.model)))
+        about = _identity(data, questions), model_digest(settings.model), _mix_digest(settings)
+        run = stack.enter_context(Run.open(out, settings, *about, restart_from))
         set_aside = [*data.set_aside, *questions.set_aside]
         print_set_aside(set_aside)
         print_not_asked(questions.not_asked)
@@ -81,10 +84,33 @@ def plan(settings: Pipeline, out: Path) -> None:
     print(yaml.safe_dump(resolved, sort_keys=False), end="")
 
 
-def resume(path: Path) -> tuple[Pipeline, Path]:
-    """The settings and folder of the run with the manifest at `path`."""
-    manifest = read_manifest(path)
-    return manifest.settings, path.parent
+def resume(path: Path, overrides: dict[str, Any], dotted: list[str]) -> tuple[Pipeline, Path]:
+    """The settings of the run with the manifest at `path`, with those that are given now, and its folder."""
+    return override(read_manifest(path).settings, overrides, dotted), path.parent
+
+
+def rollback(folder: Path, rounds: int) -> None:
+    """Undo all rounds of a run after the first `rounds`. Their files lie in `struck/` until `gc`."""
+    with Run.hold(folder) as run:
+        done = run.manifest.settings.rounds
+        if rounds >= done:
+            raise UserError(f"{folder}: has {done} rounds: give a number below, or ask for more by --rounds")
+        settings = run.manifest.settings.model_copy(update={"rounds": rounds})
+        change = f"rounds: {done} -> {rounds}"
+        struck = run.strike(f"{rounds + 1:02}/generate", "rolled back", [change], {"settings": settings})
+    print(f"{folder}: {rounds} rounds; no longer counted: {', '.join(struck) or 'nothing'}")
+
+
+def collect(folder: Path, *, dry_run: bool) -> None:
+    """Delete what no longer counts in a run, or with `dry_run` only say what that is."""
+    with Run.hold(folder) as run:
+        found = run.leftovers()
+        sizes = {path: size_of(path) for path in found}
+        if not dry_run:
+            run.collect()
+    for path, size in sizes.items():
+        print(f"{path}  {size / 2**20:.1f} MiB")
+    print(f"{sum(sizes.values()) / 2**20:.1f} MiB {'could be freed' if dry_run else 'freed'}")
 
 
 def generate(settings: Pipeline, adapter: Path | None, out: Path) -> None:
@@ -179,6 +205,12 @@ def _check(settings: Pipeline, out: Path, progress: Progress) -> tuple[Data, Que
         mix = mix_path(settings.mix.data, progress("instruction set: clips written"))
         read_rows(mix, mix.parent)
     return data, questions
+
+
+def _mix_digest(settings: Pipeline) -> str | None:
+    from videostar.training import mix_path
+
+    return digest(mix_path(settings.mix.data, silent(""))) if settings.mix is not None else None
 
 
 def _identity(data: Data, questions: Questions) -> str:

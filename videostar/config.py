@@ -137,6 +137,14 @@ def load_pipeline(name: str, overrides: dict[str, Any] | None = None, dotted: li
     return validate(data, Pipeline, str(path) if not dotted else f"{path} with --set")
 
 
+def override(settings: Pipeline, overrides: dict[str, Any], dotted: list[str]) -> Pipeline:
+    """The same settings but for these, given as to `load_pipeline`. Raises UserError."""
+    data = {**settings.model_dump(mode="json"), **overrides}
+    for item in dotted:
+        _set_dotted(data, item)
+    return validate(data, Pipeline, "--set" if dotted else "settings of the run")
+
+
 def _load_extended(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     if path.resolve() in seen:
         raise UserError(f"{path}: extends itself; remove one `extends`")

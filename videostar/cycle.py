@@ -27,7 +27,7 @@ def cycle(
     rounds = run.folder / "rounds"
     out = rounds / "00" / "evaluation.json"
     look = partial(evaluate, questions, settings, engine, adapter=None, out=out, tick=progress("base: held-out videos"))
-    run.stage("00/evaluate", look, out, out.with_suffix(".jsonl"))
+    run.stage("00/evaluate", look, [out, out.with_suffix(".jsonl")])
 
     for number in range(1, settings.rounds + 1):
         name = f"{number:02}"
@@ -38,23 +38,23 @@ def cycle(
         asking = Asking(settings, settings.generation.answers, settings.generation.samples, f"{settings.seed}/{number}")
         tick = progress(f"round {number}: answers")
         ask = partial(generate, questions, engine, asking, split="train", adapter=adapter, out=answers, tick=tick)
-        run.stage(f"{name}/generate", ask, answers)
+        run.stage(f"{name}/generate", ask, [answers], [adapter] if adapter else [])
 
         # What was kept becomes an immutable dataset version.
         direct_only = number == settings.rounds and settings.training.final_round == "direct_only"
         build = partial(build_version, answers, dataset, lineage=run.lineage(adapter), direct_only=direct_only)
-        version = run.stage(f"{name}/version", build, dataset)
+        version = run.stage(f"{name}/version", build, [dataset], [answers])
 
         # Fine-tune on it, from the base or from the last round's adapter; with nothing kept, the model stays.
         if version["rows"]:
             start = adapter if settings.training.start_from == "previous" else None
             tick = progress(f"round {number}: training steps")
             fit = partial(train, dataset, questions.root, settings, trained, start_from=start, tick=tick)
-            run.stage(f"{name}/train", partial(rested, engine, fit), trained)
+            run.stage(f"{name}/train", partial(rested, engine, fit), [trained], [dataset, *([start] if start else [])])
             adapter = trained
 
         # How good is it on videos that it was never trained on?
         look = partial(
             evaluate, questions, settings, engine, adapter=adapter, out=out, tick=progress(f"round {number}: held-out")
         )
-        run.stage(f"{name}/evaluate", look, out, out.with_suffix(".jsonl"))
+        run.stage(f"{name}/evaluate", look, [out, out.with_suffix(".jsonl")], [adapter] if adapter else [])

@@ -77,6 +77,12 @@ def digest(path: Path) -> str:
     return digest_json({name: digest(path / name) for name in names})
 
 
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
 def digest_json(data: Any) -> str:
     """sha256 of a JSON value, whatever the order of its keys."""
     return hashlib.sha256(json.dumps(data, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -23,10 +23,11 @@ from videostar.engines import EngineProtocol
 from videostar.engines.memory import video_tokens
 from videostar.generation import Asking, generate
 from videostar.ledger import Answer, Ledger
+from videostar.manifest import Manifest
 from videostar.models import load_processor
 from videostar.progress import Progress, Tick
 from videostar.questions import Question, Questions
-from videostar.run import FORECAST, Manifest
+from videostar.run import FORECAST
 from videostar.training import train
 from videostar.versions import build_version
 from videostar.video.cache import FrameCache

@@ -7,42 +7,26 @@ hand (and of a ledger only the window at hand).
 
 from __future__ import annotations
 
+import os
+import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import filelock
 import yaml
-from pydantic import Field
 
-from videostar import __version__
-from videostar.config import Pipeline, Settings
+from videostar.changes import changed, first_touched, placed, stage_name, stages, what
+from videostar.config import Pipeline
 from videostar.errors import UserError
-from videostar.files import digest, digest_json, write_json, write_text
+from videostar.files import digest, digest_json, sync_folder, write_text
+from videostar.manifest import Change, Manifest, Move, Stage, environment, now, read_manifest, write_manifest
 from videostar.resources import model_path
-from videostar.yaml_files import load_mapping, validate
+from videostar.terminal import warn
 
 FORECAST = "forecast.json"  # beside the manifest, from a dry run
-
-
-class Stage(Settings):
-    """A finished stage."""
-
-    wrote: dict[str, str] = Field(description="Path below the run -> sha256.")
-    facts: dict[str, Any] = Field(description="Counts and figures of the stage.")
-    seconds: float
-
-
-class Manifest(Settings):
-    """`manifest.json`."""
-
-    format: int = 1
-    videostar: str = __version__
-    settings: Pipeline
-    data: str = Field(description="Digest of the checked samples.")
-    model: str = Field(description="Digest of the base model's folder, or its hub id.")
-    stages: dict[str, Stage] = Field(default_factory=dict)
+STRUCK = "struck"  # the folder of what no longer counts
 
 
 class Run:
@@ -52,33 +36,76 @@ class Run:
         self.folder, self.manifest, self._lock = folder, manifest, lock
 
     @classmethod
-    def open(cls, folder: Path, settings: Pipeline, data: str, model: str) -> Run:
-        """Create the run, or go on with the one that is there.
+    def open(
+        cls,
+        folder: Path,
+        settings: Pipeline,
+        data: str,
+        model: str,
+        mix: str | None = None,
+        restart_from: str | None = None,
+    ) -> Run:
+        """Create the run, or go on with the one that is there; `data`, `model` and `mix` are digests.
 
-        Raises UserError when another process has it, or when it was made with other settings, data or model.
+        With `restart_from`, that stage and all later ones no longer count and are done anew, with whatever was
+        changed. Raises UserError when another process has the run, or when settings, data or models are others.
         """
-        _look(folder, settings)
+        check_folder(folder, settings, restart_from)
         folder.mkdir(parents=True, exist_ok=True)
+        run = cls.hold(folder, settings, data, model, mix)
+        try:
+            run._go_on(settings, data, model, mix, restart_from)
+        except BaseException:
+            run.close()
+            raise
+        return run
+
+    @classmethod
+    def hold(
+        cls, folder: Path, settings: Pipeline | None = None, data: str = "", model: str = "", mix: str | None = None
+    ) -> Run:
+        """The run in `folder` as it is, or, with settings, a new one if there is none. Raises UserError."""
         lock = _lock(folder)
         try:
-            found = _look(folder, settings)
-            if found is None:
-                run = cls(folder, Manifest(settings=settings, data=data, model=model), lock)
-                write_text(folder / "pipeline.yaml", yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False))
+            if settings is not None and not (folder / "manifest.json").exists():
+                manifest = Manifest(settings=placed(settings), data=data, model=model, mix=mix)
+                run = cls(folder, manifest, lock)
                 run._save()
-                return run
-            for name, before, now in (
-                ("data (rows, labels or prompts)", found.data, data),
-                ("base model", found.model, model),
-            ):
-                if before != now:
-                    raise UserError(
-                        f"{folder}: the {name} has changed since the run began; restore it, or give another --out"
-                    )
-            return cls(folder, found, lock)
+            else:
+                run = cls(folder, read_manifest(folder / "manifest.json"), lock)
+                run._finish_move()
         except BaseException:
             lock.release()
             raise
+        return run
+
+    def _go_on(self, settings: Pipeline, data: str, model: str, mix: str | None, restart_from: str | None) -> None:
+        found = self.manifest
+        differs = [
+            name
+            for name, before, after in (
+                ("data (rows, labels or prompts)", found.data, data),
+                ("base model", found.model, model),
+                ("instruction set", found.mix or mix, mix),  # format 1 did not have it
+            )
+            if before != after
+        ]
+        if differs and restart_from is None:
+            raise UserError(
+                f"{self.folder}: the {' and the '.join(differs)} has changed since the run began; restore it, give "
+                "another --out, or go on on purpose: --restart-from 00/evaluate"
+            )
+        differences = [f"{name}: {change}" for name, change in changed(found.settings, settings).items()] + differs
+        if settings.rounds != found.settings.rounds:
+            differences.append(f"rounds: {found.settings.rounds} -> {settings.rounds}")
+            _warn_of_last_round(self.folder, found, settings)
+        update = {"settings": placed(settings), "data": data, "model": model, "mix": mix}
+        if restart_from is not None:
+            self.strike(stage_name(restart_from, settings.rounds), "restarted", differences, update)
+        elif differences:
+            self._change(Change(at=now(), what="extended", settings=differences), update)
+        elif found.settings != update["settings"] or found.mix != mix:
+            self._change(None, update)  # lies elsewhere now
 
     def close(self) -> None:
         """Let another process have the run."""
@@ -90,43 +117,135 @@ class Run:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def stage(self, name: str, work: Callable[[], dict[str, Any]], *writes: Path) -> dict[str, Any]:
-        """The facts of stage `name`: of its record if it is done, else of `work`, which leaves `writes`."""
+    def stage(
+        self, name: str, work: Callable[[], dict[str, Any]], writes: Sequence[Path], reads: Sequence[Path] = ()
+    ) -> dict[str, Any]:
+        """The facts of stage `name`: of its record if it is done, else of `work`, which reads and writes these."""
         done = self.manifest.stages.get(name)
         if done is not None:
             for path, expected in done.wrote.items():
                 if not (self.folder / path).exists() or digest(self.folder / path) != expected:
                     raise UserError(
-                        f"{self.folder / path}: is not what stage {name} wrote; restore it, or start again with "
-                        "another --out"
+                        f"{self.folder / path}: is not what stage {name} wrote; restore it, or do that stage and the "
+                        f"later ones again: --restart-from {name}"
                     )
             return done.facts
-        started = time.monotonic()
+        started, clock = now(), time.monotonic()
         facts = work()
-        wrote = {path.relative_to(self.folder).as_posix(): digest(path) for path in writes}
-        stage = Stage(wrote=wrote, facts=facts, seconds=round(time.monotonic() - started, 3))
-        self.manifest = self.manifest.model_copy(update={"stages": {**self.manifest.stages, name: stage}})
-        self._save()
+        place = environment(self.manifest.settings)
+        known = digest_json(place.model_dump())[:16]
+        stage = Stage(
+            read={self._name(path): digest(path) for path in reads},
+            wrote={self._name(path): digest(path) for path in writes},
+            facts=facts,
+            settings=digest_json(what(self.manifest.settings)),
+            environment=known,
+            started=started,
+            seconds=round(time.monotonic() - clock, 3),
+        )
+        self._save(
+            stages={**self.manifest.stages, name: stage},
+            environments={**self.manifest.environments, known: place},
+        )
         return facts
+
+    def strike(
+        self, first: str, why: str, settings: Sequence[str] = (), update: dict[str, Any] | None = None
+    ) -> list[str]:
+        """From now on stage `first` and all later ones do not count; their files go to `struck/`. Their names."""
+        names = stages(max(self.manifest.settings.rounds, int(first[:2])))
+        struck = names[names.index(first) :]
+        change = Change(
+            at=now(),
+            what=why,
+            settings=list(settings),
+            struck=[name for name in struck if name in self.manifest.stages],
+        )
+        paths = [path for name in struck for path in _files(name) if (self.folder / path).exists()]
+        kept = {name: stage for name, stage in self.manifest.stages.items() if name not in struck}
+        number = 1 + max((int(old.name) for old in (self.folder / STRUCK).glob("*") if old.name.isdigit()), default=0)
+        # Said before it is done: a crash between two moves is made good by whoever opens the run next.
+        move = Move(paths=paths, to=f"{STRUCK}/{number:03}") if paths else None
+        self._change(change, {**(update or {}), "stages": kept, "move": move})
+        self._finish_move()
+        return change.struck
+
+    def _finish_move(self) -> None:
+        move = self.manifest.move
+        if move is None:
+            return
+        for path in move.paths:
+            target = self.folder / move.to / path
+            if (self.folder / path).exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(self.folder / path, target)
+                sync_folder(target.parent)
+                sync_folder((self.folder / path).parent)
+        self._save(move=None)
+
+    def leftovers(self) -> list[Path]:
+        """What no longer counts: files of struck stages, and what crashes left half-written."""
+        struck = self.folder / STRUCK
+        partial = [path for path in self.folder.rglob(".partial-*") if not path.is_relative_to(struck)]
+        return [*([struck] if struck.exists() else []), *sorted(partial)]
+
+    def collect(self) -> None:
+        """Delete the leftovers."""
+        for path in self.leftovers():
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
     def lineage(self, adapter: Path | None) -> dict[str, Any]:
         """What answers that are given now, with that adapter, come from."""
         return lineage(self.manifest.data, self.manifest.settings, adapter)
 
-    def _save(self) -> None:
-        write_json(self.folder / "manifest.json", self.manifest.model_dump(mode="json"))
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.folder).as_posix()
+
+    def _change(self, change: Change | None, update: dict[str, Any]) -> None:
+        changes = [*self.manifest.changes, *([change] if change else [])]
+        self._save(**update, changes=changes)
+
+    def _save(self, **update: Any) -> None:
+        self.manifest = self.manifest.model_copy(update=update)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if not (self.folder / "pipeline.yaml").exists() or "settings" in update:
+            shown = self.manifest.settings.model_dump(mode="json")
+            write_text(self.folder / "pipeline.yaml", yaml.safe_dump(shown, sort_keys=False))
+        write_manifest(self.folder / "manifest.json", self.manifest)
 
 
-def read_manifest(path: Path) -> Manifest:
-    """The manifest at `path`. Raises UserError when it is missing or is not one."""
-    if not path.is_file():
-        raise UserError(f"{path}: no such file; give the manifest.json of a run")
-    return validate(load_mapping(path), Manifest, str(path))
-
-
-def check_folder(folder: Path, settings: Pipeline) -> None:
+def check_folder(folder: Path, settings: Pipeline, restart_from: str | None = None) -> None:
     """Raises what `Run.open` would raise before it looks at data and model, and writes nothing."""
-    _look(folder, settings)
+    path = folder / "manifest.json"
+    if restart_from is not None:
+        stage_name(restart_from, settings.rounds)
+    if not path.exists():
+        if folder.is_dir() and any(
+            not item.name.startswith((".lock", ".partial-", "pipeline.yaml", FORECAST)) for item in folder.iterdir()
+        ):
+            raise UserError(f"{folder}: is not empty and holds no manifest.json; give --out another folder")
+        if restart_from is not None:
+            raise UserError(f"{folder}: no run to restart: leave out --restart-from")
+        return
+    found = read_manifest(path)
+    later = [name for name in found.stages if int(name[:2]) > settings.rounds]
+    if later:
+        raise UserError(
+            f"{folder}: has done {later[-1]} already, and {settings.rounds} rounds are asked for; ask for more, or "
+            f"undo the later ones: videostar rollback {folder} {settings.rounds}"
+        )
+    differences = changed(found.settings, settings)
+    if differences and restart_from is None:
+        first = {name: first_touched(name, settings.rounds) for name in differences}
+        said = "; ".join(f"{name}: {change} (from {first[name]} on)" for name, change in differences.items())
+        order = stages(settings.rounds)
+        raise UserError(
+            f"{folder}: was made with other settings: {said}; use those, give another --out, or go on on purpose: "
+            f"--restart-from {min(first.values(), key=order.index)}"
+        )
     if (folder / ".lock").exists():
         _lock(folder).release()
 
@@ -140,33 +259,26 @@ def _lock(folder: Path) -> filelock.BaseFileLock:
     return lock
 
 
-def _look(folder: Path, settings: Pipeline) -> Manifest | None:
-    """The manifest of the run in `folder`, if there is one, and it is of these settings."""
-    path = folder / "manifest.json"
-    if not path.exists():
-        if folder.is_dir() and any(
-            not item.name.startswith((".lock", ".partial-", "pipeline.yaml", FORECAST)) for item in folder.iterdir()
-        ):
-            raise UserError(f"{folder}: is not empty and holds no manifest.json; give --out another folder")
-        return None
-    found = read_manifest(path)
-    old, new = _flat(found.settings.model_dump(mode="json")), _flat(settings.model_dump(mode="json"))
-    changed = [f"{key}: {old.get(key)!r} -> {new.get(key)!r}" for key in {**old, **new} if old.get(key) != new.get(key)]
-    if changed:
-        raise UserError(
-            f"{folder}: was made with other settings ({'; '.join(changed)}); use those, or give --out another folder"
+def _warn_of_last_round(folder: Path, found: Manifest, settings: Pipeline) -> None:
+    """The round that was the last is so no more, and was made by the rule for the last."""
+    last = f"{found.settings.rounds:02}/version"
+    if settings.training.final_round == "direct_only" and last in found.stages:
+        warn(
+            f"{folder}: round {found.settings.rounds} was made as the last one, from direct answers; it stays so, "
+            f"unless you --restart-from {last}"
         )
-    return found
 
 
-def _flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in data.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value
-    return flat
+def _files(stage: str) -> list[str]:
+    """What a stage writes, below the run."""
+    number, part = stage.split("/")
+    names = {
+        "generate": ["answers.jsonl"],
+        "version": ["dataset"],
+        "train": ["adapter"],
+        "evaluate": ["evaluation.json", "evaluation.jsonl"],
+    }[part]
+    return [f"rounds/{number}/{name}" for name in names]
 
 
 def lineage(data: str, settings: Pipeline, adapter: Path | None) -> dict[str, Any]:
@@ -174,7 +286,7 @@ def lineage(data: str, settings: Pipeline, adapter: Path | None) -> dict[str, An
     return {
         "data": data,
         "model": model_digest(settings.model),
-        "settings": digest_json(settings.model_dump(mode="json")),
+        "settings": digest_json(what(settings)),
         "adapter": digest(adapter) if adapter else None,
     }
 

