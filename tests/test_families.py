@@ -142,6 +142,23 @@ def test_a_step_of_training_changes_the_language_model_alone(settings: Pipeline,
     assert losses[1] < losses[0]
 
 
+@pytest.mark.parametrize("name", ["qwen2_5_vl", "qwen3_vl"], scope="module")
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_the_text_after_a_video_is_numbered_after_its_end(
+    settings: Pipeline, chat: Chat, clips: list[Clip], name: str, side: str
+) -> None:
+    batch = chat.prompts([Turn(ASKED, clips[0]), Turn("Who?", clips[1]), Turn("Who?", None)], padding_side=side)
+    asked = {key: value for key, value in batch.items() if key != "pixel_values_videos"}
+    positions, deltas = load_model(settings).model.get_rope_index(**asked)
+    for row, (mask, types) in enumerate(zip(batch["attention_mask"].bool(), batch["mm_token_type_ids"], strict=True)):
+        numbers, shown = positions[:, row, mask], types[mask].nonzero()
+        text = int(shown[-1]) + 1 if len(shown) else 0
+        start = int(numbers[:, :text].max()) + 1 if text else 0
+        end = start + numbers.shape[1] - text
+        assert numbers[:, text:].tolist() == [list(range(start, end))] * 3
+        assert int(deltas[row]) == end - numbers.shape[1]
+
+
 def test_a_merged_adapter_says_what_peft_says(
     settings: Pipeline, reference: TransformersEngine, clips: list[Clip], adapter: Path, chat: Chat
 ) -> None:

@@ -12,7 +12,7 @@ from transformers.utils import logging
 
 from videostar.config import Pipeline
 from videostar.errors import UserError
-from videostar.families import complete
+from videostar.families import complete, family
 from videostar.resources import model_path
 
 logging.set_verbosity_error()  # the progress and the messages that users see are ours
@@ -53,6 +53,9 @@ def load_model(settings: Pipeline) -> Any:
         )
     except (OSError, ValueError) as error:
         raise _unreadable(settings, error) from None
+    mend = family(model.config).mend
+    if mend is not None:
+        mend(model)
     return model.to(device(settings))
 
 
