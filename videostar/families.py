@@ -7,7 +7,7 @@ refused with the reason. `tests/test_families.py` checks each family on a small 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +56,7 @@ class Family:
     language: str = "language_model"  # the module of the language model, for the paths of LoRA's targets
     template: str | None = None  # the chat template, where the processor brings none
     mend: Callable[[Any], None] | None = None  # what transformers gets wrong about the model, put right in it
+    fills: str = "video_token"  # which of the processor's tokens stands where a clip's features go
     vllm: bool = False  # vLLM was seen to answer about videos as transformers does, and to serve adapters
 
 
@@ -64,7 +65,7 @@ FAMILIES = {
     "qwen3_vl": Family(vllm=True),
     "qwen2_5_vl": Family(mend=_text_after_video, vllm=True),
     "llava_onevision": Family(),  # not measured; vLLM 0.32 has videos for it and no adapters
-    "internvl": Family(),  # not measured; vLLM 0.32 has both, and writes another placeholder than the processor
+    "internvl": Family(fills="image_token", vllm=True),
     "smolvlm": Family(language="text_model"),  # vLLM 0.32 has images alone
     "video_llava": Family(template=_VIDEO_LLAVA_TEMPLATE),  # vLLM 0.32 does not have it
 }
@@ -74,6 +75,14 @@ _ANY = Family(language="language_model|text_model")
 def family(config: Any) -> Family:
     """The facts about the model with this configuration."""
     return FAMILIES.get(config.model_type, _ANY)
+
+
+def as_processed(tokens: Sequence[int], processor: Any, config: Any) -> list[int]:
+    """A prompt's tokens from vLLM, as the processor writes them: vLLM fills a clip's place with `video_token`."""
+    asks, fills = processor.tokenizer.convert_tokens_to_ids(
+        [processor.video_token, getattr(processor, family(config).fills)]
+    )
+    return [fills if token == asks else token for token in tokens]
 
 
 def language_layer(config: Any, path: str) -> bool:

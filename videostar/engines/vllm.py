@@ -24,8 +24,9 @@ from videostar.config import Pipeline
 from videostar.engines import EngineDied, Refused, Reply, Request
 from videostar.engines.memory import fits_beside_training, llm_options
 from videostar.errors import UserError
+from videostar.families import as_processed
 from videostar.lora import Canary, read_canaries, read_facts
-from videostar.models import load_processor, save_merged
+from videostar.models import load_config, load_processor, save_merged
 from videostar.resources import model_path
 from videostar.terminal import warn
 from videostar.video.clip import Clip
@@ -138,7 +139,7 @@ class VllmEngine:
             if refused:
                 return refused.reason
             wrong = canary.compare(
-                greedy.prompt_token_ids,
+                as_processed(greedy.prompt_token_ids, self.chat.processor, load_config(self.settings)),
                 list(greedy.outputs[0].token_ids),
                 [item.outputs[0].logprobs[0][token].logprob for item, token in zip(likely, canary.answer, strict=True)],
                 exact=self.settings.engine.dtype == "float32",
