@@ -57,14 +57,15 @@ class Family:
     template: str | None = None  # the chat template, where the processor brings none
     mend: Callable[[Any], None] | None = None  # what transformers gets wrong about the model, put right in it
     fills: str = "video_token"  # which of the processor's tokens stands where a clip's features go
-    vllm: bool = False  # vLLM was seen to answer about videos as transformers does, and to serve adapters
+    vllm: bool = False  # vLLM was seen to answer about videos as transformers does
+    lora: bool = True  # vLLM has adapters for it; otherwise they are merged into the weights
 
 
 #: By `model_type`.
 FAMILIES = {
     "qwen3_vl": Family(vllm=True),
     "qwen2_5_vl": Family(mend=_text_after_video, vllm=True),
-    "llava_onevision": Family(),  # not measured; vLLM 0.32 has videos for it and no adapters
+    "llava_onevision": Family(vllm=True, lora=False),  # vLLM 0.32
     "internvl": Family(fills="image_token", vllm=True),
     "smolvlm": Family(language="text_model"),  # vLLM 0.32 has images alone
     "video_llava": Family(template=_VIDEO_LLAVA_TEMPLATE),  # vLLM 0.32 does not have it

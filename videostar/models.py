@@ -59,12 +59,11 @@ def load_model(settings: Pipeline) -> Any:
     return model.to(device(settings))
 
 
-def save_merged(settings: Pipeline, adapter: Path, out: Path) -> str:
-    """Write the base with the adapter merged into its weights to the folder `out`, and return its path."""
+def save_merged(settings: Pipeline, adapter: Path, out: Path) -> None:
+    """Write the base with the adapter merged into its weights to the folder `out`."""
     model: Any = PeftModel.from_pretrained(load_model(settings), str(adapter)).merge_and_unload()
     model.save_pretrained(out)
     load_processor(settings).save_pretrained(out)
-    return str(out)
 
 
 def device(settings: Pipeline) -> torch.device:

@@ -15,6 +15,7 @@ from safetensors import safe_open
 from videostar.chat import Chat, Turn
 from videostar.config import Pipeline
 from videostar.errors import UserError
+from videostar.families import family
 from videostar.models import device, load_config, load_processor
 from videostar.resources import model_path
 from videostar.video.clip import Clip
@@ -70,7 +71,7 @@ def llm_options(settings: Pipeline, model: str) -> dict[str, Any]:
         "limit_mm_per_prompt": {"video": 1, "image": 0},
         "mm_processor_cache_gb": 1,
         "enable_prefix_caching": True,
-        "enable_lora": True,
+        "enable_lora": family(load_config(settings)).lora,
         "max_loras": 1,
         "max_lora_rank": max_lora_rank(settings.training.rank),
     }
@@ -92,6 +93,14 @@ def llm_options(settings: Pipeline, model: str) -> dict[str, Any]:
             f"{length}: vLLM would wait for ever; raise it"
         )
     return options
+
+
+def unfit(rank: int, options: dict[str, Any]) -> str:
+    """Why an engine with these options cannot take an adapter of `rank`; empty if it can."""
+    if not options["enable_lora"]:
+        return "it has none for models like this"
+    most = options["max_lora_rank"]
+    return f"rank {rank} is more than the {most} that the engine was started for" if rank > most else ""
 
 
 def max_lora_rank(rank: int) -> int:
