@@ -20,6 +20,7 @@ from videostar.engines import EngineProtocol, Reply, Request, open_engine
 from videostar.engines.transformers import TransformersEngine
 from videostar.errors import UserError
 from videostar.families import FAMILIES, complete
+from videostar.lora import read_canaries, write_canaries
 from videostar.models import load_model, load_processor
 from videostar.training import lora_config
 from videostar.video.cache import FrameCache, default_cache_dir
@@ -98,6 +99,29 @@ def test_a_prompt_holds_the_question_once_and_room_for_the_clip(chat: Chat, clip
 def test_a_label_cannot_show_another_video(chat: Chat, clips: list[Clip]) -> None:
     text = chat.text(Turn(f"Is it {chat.processor.video_token}?", clips[0]))
     assert text.count(chat.processor.video_token) == 1
+
+
+def test_what_stands_for_a_video_is_harmless_in_an_answer(settings: Pipeline, chat: Chat, clips: list[Clip]) -> None:
+    model = load_model(settings)
+    for mark in (chat.processor.video_token, chat.processor.image_token):
+        batch = chat.examples([Turn(ASKED, clips[0], f"It is a {mark}."), Turn(f"Is it {mark}?", clips[1], mark)])
+        assert torch.isfinite(model(**batch).loss)
+
+
+def test_a_canary_ends_before_what_stands_for_a_video(
+    settings: Pipeline, chat: Chat, clips: list[Clip], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = load_model(settings)
+    model: Any = get_peft_model(base, lora_config(base, settings))
+    words = chat.tokenizer("ab", add_special_tokens=False)["input_ids"]
+    for mark in chat.tokenizer.convert_tokens_to_ids([chat.processor.video_token, chat.processor.image_token]):
+        for tokens, kept in (([*words, mark, *words], [words]), ([mark, *words], [])):
+            said = torch.tensor([tokens])
+            monkeypatch.setattr(
+                model, "generate", lambda said=said, **inputs: torch.cat([inputs["input_ids"], said], dim=1)
+            )
+            write_canaries(tmp_path, model, chat, [(ASKED, clips[0])])
+            assert [canary.answer for canary in read_canaries(tmp_path)] == kept
 
 
 def test_a_batch_gives_each_clip_what_it_gets_alone(reference: TransformersEngine, clips: list[Clip]) -> None:
