@@ -20,6 +20,7 @@ from videostar.engines import EngineProtocol, Reply, Request, open_engine
 from videostar.engines.transformers import TransformersEngine
 from videostar.errors import UserError
 from videostar.families import FAMILIES, complete
+from videostar.lora import read_canaries, write_canaries
 from videostar.models import load_model, load_processor
 from videostar.training import lora_config
 from videostar.video.cache import FrameCache, default_cache_dir
@@ -100,6 +101,29 @@ def test_a_label_cannot_show_another_video(chat: Chat, clips: list[Clip]) -> Non
     assert text.count(chat.processor.video_token) == 1
 
 
+def test_what_stands_for_a_video_is_harmless_in_an_answer(settings: Pipeline, chat: Chat, clips: list[Clip]) -> None:
+    model = load_model(settings)
+    for mark in (chat.processor.video_token, chat.processor.image_token):
+        batch = chat.examples([Turn(ASKED, clips[0], f"It is a {mark}."), Turn(f"Is it {mark}?", clips[1], mark)])
+        assert torch.isfinite(model(**batch).loss)
+
+
+def test_a_canary_ends_before_what_stands_for_a_video(
+    settings: Pipeline, chat: Chat, clips: list[Clip], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = load_model(settings)
+    model: Any = get_peft_model(base, lora_config(base, settings))
+    words = chat.tokenizer("ab", add_special_tokens=False)["input_ids"]
+    for mark in chat.tokenizer.convert_tokens_to_ids([chat.processor.video_token, chat.processor.image_token]):
+        for tokens, kept in (([*words, mark, *words], [words]), ([mark, *words], [])):
+            said = torch.tensor([tokens])
+            monkeypatch.setattr(
+                model, "generate", lambda said=said, **inputs: torch.cat([inputs["input_ids"], said], dim=1)
+            )
+            write_canaries(tmp_path, model, chat, [(ASKED, clips[0])])
+            assert [canary.answer for canary in read_canaries(tmp_path)] == kept
+
+
 def test_a_batch_gives_each_clip_what_it_gets_alone(reference: TransformersEngine, clips: list[Clip]) -> None:
     asked = requests(clips[:3])
     assert said(reference, None, asked) == [reply for one in asked for reply in reference.answer([one])]
@@ -140,6 +164,23 @@ def test_a_step_of_training_changes_the_language_model_alone(settings: Pipeline,
         optimizer.step()
         losses.append(loss.item())
     assert losses[1] < losses[0]
+
+
+@pytest.mark.parametrize("name", ["qwen2_5_vl", "qwen3_vl"], scope="module")
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_the_text_after_a_video_is_numbered_after_its_end(
+    settings: Pipeline, chat: Chat, clips: list[Clip], name: str, side: str
+) -> None:
+    batch = chat.prompts([Turn(ASKED, clips[0]), Turn("Who?", clips[1]), Turn("Who?", None)], padding_side=side)
+    asked = {key: value for key, value in batch.items() if key != "pixel_values_videos"}
+    positions, deltas = load_model(settings).model.get_rope_index(**asked)
+    for row, (mask, types) in enumerate(zip(batch["attention_mask"].bool(), batch["mm_token_type_ids"], strict=True)):
+        numbers, shown = positions[:, row, mask], types[mask].nonzero()
+        text = int(shown[-1]) + 1 if len(shown) else 0
+        start = int(numbers[:, :text].max()) + 1 if text else 0
+        end = start + numbers.shape[1] - text
+        assert numbers[:, text:].tolist() == [list(range(start, end))] * 3
+        assert int(deltas[row]) == end - numbers.shape[1]
 
 
 def test_a_merged_adapter_says_what_peft_says(
@@ -210,4 +251,4 @@ def test_vllm_says_what_transformers_says(
     assert alone == said(reference, None, asked)
     assert adapted == said(reference, adapter, asked)
     assert alone != adapted
-    assert "merged into a copy" not in capfd.readouterr().err
+    assert ("merged into a copy" in capfd.readouterr().err) == (not FAMILIES[name].lora)

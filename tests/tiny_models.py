@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 import transformers as hf
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 SIDE = 56  # pixels of a frame, for the families with a fixed size
@@ -48,7 +49,16 @@ def make(family: str, folder: Path) -> Path:
     model.generation_config.update(**ids, bos_token_id=None)
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
+    if family == "llava_onevision":
+        _name_as_published(folder / "model.safetensors")
     return folder
+
+
+def _name_as_published(file: Path) -> None:
+    """As in the checkpoints that there are, whose names transformers keeps when it saves them again."""
+    weights = load_file(file)
+    names = {name: name.replace("vision_tower.", "vision_tower.vision_model.") for name in weights}
+    save_file({names[name]: weights[name] for name in weights}, file, {"format": "pt"})
 
 
 def _enliven(model: Any) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import torch
@@ -36,6 +37,7 @@ class Chat:
         added = {token.content for token in self.tokenizer.added_tokens_decoder.values() if token.special}
         # Some tokenizers do not mark as special what their processor replaces by a video.
         marks = {getattr(processor, name, None) or "" for name in ("image_token", "video_token")} - {""}
+        self._marks = set(self.tokenizer.convert_tokens_to_ids(sorted(marks)))
         self._special = sorted(added | marks | set(self.tokenizer.all_special_tokens), key=len, reverse=True)
 
     def prompts(self, turns: Sequence[Turn], padding_side: str = "left") -> dict[str, torch.Tensor]:
@@ -92,6 +94,10 @@ class Chat:
     def decode(self, tokens: torch.Tensor) -> list[str]:
         """Generated token rows as text, special tokens dropped."""
         return [text.strip() for text in self.tokenizer.batch_decode(tokens, skip_special_tokens=True)]
+
+    def before_marks(self, tokens: list[int]) -> list[int]:
+        """An answer's tokens up to the first that stands for a picture or a video, of which there is none to show."""
+        return list(takewhile(lambda token: token not in self._marks, tokens))
 
     def text(self, turn: Turn) -> str:
         """The question as the model reads it, with a placeholder for the clip."""

@@ -29,6 +29,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+_INTERRUPTED = 130  # the exit code that Ctrl-C has in shells, and in typer
+
 PipelineName = Annotated[str, typer.Option("--pipeline", help="A file of pipelines/, by name or path.")]
 DataName = Annotated[
     str | None, typer.Option("--data", help="A data manifest by name or path, or a .csv with video,label.")
@@ -254,8 +256,19 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        typer.echo(printable(f"videostar: {error}"), err=True)
-        sys.exit(2)
+        _fail(str(error))
+    except OSError as error:  # a full or failing disk: whatever is there is whole
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(f"{where}{error.strerror or error}; mend that, then the same command goes on")
+    except SystemExit as end:
+        if end.code == _INTERRUPTED:
+            typer.echo("videostar: interrupted; the same command goes on", err=True)
+        raise
+
+
+def _fail(why: str) -> None:
+    typer.echo(printable(f"videostar: {why}"), err=True)
+    sys.exit(2)
 
 
 if __name__ == "__main__":

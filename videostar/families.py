@@ -7,6 +7,7 @@ refused with the reason. `tests/test_families.py` checks each family on a small 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,31 @@ _VIDEO_LLAVA_TEMPLATE = (
     "{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}"
 )
 
+_VIDEO = 2  # in transformers' `mm_token_type_ids`
+
+
+def _text_after_video(model: Any) -> None:
+    """Have transformers number the text after a video as Qwen2.5-VL was trained with, and as vLLM does.
+
+    A video's tokens are numbered along its seconds, height and width, and the text goes on after the greatest of these.
+    transformers 5.19 goes on after height and width alone, so that the text falls between the frames of all but the
+    shortest videos. Where it does better already nothing changes. A prompt shows one video.
+    """
+    known = model.model.get_rope_index
+
+    def get_rope_index(input_ids: Any, **inputs: Any) -> tuple[Any, Any]:
+        positions, deltas = known(input_ids, **inputs)
+        for row, types in enumerate(inputs["mm_token_type_ids"]):
+            shown = (types == _VIDEO).nonzero()
+            start = int(shown[-1]) + 1 if len(shown) else len(types)
+            if start < len(types):
+                highest = positions[:, row].max()
+                positions[:, row, start:] += positions[:, row, :start].max() + 1 - positions[0, row, start]
+                deltas[row] += positions[:, row].max() - highest
+        return positions, deltas
+
+    model.model.get_rope_index = get_rope_index
+
 
 @dataclass(frozen=True)
 class Family:
@@ -29,17 +55,18 @@ class Family:
 
     language: str = "language_model"  # the module of the language model, for the paths of LoRA's targets
     template: str | None = None  # the chat template, where the processor brings none
-    vllm: bool = False  # vLLM was seen to answer about videos as transformers does, and to serve adapters
+    mend: Callable[[Any], None] | None = None  # what transformers gets wrong about the model, put right in it
+    fills: str = "video_token"  # which of the processor's tokens stands where a clip's features go
+    vllm: bool = False  # vLLM was seen to answer about videos as transformers does
+    lora: bool = True  # vLLM has adapters for it; otherwise they are merged into the weights
 
 
 #: By `model_type`.
 FAMILIES = {
     "qwen3_vl": Family(vllm=True),
-    # vLLM 0.32 on the small model, float32: the same prompt tokens, but log-probabilities 1.6 apart, with the adapter
-    # loaded and with it merged. Why is not known.
-    "qwen2_5_vl": Family(),
-    "llava_onevision": Family(),  # not measured; vLLM 0.32 has videos for it and no adapters
-    "internvl": Family(),  # not measured; vLLM 0.32 has both, and writes another placeholder than the processor
+    "qwen2_5_vl": Family(mend=_text_after_video, vllm=True),
+    "llava_onevision": Family(vllm=True, lora=False),  # vLLM 0.32
+    "internvl": Family(fills="image_token", vllm=True),
     "smolvlm": Family(language="text_model"),  # vLLM 0.32 has images alone
     "video_llava": Family(template=_VIDEO_LLAVA_TEMPLATE),  # vLLM 0.32 does not have it
 }
@@ -49,6 +76,14 @@ _ANY = Family(language="language_model|text_model")
 def family(config: Any) -> Family:
     """The facts about the model with this configuration."""
     return FAMILIES.get(config.model_type, _ANY)
+
+
+def as_processed(tokens: Sequence[int], processor: Any, config: Any) -> list[int]:
+    """A prompt's tokens from vLLM, as the processor writes them: vLLM fills a clip's place with `video_token`."""
+    asks, fills = processor.tokenizer.convert_tokens_to_ids(
+        [processor.video_token, getattr(processor, family(config).fills)]
+    )
+    return [fills if token == asks else token for token in tokens]
 
 
 def language_layer(config: Any, path: str) -> bool:

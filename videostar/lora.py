@@ -81,15 +81,19 @@ class Canary:
 def write_canaries(folder: Path, model: Any, chat: Chat, asked: Sequence[tuple[str, Clip]]) -> None:
     """Ask a trained PEFT `model` some questions about clips, and note what it says."""
     model.eval()
-    rows = []
-    for number, (question, clip) in enumerate(asked):
-        name = f"canary-{number}"
+    rows: list[dict[str, Any]] = []
+    for question, clip in asked:
+        name = f"canary-{len(rows)}"
         write_clip(folder / f"{name}.safetensors", name, clip)
         turn = Turn(question, read_clip(folder / f"{name}.safetensors", name))
         inputs = {name: value.to(model.device) for name, value in chat.prompts([turn]).items()}
         prompt = inputs["input_ids"][0].tolist()
         with torch.inference_mode():
             tokens = model.generate(**inputs, max_new_tokens=_TOKENS, do_sample=False)[0, len(prompt) :].tolist()
+            # A model may say anything; read back, what stands for a video would have to have one.
+            tokens = chat.before_marks(tokens)
+            if not tokens:
+                continue
             said = {name: value.to(model.device) for name, value in chat.continued(turn, tokens).items()}
             likely = _likely(model, said, tokens)
             with model.disable_adapter():

@@ -12,7 +12,7 @@ from transformers.utils import logging
 
 from videostar.config import Pipeline
 from videostar.errors import UserError
-from videostar.families import complete
+from videostar.families import complete, family
 from videostar.resources import model_path
 
 logging.set_verbosity_error()  # the progress and the messages that users see are ours
@@ -53,15 +53,17 @@ def load_model(settings: Pipeline) -> Any:
         )
     except (OSError, ValueError) as error:
         raise _unreadable(settings, error) from None
+    mend = family(model.config).mend
+    if mend is not None:
+        mend(model)
     return model.to(device(settings))
 
 
-def save_merged(settings: Pipeline, adapter: Path, out: Path) -> str:
-    """Write the base with the adapter merged into its weights to the folder `out`, and return its path."""
+def save_merged(settings: Pipeline, adapter: Path, out: Path) -> None:
+    """Write the base with the adapter merged into its weights to the folder `out`."""
     model: Any = PeftModel.from_pretrained(load_model(settings), str(adapter)).merge_and_unload()
     model.save_pretrained(out)
     load_processor(settings).save_pretrained(out)
-    return str(out)
 
 
 def device(settings: Pipeline) -> torch.device:

@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from datasets import disable_progress_bars, load_dataset
 from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors import SafetensorError
 from transformers import (
     PrinterCallback,
     Trainer,
@@ -104,7 +105,10 @@ def train(
         )
         trainer.remove_callback(PrinterCallback)
         result = trainer.train()
-        model.save_pretrained(folder)
+        try:
+            model.save_pretrained(folder)
+        except SafetensorError as error:  # a full disk, for one
+            raise OSError(str(error)) from None
         shown = ((row.question, clip) for row in usable if (clip := clips.load(row)) is not None)
         write_canaries(folder, model, chat, list(islice(shown, CANARIES)))
         facts = {

@@ -15,6 +15,7 @@ from safetensors import safe_open
 from videostar.chat import Chat, Turn
 from videostar.config import Pipeline
 from videostar.errors import UserError
+from videostar.families import family
 from videostar.models import device, load_config, load_processor
 from videostar.resources import model_path
 from videostar.video.clip import Clip
@@ -72,7 +73,7 @@ def llm_options(settings: Pipeline, model: str) -> dict[str, Any]:
         "limit_mm_per_prompt": {"video": 1, "image": 0},
         "mm_processor_cache_gb": 1,
         "enable_prefix_caching": True,
-        "enable_lora": True,
+        "enable_lora": family(load_config(settings)).lora,
         "max_loras": 1,
         "max_lora_rank": max_lora_rank(settings.training.rank),
     }
@@ -103,6 +104,14 @@ def _cache_bytes(settings: Pipeline, length: int) -> int:
     size = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
     token: int = 2 * text.num_hidden_layers * heads * size * int(getattr(torch, settings.engine.dtype).itemsize)
     return token * (length + _IN_FLIGHT * (max(0, length - _TEXT) + _USUAL_TEXT))
+
+
+def unfit(rank: int, options: dict[str, Any]) -> str:
+    """Why an engine with these options cannot take an adapter of `rank`; empty if it can."""
+    if not options["enable_lora"]:
+        return "it has none for models like this"
+    most = options["max_lora_rank"]
+    return f"rank {rank} is more than the {most} that the engine was started for" if rank > most else ""
 
 
 def max_lora_rank(rank: int) -> int:

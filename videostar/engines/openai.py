@@ -19,8 +19,9 @@ from videostar.engines import Refused, Reply, Request
 from videostar.engines.memory import largest_clip, max_lora_rank, normalised_alike
 from videostar.engines.server import Card, Said, Server
 from videostar.errors import UserError
+from videostar.families import as_processed
 from videostar.lora import Canary, read_canaries, read_facts
-from videostar.models import load_processor
+from videostar.models import load_config, load_processor
 from videostar.resources import model_path
 from videostar.terminal import warn
 from videostar.video.clip import Clip
@@ -90,6 +91,9 @@ class OpenaiEngine:
     def _ask(self, question: str, clip: Clip, **params: Any) -> Said | Refused:
         return self.server.ask(self._model, self.chat.plain(question), clip, **params)
 
+    def _prompt(self, said: Said) -> list[int]:
+        return as_processed(said.prompt_token_ids, self.chat.processor, load_config(self.settings))
+
     def _base(self, served: Sequence[Card]) -> Card:
         """The card of `settings.model`, whatever name it is served by and wherever its weights lie."""
         wanted = PurePath(model_path(self.settings.model)).name
@@ -116,7 +120,7 @@ class OpenaiEngine:
         said = self._ask(turn.question, clip, max_tokens=1, temperature=0.0)
         if isinstance(said, Refused):
             raise UserError(f"{self.server.url}: takes no video ({said.reason}); start it as `{self._command()}`")
-        if said.prompt_token_ids != expected:
+        if self._prompt(said) != expected:
             raise UserError(
                 f"{self.server.url}: makes other tokens of a video than the processor of {self.settings.model!r} "
                 f"({len(said.prompt_token_ids)}, not {len(expected)}); start it as `{self._command()}`"
@@ -157,7 +161,7 @@ class OpenaiEngine:
             if isinstance(said, Refused):
                 return said.reason
             exact = self.settings.engine.dtype == "float32"
-            wrong = canary.compare(said.prompt_token_ids, said.tokens, said.likely(canary.answer), exact=exact)
+            wrong = canary.compare(self._prompt(said), said.tokens, said.likely(canary.answer), exact=exact)
             if wrong:
                 return wrong
         return ""

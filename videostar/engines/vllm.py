@@ -22,10 +22,11 @@ from typing import Any, Self
 from videostar.chat import Chat, Turn, metadata
 from videostar.config import Pipeline
 from videostar.engines import EngineDied, Refused, Reply, Request
-from videostar.engines.memory import fits_beside_training, llm_options
+from videostar.engines.memory import fits_beside_training, llm_options, unfit
 from videostar.errors import UserError
+from videostar.families import as_processed
 from videostar.lora import Canary, read_canaries, read_facts
-from videostar.models import load_processor, save_merged
+from videostar.models import load_config, load_processor, save_merged
 from videostar.resources import model_path
 from videostar.terminal import warn
 from videostar.video.clip import Clip
@@ -61,16 +62,19 @@ class VllmEngine:
         facts = read_facts(copy)
         copy = copy.rename(self._copies / facts.digest) if not (self._copies / facts.digest).exists() else copy
         canaries = read_canaries(copy)
-        most = int(llm_options(self.settings, self._model)["max_lora_rank"])
-        wrong = f"rank {facts.rank} is more than the {most} that the engine was started for"
-        if facts.rank <= most:
+        wrong = unfit(facts.rank, llm_options(self.settings, self._model))
+        if not wrong:
             self._run(model_path(self.settings.model))
             self._lora = _lora_request(facts.digest, self._copies / facts.digest)
             wrong = self._listen(canaries)
         if wrong:
             warn(f"vLLM does not serve {adapter} as an adapter ({wrong}): it is merged into a copy of the weights")
             self._lora = None
-            self._run(save_merged(self.settings, copy, self._copies / f"merged-{facts.digest}"))
+            merged = self._copies / "merged" / facts.digest
+            if not merged.exists():
+                rmtree(merged.parent, ignore_errors=True)  # the last adapter's, as large as the model
+                save_merged(self.settings, copy, merged)
+            self._run(str(merged))
             wrong = self._listen(canaries)
             if wrong:
                 raise UserError(f"{adapter}: vLLM answers otherwise than transformers does ({wrong}); use that engine")
@@ -112,11 +116,9 @@ class VllmEngine:
     def _listen(self, canaries: Sequence[Canary]) -> str:
         """What is wrong with the answers to the canaries; empty if nothing is."""
         for canary in canaries:
-            turn = Turn(canary.question, canary.clip)
-            said = self._ask(
-                {"prompt": self.chat.text(turn)}, canary.clip, max_tokens=len(canary.answer), temperature=0.0
-            )
-            short = self.chat.tokenizer(self.chat.text(turn), add_special_tokens=False)["input_ids"]
+            text = self.chat.text(Turn(canary.question, canary.clip))
+            said = self._ask({"prompt": text}, canary.clip, max_tokens=len(canary.answer), temperature=0.0)
+            short = self.chat.tokenizer(text, add_special_tokens=False)["input_ids"]
             # Token by token: `prompt_logprobs` would say it in one go, and kills vLLM once adapters are allowed.
             forced = [
                 self._ask(
@@ -138,7 +140,7 @@ class VllmEngine:
             if refused:
                 return refused.reason
             wrong = canary.compare(
-                greedy.prompt_token_ids,
+                as_processed(greedy.prompt_token_ids, self.chat.processor, load_config(self.settings)),
                 list(greedy.outputs[0].token_ids),
                 [item.outputs[0].logprobs[0][token].logprob for item, token in zip(likely, canary.answer, strict=True)],
                 exact=self.settings.engine.dtype == "float32",

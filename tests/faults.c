@@ -1,0 +1,119 @@
+// A file system that fails: loaded before the C library (LD_PRELOAD), it counts every write, rename, fsync and the like
+// below one folder, and at the count that it was armed for kills the process, interrupts it, or returns an error.
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+enum { KILL = 1, INTERRUPT, FAIL, FAIL_FROM_NOW_ON };
+
+static char root[4096];
+static long at = -1;
+static int how, error;
+static _Atomic long count;
+
+void faults_arm(const char *folder, long point, int what, int number) {
+    strncpy(root, folder, sizeof root - 1);
+    at = point;
+    how = what;
+    error = number;
+    count = 0;
+}
+
+long faults_count(void) { return count; }
+
+static int below(const char *path) { return at >= 0 && path && strncmp(path, root, strlen(root)) == 0; }
+
+static int below_fd(int fd) {
+    char link[64], path[4096];
+    if (at < 0) return 0;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t size = readlink(link, path, sizeof path - 1);
+    if (size < 0) return 0;
+    path[size] = 0;
+    return below(path);
+}
+
+// 1: do not do it, errno is set. Does not return where the process is to die.
+static int struck(void) {
+    long now = ++count;
+    if (now != at && !(how == FAIL_FROM_NOW_ON && now > at)) return 0;
+    if (how == KILL) {
+        kill(getpid(), SIGKILL);
+        pause();
+    }
+    if (how == INTERRUPT) {
+        kill(getpid(), error);
+        return 0;
+    }
+    errno = error;
+    return 1;
+}
+
+#define REAL(name) __typeof__(name) *real = (__typeof__(name) *)dlsym(RTLD_NEXT, #name)
+
+// A write that is killed has written half.
+ssize_t write(int fd, const void *data, size_t size) {
+    REAL(write);
+    if (below_fd(fd)) {
+        if (how == KILL && count + 1 == at) real(fd, data, size / 2);
+        if (struck()) return -1;
+    }
+    return real(fd, data, size);
+}
+
+ssize_t writev(int fd, const struct iovec *parts, int many) {
+    REAL(writev);
+    if (below_fd(fd) && struck()) return -1;
+    return real(fd, parts, many);
+}
+
+ssize_t pwrite(int fd, const void *data, size_t size, off_t place) {
+    REAL(pwrite);
+    if (below_fd(fd) && struck()) return -1;
+    return real(fd, data, size, place);
+}
+
+ssize_t pwrite64(int fd, const void *data, size_t size, off64_t place) {
+    REAL(pwrite64);
+    if (below_fd(fd) && struck()) return -1;
+    return real(fd, data, size, place);
+}
+
+#define OF_FD(name, declared, ...)                    \
+    int name declared {                               \
+        REAL(name);                                   \
+        if (below_fd(fd) && struck()) return -1;      \
+        return real(__VA_ARGS__);                     \
+    }
+#define OF_PATH(name, declared, ...)                  \
+    int name declared {                               \
+        REAL(name);                                   \
+        if (below(path) && struck()) return -1;       \
+        return real(__VA_ARGS__);                     \
+    }
+// Calls with a folder's handle: the path may be relative to it.
+#define OF_EITHER(name, declared, ...)                                                        \
+    int name declared {                                                                       \
+        REAL(name);                                                                           \
+        if ((path[0] == '/' ? below(path) : below_fd(fd)) && struck()) return -1;             \
+        return real(__VA_ARGS__);                                                             \
+    }
+
+OF_FD(fsync, (int fd), fd)
+OF_FD(fdatasync, (int fd), fd)
+OF_FD(ftruncate, (int fd, off_t size), fd, size)
+OF_FD(ftruncate64, (int fd, off64_t size), fd, size)
+OF_PATH(rename, (const char *path, const char *to), path, to)
+OF_PATH(unlink, (const char *path), path)
+OF_PATH(rmdir, (const char *path), path)
+OF_PATH(mkdir, (const char *path, mode_t mode), path, mode)
+OF_EITHER(renameat, (int fd, const char *path, int other, const char *to), fd, path, other, to)
+OF_EITHER(renameat2, (int fd, const char *path, int other, const char *to, unsigned flags), fd, path, other, to, flags)
+OF_EITHER(unlinkat, (int fd, const char *path, int flags), fd, path, flags)
+OF_EITHER(mkdirat, (int fd, const char *path, mode_t mode), fd, path, mode)

@@ -1,0 +1,158 @@
+"""Runs of `videostar cycle` that are disturbed at chosen points, gone on with, and compared with an undisturbed one.
+
+As a program, with `faults.c` preloaded: loads everything once, then forks a process for every run, so that a point
+costs what the run computes and no more. Prints one JSON line about every point.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+HOW = {"kill": 1, "interrupt": 2, "fail": 3, "fail from now on": 4}
+#: What disturbs, and the signal or error that it comes with.
+DISTURBANCES = {
+    "SIGKILL": ("kill", 0),
+    "SIGINT": ("interrupt", signal.SIGINT),
+    "SIGTERM": ("interrupt", signal.SIGTERM),
+    "EIO": ("fail", errno.EIO),
+    "ENOSPC": ("fail from now on", errno.ENOSPC),
+}
+
+
+def build(folder: Path) -> Path:
+    """The compiled `faults.c`. Raises OSError without a C compiler, CalledProcessError where it does not compile."""
+    library = folder / "faults.so"
+    source = Path(__file__).with_suffix(".c")
+    subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True, capture_output=True)
+    return library
+
+
+def points(library: Path, pipeline: Path, scratch: Path, *plan: str) -> list[dict[str, Any]]:
+    """What came of every point of a plan: words `SIGKILL:all`, or `EIO:12` for as many, seeded."""
+    environment = {**os.environ, "LD_PRELOAD": str(library), "OMP_NUM_THREADS": "1"}
+    words = [sys.executable, __file__, library, pipeline, scratch, *plan]
+    done = subprocess.run(list(map(str, words)), env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def contents(run: Path) -> dict[str, Any]:
+    """Every file of a run and its bytes; of the manifest all but when, and how long."""
+    found: dict[str, Any] = {}
+    for path in sorted(run.rglob("*")):
+        name = path.relative_to(run).as_posix()
+        if name == "manifest.json":
+            manifest = json.loads(path.read_text())
+            del manifest["seal"]
+            for stage in manifest["stages"].values():
+                del stage["started"], stage["seconds"]
+            found[name] = manifest
+        elif path.is_file() and name != ".lock":
+            found[name] = path.read_bytes()
+    return found
+
+
+def _plan(words: Sequence[str], count: int) -> Iterator[tuple[str, int]]:
+    for word in words:
+        name, _, many = word.partition(":")
+        every = range(1, count + 1)
+        chosen = every if many == "all" else sorted(random.Random(name).sample(every, min(count, int(many))))
+        for point in chosen:
+            yield name, point
+
+
+class _Runner:
+    """Runs in forked children of this process."""
+
+    def __init__(self, library: str, pipeline: str, scratch: Path) -> None:
+        self.faults = ctypes.CDLL(library)
+        self.pipeline, self.scratch = pipeline, scratch
+
+    def child(self, folder: Path, name: str | None, point: int) -> int:
+        """The exit status of `videostar cycle` in `folder`, disturbed or not; its count of operations in `count`."""
+        pid = os.fork()
+        if pid == 0:
+            status = 70
+            try:
+                status = self._run(folder, name, point)
+            except SystemExit as end:
+                status = int(end.code or 0)
+            except BaseException:  # noqa: BLE001  (a child that falls through would be a second parent)
+                traceback.print_exc()
+            finally:
+                if name is None:
+                    (folder / "count").write_text(str(self.faults.faults_count()))
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(status)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+    def _run(self, folder: Path, name: str | None, point: int) -> int:
+        from videostar.cli import main
+
+        for stream, file in ((1, "out"), (2, "err")):
+            handle = os.open(folder / file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            os.dup2(handle, stream)
+        os.chdir(folder)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        how, number = DISTURBANCES[name] if name else ("fail", 0)
+        run = str(folder / "run")
+        self.faults.faults_arm(run.encode(), point if name else 0, HOW[how], int(number))
+        sys.argv = ["videostar", "cycle", "--pipeline", self.pipeline, "--out", run]
+        main()
+        return 0
+
+
+def _main(library: str, pipeline: str, scratch: Path, words: Sequence[str]) -> None:
+    # All that a run loads, but nothing computed: threads do not survive a fork.
+    import datasets  # noqa: F401
+    import peft  # noqa: F401
+
+    import videostar.commands
+    import videostar.cycle
+    import videostar.engines.transformers
+    import videostar.preflight
+    import videostar.video.pool  # noqa: F401
+
+    runner = _Runner(library, pipeline, scratch)
+    calm = scratch / "undisturbed"
+    calm.mkdir(parents=True)
+    assert runner.child(calm, None, 0) == 0, (calm / "err").read_text()
+    wanted, count = contents(calm / "run"), int((calm / "count").read_text())
+    for name, point in _plan(words, count):
+        folder = scratch / f"{name}-{point}"
+        folder.mkdir()
+        first = runner.child(folder, name, point)
+        said = (folder / "err").read_text()
+        again = runner.child(folder, None, 0)
+        found = contents(folder / "run")
+        lost = sorted(path for path in {*wanted, *found} if wanted.get(path) != found.get(path))
+        result = {
+            "disturbance": name,
+            "point": point,
+            "of": count,
+            "status": first,
+            "said": said,
+            "resumed": again,
+            "lost": lost,
+            "why": (folder / "err").read_text()[-2000:] if again else "",
+        }
+        print(json.dumps(result), flush=True)
+        if not lost:
+            shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1], sys.argv[2], Path(sys.argv[3]).resolve(), sys.argv[4:])
