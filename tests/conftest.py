@@ -64,3 +64,14 @@ def videostar(tmp_path: Path) -> Command:
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, quick: Path) -> tuple[Path, str]:
+    """A run of two rounds, and what it printed."""
+    folder = tmp_path_factory.mktemp("finished")
+    done = subprocess.run(
+        command("cycle", "--pipeline", quick, "--out", "run"), cwd=folder, capture_output=True, text=True, timeout=900
+    )
+    assert done.returncode == 0, done.stderr
+    return folder / "run", done.stdout

@@ -4,28 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import Command, command
+from commands import Command
 from datasets import load_dataset
 from safetensors import safe_open
 
 from videostar.files import digest
 from videostar.labels import parse_label
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory, quick: Path) -> tuple[Path, str]:
-    """A run of two rounds, and what it printed."""
-    folder = tmp_path_factory.mktemp("finished")
-    done = subprocess.run(
-        command("cycle", "--pipeline", quick, "--out", "run"), cwd=folder, capture_output=True, text=True, timeout=900
-    )
-    assert done.returncode == 0, done.stderr
-    return folder / "run", done.stdout
 
 
 def lines(path: Path) -> list[dict[str, Any]]:

@@ -79,6 +79,7 @@ def test_a_killed_run_ends_like_an_undisturbed_one(
             "answers.jsonl",
             "dataset/data-00000.parquet",
             "adapter/adapter_model.safetensors",
+            "adapter/adapter_config.json",
             "evaluation.json",
         ):
             path = Path("rounds") / number / name

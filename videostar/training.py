@@ -105,6 +105,8 @@ def train(
         )
         trainer.remove_callback(PrinterCallback)
         result = trainer.train()
+        for config in model.peft_config.values():  # peft holds them as a set, and writes it in whatever order
+            config.target_modules = sorted(config.target_modules)
         try:
             model.save_pretrained(folder)
         except SafetensorError as error:  # a full disk, for one

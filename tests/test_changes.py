@@ -1,0 +1,277 @@
+"""A run that is gone on with otherwise than it was begun: extended, restarted, rolled back, moved, damaged, edited."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from commands import Command, command
+from safetensors import safe_open
+
+from videostar.manifest import Move, manifest_schema, read_manifest, write_manifest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def run(finished: tuple[Path, str], tmp_path: Path) -> Path:
+    """A finished run of two rounds, to be changed."""
+    return shutil.copytree(finished[0], tmp_path / "run")
+
+
+def manifest_of(run: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((run / "manifest.json").read_text())
+    return found
+
+
+def files(run: Path, *rounds: int) -> dict[str, bytes]:
+    return {
+        path.relative_to(run).as_posix(): path.read_bytes()
+        for number in rounds
+        for path in sorted((run / "rounds" / f"{number:02}").rglob("*"))
+        if path.is_file()
+    }
+
+
+def refused(videostar: Command, *arguments: object) -> str:
+    done = videostar(*arguments)
+    said = [line for line in done.stderr.splitlines() if line.startswith("videostar: ")]
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(said) == 1, done.stderr
+    return said[0]
+
+
+def done(videostar: Command, *arguments: object) -> str:
+    result = videostar(*arguments)
+    assert result.returncode == 0, result.stderr
+    return result.stdout + result.stderr
+
+
+def test_the_published_schema_is_that_of_manifests(finished: tuple[Path, str]) -> None:
+    """`python -c 'import json; from videostar.manifest import ...'` writes it anew: see CONTRIBUTING.md."""
+    schema = json.loads((ROOT / "docs" / "manifest.schema.json").read_text())
+    assert schema == manifest_schema()
+    jsonschema.validate(manifest_of(finished[0]), schema)
+
+
+def test_a_manifest_tells_what_every_stage_read_and_wrote_and_in_what(finished: tuple[Path, str]) -> None:
+    found = manifest_of(finished[0])
+    stages = found["stages"]
+    assert stages["02/generate"]["read"] == {"rounds/01/adapter": stages["01/train"]["wrote"]["rounds/01/adapter"]}
+    assert stages["02/version"]["read"] == stages["02/generate"]["wrote"]
+    assert stages["02/train"]["read"] == stages["02/version"]["wrote"]
+    for stage in stages.values():
+        assert found["environments"][stage["environment"]]["packages"]["torch"]
+        assert stage["seconds"] >= 0
+        assert stage["settings"]
+
+
+@pytest.mark.slow
+def test_more_rounds_extend_a_finished_run(run: Path, quick: Path, videostar: Command) -> None:
+    before = files(run, 0, 1, 2)
+    said = done(videostar, "cycle", "--pipeline", quick, "--out", run, "--rounds", 3)
+    assert "round 2 was made as the last one" in said
+    assert files(run, 0, 1, 2) == before
+    found = manifest_of(run)
+    assert list(found["stages"])[-1] == "03/evaluate"
+    assert [change["what"] for change in found["changes"]] == ["extended"]
+    assert "rollback" in refused(videostar, "cycle", "--pipeline", quick, "--out", run)
+
+
+@pytest.mark.slow
+def test_a_changed_setting_is_refused_with_the_stage_that_it_touches_and_taken_on_purpose(
+    run: Path, quick: Path, videostar: Command
+) -> None:
+    given = ("cycle", "--pipeline", quick, "--out", run, "--set", "training.rank=8")
+    line = refused(videostar, *given)
+    assert "training.rank: 32 -> 8 (from 01/train on)" in line
+    assert "--restart-from 01/train" in line
+    assert "there are 00/evaluate" in refused(videostar, *given, "--restart-from", "round-02/trian")
+
+    before = files(run, 1), (run / "rounds/02/answers.jsonl").read_bytes()
+    done(videostar, *given, "--restart-from", "round-02/train")
+    assert (files(run, 1), (run / "rounds/02/answers.jsonl").read_bytes()) == before
+    assert json.loads((run / "rounds/02/adapter/adapter_config.json").read_text())["r"] == 8
+    change = manifest_of(run)["changes"][0]
+    assert (change["what"], change["struck"]) == ("restarted", ["02/train", "02/evaluate"])
+    assert change["settings"] == ["training.rank: 32 -> 8"]
+
+    # What was replaced lies aside until it is asked to go.
+    with safe_open(str(run / "struck/001/rounds/02/adapter/adapter_model.safetensors"), "numpy") as weights:
+        assert 32 in weights.get_slice(next(iter(weights.keys()))).get_shape()
+    assert "could be freed" in done(videostar, "gc", run, "--dry-run")
+    assert (run / "struck").exists()
+    assert "freed" in done(videostar, "gc", run)
+    assert not (run / "struck").exists()
+    assert files(run, 1) == before[0]
+
+
+@pytest.mark.slow
+def test_a_rolled_back_round_comes_out_the_same_when_it_is_done_again(
+    run: Path, quick: Path, videostar: Command
+) -> None:
+    before = files(run, 1, 2)
+    done(videostar, "rollback", run, 1)
+    assert manifest_of(run)["settings"]["rounds"] == 1
+    assert not files(run, 2)
+    assert "finished" in done(videostar, "status", run)
+    assert "give a number below" in refused(videostar, "rollback", run, 1)
+    done(videostar, "cycle", "--resume", run / "manifest.json", "--rounds", 2)
+    assert files(run, 1, 2) == before
+
+
+def test_a_run_and_its_data_that_were_moved_go_on(
+    finished: tuple[Path, str], quick: Path, world: Path, tmp_path: Path, videostar: Command
+) -> None:
+    run = shutil.copytree(finished[0], tmp_path / "elsewhere" / "run")
+    clips = shutil.copytree(world.parent / "clips_and_labels", tmp_path / "moved")
+    done(videostar, "cycle", "--resume", run / "manifest.json", "--root", clips)
+    found = manifest_of(run)
+    assert found["settings"]["root"] == str(clips)
+    assert found["changes"] == []
+    assert files(run, 0, 1, 2) == files(finished[0], 0, 1, 2)
+
+
+def test_other_data_are_refused(run: Path, world: Path, tmp_path: Path, videostar: Command) -> None:
+    clips = shutil.copytree(world.parent / "clips_and_labels", tmp_path / "moved")
+    rows = (clips / "train.csv").read_text().splitlines(keepends=True)
+    (clips / "train.csv").write_text("".join(rows[:-1]))
+    manifest = yaml.safe_load(world.read_text())
+    (tmp_path / "other.yaml").write_text(yaml.safe_dump({"root": "moved", "rows": manifest["rows"]}))
+    line = refused(videostar, "cycle", "--resume", run / "manifest.json", "--data", tmp_path / "other.yaml")
+    assert "the data (rows, labels or prompts) has changed since the run began" in line
+
+
+def test_a_manifest_of_the_first_format_is_read_and_written_anew(run: Path, videostar: Command) -> None:
+    old = manifest_of(run)
+    for name in ("seal", "mix", "environments", "changes", "move"):
+        del old[name]
+    for stage in old["stages"].values():
+        for name in ("read", "settings", "environment", "started"):
+            del stage[name]
+    (run / "manifest.json").write_text(json.dumps({**old, "format": 1}))
+    assert "finished" in done(videostar, "status", run)
+    done(videostar, "cycle", "--resume", run / "manifest.json")
+    assert (manifest_of(run)["format"], manifest_of(run)["mix"] is None) == (2, False)
+
+
+def test_a_manifest_of_a_later_format_or_changed_by_hand_is_refused(run: Path, videostar: Command) -> None:
+    path = run / "manifest.json"
+    sound = path.read_text()
+    path.write_text(sound.replace('"format": 2', '"format": 3'))
+    assert "was written by a later videostar" in refused(videostar, "cycle", "--resume", path)
+    path.write_text(sound.replace('"rounds": 2', '"rounds": 4'))
+    assert "was changed by hand" in refused(videostar, "cycle", "--resume", path)
+    path.write_text(sound[: len(sound) // 2])
+    assert "is no manifest of a run" in refused(videostar, "cycle", "--resume", path)
+
+
+@pytest.mark.parametrize(
+    ("name", "stage"),
+    [
+        ("rounds/01/adapter/adapter_model.safetensors", "01/train"),
+        ("rounds/02/dataset/data-00000.parquet", "02/version"),
+        ("rounds/02/answers.jsonl", "02/generate"),
+    ],
+)
+def test_a_flipped_byte_is_found_and_the_way_out_told(run: Path, videostar: Command, name: str, stage: str) -> None:
+    data = bytearray((run / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (run / name).write_bytes(data)
+    line = refused(videostar, "cycle", "--resume", run / "manifest.json")
+    assert f"is not what stage {stage} wrote" in line
+    assert f"--restart-from {stage}" in line
+
+
+def test_files_on_their_way_out_when_a_crash_came_are_moved_by_whoever_comes_next(
+    run: Path, videostar: Command
+) -> None:
+    manifest = read_manifest(run / "manifest.json")
+    left = {name: stage for name, stage in manifest.stages.items() if not name.startswith("02")}
+    paths = ["rounds/02/answers.jsonl", "rounds/02/dataset", "rounds/02/adapter"]
+    (run / "struck/001/rounds/02").mkdir(parents=True)
+    (run / paths[0]).rename(run / "struck/001" / paths[0])  # the first was done
+    write_manifest(
+        run / "manifest.json", manifest.model_copy(update={"stages": left, "move": Move(paths=paths, to="struck/001")})
+    )
+    done(videostar, "gc", run, "--dry-run")
+    assert all((run / "struck/001" / path).exists() and not (run / path).exists() for path in paths)
+    assert read_manifest(run / "manifest.json").move is None
+
+
+@pytest.mark.slow
+def test_two_processes_and_a_dead_one(quick: Path, tmp_path: Path, videostar: Command) -> None:
+    """The second is told of the first; the lock of a killed process is nobody's, and it leaves no process behind."""
+    words = command("cycle", "--pipeline", quick, "--out", "run")
+    first = subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 300
+    while not list((tmp_path / "run").glob("rounds/00/*.jsonl")):
+        assert first.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert "another process works on this run" in refused(videostar, "cycle", "--pipeline", quick, "--out", "run")
+    children = _children(first.pid)
+    first.kill()  # and not its children
+    first.wait()
+    deadline = time.monotonic() + 30
+    while any(_alive(pid) for pid in children):
+        assert time.monotonic() < deadline, "decoding processes outlive the run"
+        time.sleep(0.2)
+    done(videostar, "rollback", "run", 1)
+
+
+def _children(pid: int) -> list[int]:
+    import psutil
+
+    return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+
+
+def _alive(pid: int) -> bool:
+    import psutil
+
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_a_clock_that_jumps_back_changes_nothing(run: Path, videostar: Command, tmp_path: Path) -> None:
+    """A run from the future: its times lie ahead of this machine's clock."""
+    manifest = read_manifest(run / "manifest.json")
+    ahead = {
+        name: stage.model_copy(update={"started": stage.started and stage.started.replace(year=2100)})
+        for name, stage in manifest.stages.items()
+    }
+    write_manifest(run / "manifest.json", manifest.model_copy(update={"stages": ahead}))
+    for path in run.rglob("*"):
+        os.utime(path, (4e9, 4e9))
+    before = files(run, 1)
+    done(videostar, "cycle", "--resume", run / "manifest.json", "--restart-from", "02/version")
+    assert files(run, 1) == before
+    assert manifest_of(run)["stages"]["02/version"]["started"] < "2100"
+
+
+def test_ctrl_c_says_how_to_go_on(quick: Path, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        command("cycle", "--pipeline", quick, "--out", "run"), cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 300
+    while not (tmp_path / "run" / "manifest.json").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "interrupted; the same command goes on" in said
+    assert "Traceback" not in said
