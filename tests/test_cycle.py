@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from commands import Command, command
 from datasets import load_dataset
 from safetensors import safe_open
@@ -53,6 +54,28 @@ def test_every_question_is_answered_and_settled_once(finished: tuple[Path, str])
         assert len(direct) == 32
         assert again == {question for question, kept in direct.items() if not kept}
         assert all(answer["kept"] == answer["accepted"] for answer in answers)
+
+
+def test_every_answer_says_where_it_comes_from(finished: tuple[Path, str], world: Path) -> None:
+    run, _ = finished
+    forms = yaml.safe_load((Path(__file__).parents[1] / "prompts" / "action.yaml").read_text())
+    for name in ("00/evaluation.jsonl", "01/answers.jsonl", "02/answers.jsonl", "02/evaluation.jsonl"):
+        for answer in lines(run / "rounds" / name):
+            assert answer["video_sha256"] == digest(world.parent / "clips_and_labels" / answer["video"])
+            assert len(answer["frame_times"]) == 8
+            assert answer["frame_times"] == sorted(answer["frame_times"])
+            assert answer["seed"] is None
+            file, *places = answer["template"].removesuffix("]").replace("] of ", "[").replace(" ", "[").split("[")
+            assert file == "action.yaml"
+            asked = answer["question"]
+            assert asked == forms["questions"][int(places[-1])]
+            if answer["kind"] == "rationalised":
+                hint = forms["rationalise"][int(places[1])]
+                asked = hint.replace("{{ question }}", asked).replace("{{ label }}", answer["label"])
+            assert answer["prompt"] == asked
+    for number in ("01", "02"):
+        version = json.loads((run / "rounds" / number / "dataset" / "version.json").read_text())
+        assert version["lineage"]["engine"] == {"name": "transformers", "dtype": "float32"}
 
 
 def test_the_hint_is_in_the_prompt_and_not_in_what_is_stored(finished: tuple[Path, str]) -> None:

@@ -110,9 +110,10 @@ def generate(settings: Pipeline, adapter: Path | None, out: Path) -> None:
                 out=out / "answers.jsonl",
                 tick=progress("answers"),
             )
+            answered_by = engine.name
     from videostar.versions import build_version
 
-    origin = lineage(_identity(data, questions), settings, adapter)
+    origin = lineage(_identity(data, questions), settings, adapter, answered_by)
     version = build_version(out / "answers.jsonl", out / "dataset", lineage=origin, direct_only=False)
     print(json.dumps({"dataset": str(out / "dataset"), "rows": version["rows"], **version["counts"]}))
 

@@ -109,9 +109,9 @@ class Run:
         self._save()
         return facts
 
-    def lineage(self, adapter: Path | None) -> dict[str, Any]:
-        """What answers that are given now, with that adapter, come from."""
-        return lineage(self.manifest.data, self.manifest.settings, adapter)
+    def lineage(self, adapter: Path | None, engine: str) -> dict[str, Any]:
+        """What answers that are given now, with that adapter and by that engine, come from."""
+        return lineage(self.manifest.data, self.manifest.settings, adapter, engine)
 
     def _save(self) -> None:
         write_json(self.folder / "manifest.json", self.manifest.model_dump(mode="json"))
@@ -169,13 +169,14 @@ def _flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def lineage(data: str, settings: Pipeline, adapter: Path | None) -> dict[str, Any]:
-    """What answers come from: digests of the data, base model, settings and adapter."""
+def lineage(data: str, settings: Pipeline, adapter: Path | None, engine: str) -> dict[str, Any]:
+    """What answers come from: digests of the data, base model, settings and adapter, and the engine that gave them."""
     return {
         "data": data,
         "model": model_digest(settings.model),
         "settings": digest_json(settings.model_dump(mode="json")),
         "adapter": digest(adapter) if adapter else None,
+        "engine": {"name": engine, "dtype": settings.engine.dtype},
     }
 
 
