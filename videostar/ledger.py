@@ -62,7 +62,7 @@ def read_answers(path: Path, about: str | None = None) -> Iterator[Answer]:
 
     With `about`, only those in whose line that text stands. Raises UserError at a line that is no answer.
     """
-    needle = json.dumps(about or "", ensure_ascii=False)[1:-1].encode()
+    needle = json.dumps(about or "", ensure_ascii=False)[1:-1].encode("utf-8", "surrogatepass")
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             if needle not in line or not line.endswith(b"\n"):
