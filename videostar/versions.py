@@ -44,6 +44,14 @@ _REJECTED = pa.schema(
 _ROWS_AT_ONCE = 1024
 
 
+class Lineage(BaseModel):
+    """What a version was made from, as far as it says: digests, and the name and dtype of the engine."""
+
+    data: str | None = None
+    settings: str | None = None
+    engine: dict[str, str] | None = None
+
+
 class Version(BaseModel):
     """What version.json says; other keys are let be."""
 
@@ -51,7 +59,7 @@ class Version(BaseModel):
     rows: int
     counts: dict[str, int]
     by_label: dict[str, dict[str, int]]
-    lineage: dict[str, Any]
+    lineage: Lineage
     files: dict[str, str]
 
 

@@ -121,7 +121,7 @@ class _Opened:
     def __init__(self, name: str) -> None:
         self.folder = find_version(name)
         self.version: Version = read_version(self.folder)
-        self.side = Side(name, self.version.version, self.version.rows, self.version.lineage.get("data"))
+        self.side = Side(name, self.version.version, self.version.rows, self.version.lineage.data)
         self._data = [self.folder / file for file in self.version.files if file.startswith("data-")]
 
     def questions(self) -> pa.Table:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,7 +15,7 @@ from videostar.errors import UserError
 from videostar.ledger import Answer, Key, read_answers
 from videostar.lineage.history import dataset_folder, open_run, recorded_version
 from videostar.run import Manifest
-from videostar.versions import Version
+from videostar.versions import Lineage, Version
 
 _LEDGERS = ("answers.jsonl", "evaluation.jsonl")
 _NEAR = 50.0  # of 100: how alike a name must be to be suggested
@@ -84,17 +83,17 @@ def explain(name: str, run: Path) -> Explanation:
                 )
             )
     told = [item.answer for each in asked for item in each.answers]
-    lineage: dict[str, Any] = next((version.lineage for version in versions.values() if version), {})
+    lineage = next((version.lineage for version in versions.values() if version), Lineage())
     settings = manifest.settings.engine
     return Explanation(
         run=str(folder),
         video=video,
         video_sha256=next((answer.video_sha256 for answer in told if answer.video_sha256), ""),
         frame_times=next((answer.frame_times for answer in told if answer.frame_times), ()),
-        engine=lineage.get("engine") or {"name": settings.name, "dtype": settings.dtype},
+        engine=lineage.engine or {"name": settings.name, "dtype": settings.dtype},
         model=manifest.model,
         data=manifest.data,
-        settings=lineage.get("settings"),
+        settings=lineage.settings,
         asked=asked,
     )
 

@@ -39,8 +39,9 @@ def history(folder: Path, manifest: Manifest) -> list[Recorded]:
         version = recorded_version(folder, manifest, number)
         if version is None:
             continue
-        evaluated = manifest.stages.get(f"{number:02}/evaluate")
         trained = f"{number:02}/train" in manifest.stages
+        evaluated = manifest.stages.get(f"{number:02}/evaluate")
+        accuracy = evaluated.facts.get("accuracy") if evaluated and trained else None
         where = dataset_folder(number)
         stage = manifest.stages[f"{number:02}/version"]
         found.append(
@@ -52,7 +53,7 @@ def history(folder: Path, manifest: Manifest) -> list[Recorded]:
                 **{kind: version.counts.get(kind, 0) for kind in ("direct", "rationalised", "template", "rejected")},
                 set_aside=version.counts.get("set_aside", 0),
                 labels=len(version.by_label),
-                accuracy=evaluated.facts.get("accuracy") if evaluated and trained else None,
+                accuracy=accuracy if isinstance(accuracy, float) else None,
                 damaged=_damaged(folder / where, version, stage.facts, stage.wrote.get(where)),
             )
         )
