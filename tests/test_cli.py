@@ -36,7 +36,9 @@ def test_light_imports_load_neither_torch_nor_vllm(code: str) -> None:
     assert not loaded_by(code) & {"torch", "vllm", "transformers"}
 
 
-@pytest.mark.parametrize("name", ["cycle", "generate", "verify", "train", "evaluate", "check", "status"])
+@pytest.mark.parametrize(
+    "name", ["cycle", "generate", "verify", "train", "evaluate", "check", "status", "versions", "diff", "explain"]
+)
 def test_every_command_has_help(videostar: Command, name: str) -> None:
     shown = videostar(name, "--help")
     assert shown.returncode == 0

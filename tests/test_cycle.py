@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from commands import Command
 from datasets import load_dataset
 from safetensors import safe_open
@@ -41,6 +42,28 @@ def test_every_question_is_answered_and_settled_once(finished: tuple[Path, str])
         assert len(direct) == 32
         assert again == {question for question, kept in direct.items() if not kept}
         assert all(answer["kept"] == answer["accepted"] for answer in answers)
+
+
+def test_every_answer_says_where_it_comes_from(finished: tuple[Path, str], world: Path) -> None:
+    run, _ = finished
+    forms = yaml.safe_load((Path(__file__).parents[1] / "prompts" / "action.yaml").read_text())
+    for name in ("00/evaluation.jsonl", "01/answers.jsonl", "02/answers.jsonl", "02/evaluation.jsonl"):
+        for answer in lines(run / "rounds" / name):
+            assert answer["video_sha256"] == digest(world.parent / "clips_and_labels" / answer["video"])
+            assert len(answer["frame_times"]) == 8
+            assert answer["frame_times"] == sorted(answer["frame_times"])
+            assert answer["seed"] is None
+            file, *places = answer["template"].removesuffix("]").replace("] of ", "[").replace(" ", "[").split("[")
+            assert file == "action.yaml"
+            asked = answer["question"]
+            assert asked == forms["questions"][int(places[-1])]
+            if answer["kind"] == "rationalised":
+                hint = forms["rationalise"][int(places[1])]
+                asked = hint.replace("{{ question }}", asked).replace("{{ label }}", answer["label"])
+            assert answer["prompt"] == asked
+    for number in ("01", "02"):
+        version = json.loads((run / "rounds" / number / "dataset" / "version.json").read_text())
+        assert version["lineage"]["engine"] == {"name": "transformers", "dtype": "float32"}
 
 
 def test_the_hint_is_in_the_prompt_and_not_in_what_is_stored(finished: tuple[Path, str]) -> None:
@@ -104,6 +127,45 @@ def test_the_table_and_status_show_the_rounds(finished: tuple[Path, str], videos
     assert shown.returncode == 0
     assert "finished" in shown.stdout
     assert shown.stdout.count("32 (") + shown.stdout.count("/32") >= 2
+
+
+def test_the_versions_of_a_run_are_listed_compared_and_explained(
+    finished: tuple[Path, str], videostar: Command
+) -> None:
+    run, _ = finished
+    versions = [json.loads((run / "rounds" / n / "dataset" / "version.json").read_text()) for n in ("01", "02")]
+    listed = videostar("versions", run)
+    assert listed.returncode == 0, listed.stderr
+    assert all(version["version"] in listed.stdout for version in versions)
+    told = videostar("versions", run, "--json")
+    assert [(each["rows"], each["damaged"]) for each in json.loads(told.stdout)] == [(v["rows"], []) for v in versions]
+
+    compared = videostar("diff", f"{run}:1", run / "rounds" / "02" / "dataset", "--json")
+    assert compared.returncode == 0, compared.stderr
+    counts = json.loads(compared.stdout)["counts"]
+    assert counts["lost"] + counts["changed"] + counts["unchanged"] == versions[0]["rows"]
+    assert counts["gained"] + counts["changed"] + counts["unchanged"] == versions[1]["rows"]
+    assert f"{counts['gained']} gained" in videostar("diff", f"{run}:1", f"{run}:2").stdout
+
+    answer = lines(run / "rounds" / "02" / "answers.jsonl")[-1]
+    shown = videostar("explain", answer["video"].removeprefix("clips/"), "--run", run)
+    assert shown.returncode == 0, shown.stderr
+    for said in (
+        *(answer[name] for name in ("video", "question_id", "prompt", "answer", "template", "video_sha256")),
+        *(digest(run / "rounds" / "01" / "adapter"), "transformers, float32", "answered by the base model"),
+    ):
+        assert said in shown.stdout
+    told = videostar("explain", answer["question_id"], "--run", run, "--json")
+    found = json.loads(told.stdout)
+    assert [asked["round"] for asked in found["asked"]] == [1, 2]
+    assert found["asked"][1]["answers"][-1]["answer"] == answer
+    for asked, version in zip(found["asked"], versions, strict=True):
+        assert asked["version"] == version["version"]
+    (held_out, *_) = lines(run / "rounds" / "00" / "evaluation.jsonl")
+    told = videostar("explain", held_out["video"], "--run", run / "manifest.json", "--json")
+    assert [asked["ledger"] for asked in json.loads(told.stdout)["asked"]] == [
+        f"rounds/{number}/evaluation.jsonl" for number in ("00", "01", "02")
+    ]
 
 
 def test_a_finished_run_is_not_run_again(finished: tuple[Path, str], videostar: Command) -> None:

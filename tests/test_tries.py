@@ -38,6 +38,7 @@ def test_every_try_is_in_the_ledger_and_its_pass_rate_in_the_data(
         assert tries
         assert all(numbers == [0, 1, 2] for numbers in tries.values())
     assert len({row["answer"] for row in rows if row["kind"] == "direct"}) > 8, "tries differ"
+    assert len({row["seed"] for row in rows}) == len(rows), "each drawn from a seed of its own"
     kept = pq.read_table(tmp_path / "out" / "dataset" / "data-00000.parquet").to_pylist()
     assert kept
     assert len({row["question_id"] for row in kept}) == len(kept), "one a question"

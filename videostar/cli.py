@@ -46,6 +46,9 @@ EngineName = Annotated[
 Seed = Annotated[int | None, typer.Option(help="Seed of every choice.")]
 Limit = Annotated[int | None, typer.Option(help="Only the first N videos of each split, for a quick look.")]
 
+RunFolder = Annotated[Path, typer.Argument(help="The folder of a run, or its manifest.json.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")]
+
 
 @app.command()
 def cycle(
@@ -195,7 +198,7 @@ def check_adapter(
 
 
 @app.command()
-def status(run: Annotated[Path, typer.Argument(help="The folder of a run, or its manifest.json.")]) -> None:
+def status(run: RunFolder) -> None:
     """Say how far a run is, with the figures of every finished round."""
     from videostar.manifest import read_manifest
     from videostar.tables import print_status
@@ -206,7 +209,7 @@ def status(run: Annotated[Path, typer.Argument(help="The folder of a run, or its
 
 @app.command()
 def rollback(
-    run: Annotated[Path, typer.Argument(help="The folder of a run.")],
+    run: RunFolder,
     rounds: Annotated[int, typer.Argument(min=1, help="How many of its rounds stay.")],
 ) -> None:
     """Undo the last rounds of a run. Nothing is deleted until `videostar gc`."""
@@ -217,13 +220,46 @@ def rollback(
 
 @app.command()
 def gc(
-    run: Annotated[Path, typer.Argument(help="The folder of a run.")],
+    run: RunFolder,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
 ) -> None:
     """Delete what no longer counts: files of stages that were undone or done again, and what crashes left."""
     from videostar import commands
 
     commands.collect(run, dry_run=dry_run)
+
+
+@app.command()
+def versions(run: RunFolder, as_json: AsJson = False) -> None:
+    """List a run's dataset versions, and see that their files are as written. Exits with 1 if one is damaged."""
+    from videostar import commands
+
+    if not commands.versions(run, as_json=as_json):
+        raise typer.Exit(1)
+
+
+@app.command()
+def diff(
+    before: Annotated[str, typer.Argument(help="A dataset version: its folder, or RUN:ROUND, such as runs/demo:1.")],
+    after: Annotated[str, typer.Argument(help="The version to compare it with.")],
+    as_json: AsJson = False,
+) -> None:
+    """Compare two dataset versions: which questions gained, lost or changed their answer, and why."""
+    from videostar import commands
+
+    commands.diff(before, after, as_json=as_json)
+
+
+@app.command()
+def explain(
+    sample: Annotated[str, typer.Argument(help="A video's path as in its rows, the end of it, or a question's id.")],
+    run: Annotated[Path, typer.Option(help="The folder of a run, or its manifest.json.")],
+    as_json: AsJson = False,
+) -> None:
+    """Tell what a run asked about a video, what was answered in every round, and what became of it."""
+    from videostar import commands
+
+    commands.explain(sample, run, as_json=as_json)
 
 
 def _settings(pipeline: str, dotted: list[str] | None, *, engine: str | None = None, **given: Any) -> Any:

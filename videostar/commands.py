@@ -35,6 +35,7 @@ from videostar.tables import (
     print_rounds,
     print_set_aside,
 )
+from videostar.terminal import warn
 
 
 def start(settings: Pipeline, out: Path, restart_from: str | None = None) -> None:
@@ -136,9 +137,10 @@ def generate(settings: Pipeline, adapter: Path | None, out: Path) -> None:
                 out=out / "answers.jsonl",
                 tick=progress("answers"),
             )
+            answered_by = engine.name
     from videostar.versions import build_version
 
-    origin = lineage(_identity(data, questions), settings, adapter)
+    origin = lineage(_identity(data, questions), settings, adapter, answered_by)
     version = build_version(out / "answers.jsonl", out / "dataset", lineage=origin, direct_only=False)
     print(json.dumps({"dataset": str(out / "dataset"), "rows": version["rows"], **version["counts"]}))
 
@@ -187,6 +189,42 @@ def check_adapter(name: str, data: str | None, root: Path | None, limit: int) ->
     findings = check_adapters.check_adapter(name, data, root, limit)
     print_findings(name, findings)
     return findings
+
+
+def versions(run: Path, *, as_json: bool) -> bool:
+    """Print the dataset versions of a run; whether all their files are as they were written."""
+    from videostar.lineage import history, show
+
+    found = history.history(*history.open_run(run))
+    if as_json:
+        print(json.dumps([asdict(version) for version in found], indent=2))
+    else:
+        show.print_versions(found)
+    return not any(version.damaged for version in found)
+
+
+def diff(before: str, after: str, *, as_json: bool) -> None:
+    """Print what changed from one dataset version to another."""
+    from videostar.lineage import diff, show
+
+    found = diff.diff(before, after)
+    if not found.same_data:
+        warn(f"{before} and {after} are of different data: what only one of them was asked counts as gained or lost")
+    if as_json:
+        print(json.dumps(asdict(found), indent=2))
+    else:
+        show.print_diff(found)
+
+
+def explain(sample: str, run: Path, *, as_json: bool) -> None:
+    """Print all that a run holds about a video or a question."""
+    from videostar.lineage import explain, show
+
+    found = explain.explain(sample, run)
+    if as_json:
+        print(json.dumps(asdict(found), indent=2))
+    else:
+        show.print_explanation(found)
 
 
 def _check(settings: Pipeline, out: Path, progress: Progress) -> tuple[Data, Questions]:

@@ -42,7 +42,8 @@ def cycle(
 
         # What was kept becomes an immutable dataset version.
         direct_only = number == settings.rounds and settings.training.final_round == "direct_only"
-        build = partial(build_version, answers, dataset, lineage=run.lineage(adapter), direct_only=direct_only)
+        lineage = run.lineage(adapter, engine.name)
+        build = partial(build_version, answers, dataset, lineage=lineage, direct_only=direct_only)
         version = run.stage(f"{name}/version", build, [dataset], [answers])
 
         # Fine-tune on it, from the base or from the last round's adapter; with nothing kept, the model stays.

@@ -132,7 +132,7 @@ class _Window:
                 # What a crash left of this window was decided then.
                 made = [
                     replace(line, kept=self.written.get(line.key, line.kept))
-                    for line in _judged(pair[0], kind, reply, self.asking)
+                    for line in _judged(*pair, kind, reply, self.asking)
                 ]
                 lines += made
                 if not any(line.kept for line in made):
@@ -153,13 +153,8 @@ class _Window:
     ) -> list[Reply]:
         if kind == "template":
             return [[item.template_answer] for item, _ in items]
-        salt, samples = self.asking.salt, self.asking.samples
         requests = (
-            Request(
-                item.hinted if kind == "rationalised" else item.text,
-                clip,
-                () if samples == 1 else tuple(_seed(salt, item.id, kind, number) for number in range(samples)),
-            )
+            Request(item.hinted if kind == "rationalised" else item.text, clip, _seeds(item, kind, self.asking))
             for item, clip in items
             if clip is not None
         )
@@ -180,11 +175,20 @@ class _Window:
             return Refused("the engine dies of it")
 
 
+def _seeds(item: Question, kind: AnswerSource, asking: Asking) -> tuple[int, ...]:
+    """Of each try; none when there is one try, which is greedy, or no model that draws."""
+    if asking.samples == 1 or kind == "template":
+        return ()
+    return tuple(_seed(asking.salt, item.id, kind, number) for number in range(asking.samples))
+
+
 def _seed(*about: object) -> int:
     return int.from_bytes(hashlib.sha256("\0".join(map(str, about)).encode()).digest()[:4], "big")
 
 
-def _judged(item: Question, kind: AnswerSource, replies: Sequence[str], asking: Asking) -> list[Answer]:
+def _judged(
+    item: Question, clip: Clip | None, kind: AnswerSource, replies: Sequence[str], asking: Asking
+) -> list[Answer]:
     """A line for each try: the reply without its hint, judged by the label."""
     prompt = {"rationalised": item.hinted, "direct": item.text, "template": ""}[kind]
     texts = [strip_hint(reply) if kind == "rationalised" else reply for reply in replies]
@@ -194,6 +198,7 @@ def _judged(item: Question, kind: AnswerSource, replies: Sequence[str], asking: 
         bool(text) and (verdict.accepted or not options.verify) for text, verdict in zip(texts, verdicts, strict=True)
     ]
     surplus = left_out([text or "" for text in texts], good, options.keep_per_question)
+    seeds = _seeds(item, kind, asking)
     return [
         Answer(
             question_id=item.id,
@@ -213,6 +218,10 @@ def _judged(item: Question, kind: AnswerSource, replies: Sequence[str], asking: 
             parsed=verdict.parsed,
             number=number,
             pass_rate=sum(good) / len(good),
+            video_sha256=item.sample.sha256,
+            frame_times=clip.times if clip is not None and kind != "template" else (),
+            seed=seeds[number] if seeds else None,
+            template=item.template(kind),
         )
         for number, (reply, text, verdict) in enumerate(zip(replies, texts, verdicts, strict=True))
     ]
@@ -234,6 +243,7 @@ def _set_aside(item: Question, reason: str) -> Answer:
         accepted=False,
         score=0.0,
         reason=reason,
+        video_sha256=item.sample.sha256,
     )
 
 

@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from videostar.errors import UserError
 
 #: Question, kind and number of the try.
@@ -40,11 +42,37 @@ class Answer:
     parsed: Any = None
     number: int = 0  # of the try
     pass_rate: float = 0.0  # share of this question's tries of this kind that passed
+    # Where it comes from; the defaults are those of ledgers written before this was told.
+    video_sha256: str = ""
+    frame_times: tuple[float, ...] = ()  # of the frames that were shown, seconds from the first picture
+    seed: int | None = None  # of this try; None: greedy. transformers seeds a batch with that of its first request
+    template: str = ""  # what it was asked with, such as "action.yaml questions[2]"
 
     @property
     def key(self) -> Key:
         """What identifies it, wherever it stands."""
         return self.question_id, self.kind, self.number
+
+
+_LINE = TypeAdapter(Answer)
+
+
+def read_answers(path: Path, about: str | None = None) -> Iterator[Answer]:
+    """The answers in the file at `path`, in the order they were made; a torn last line is left out.
+
+    With `about`, only those in whose line that text stands. Raises UserError at a line that is no answer.
+    """
+    needle = json.dumps(about or "", ensure_ascii=False)[1:-1].encode("utf-8", "surrogatepass")
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if needle not in line or not line.endswith(b"\n"):
+                continue
+            try:
+                yield _LINE.validate_json(line, strict=True)
+            except ValidationError:
+                raise UserError(
+                    f"{path}:{number}: not an answer; restore the file or delete it to answer again"
+                ) from None
 
 
 class Ledger:
@@ -65,14 +93,7 @@ class Ledger:
 
     def __iter__(self) -> Iterator[Answer]:
         """The answers in the order they were made. Raises UserError at a line that is not one."""
-        with self.path.open(encoding="utf-8") as file:
-            for number, line in enumerate(file, start=1):
-                try:
-                    yield Answer(**json.loads(line))
-                except (ValueError, TypeError):
-                    raise UserError(
-                        f"{self.path}:{number}: not an answer; restore the file or delete it to answer again"
-                    ) from None
+        return read_answers(self.path)
 
     def _cut_torn_line(self) -> int:
         """Bytes of an unfinished last line, which are removed."""

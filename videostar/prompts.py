@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import StrictUndefined, Template, TemplateError, UndefinedError
 from jinja2.sandbox import SandboxedEnvironment
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
 from videostar.errors import UserError
 from videostar.resources import find_resource
@@ -29,6 +29,12 @@ class Prompts(BaseModel):
     questions: tuple[str, ...] = Field(min_length=1)
     rationalise: tuple[str, ...] = Field(min_length=1)
     template: str
+    _file: str = PrivateAttr("")  # what it was read from
+
+    @property
+    def file(self) -> str:
+        """The name of the file, such as `action.yaml`."""
+        return self._file
 
     @field_validator("questions", "rationalise", "template")
     @classmethod
@@ -62,4 +68,6 @@ def load_prompts(name: str, beside: Path | None = None) -> Prompts:
     Raises UserError when there is no such file or it says something that is not understood.
     """
     path = find_resource("prompts", name, beside)
-    return validate(load_mapping(path), Prompts, str(path))
+    prompts = validate(load_mapping(path), Prompts, str(path))
+    prompts._file = path.name
+    return prompts

@@ -14,7 +14,7 @@ from typing import Any
 
 from videostar.adapters import LabelAdapter, NoQuestion, Row, adapter_folder, load_adapter
 from videostar.annotations import SetAside, Split
-from videostar.config import Pipeline
+from videostar.config import AnswerSource, Pipeline
 from videostar.errors import UserError
 from videostar.labels import Action, Label, parse_label
 from videostar.prompts import Prompts, load_prompts
@@ -33,6 +33,17 @@ class Question:
     hinted: str  # the same question with the label given away
     template_answer: str  # the label in a fixed sentence
     label: Label
+    phrasing: tuple[str, int, int]  # file of prompts, and the numbers of its question and hint
+
+    def template(self, kind: AnswerSource) -> str:
+        """Where the words come from that it is asked in, such as "action.yaml questions[2]"."""
+        file, question, hint = self.phrasing
+        place = {
+            "direct": f"questions[{question}]",
+            "rationalised": f"rationalise[{hint}] of questions[{question}]",
+            "template": "template",
+        }
+        return f"{file} {place[kind]}"
 
 
 @dataclass(frozen=True)
@@ -56,29 +67,34 @@ class Task:
     def question(self, sample: Sample, label: Label, seed: int) -> Question:
         """The question about a sample: its phrasing is drawn from the seed and the sample."""
         draw = random.Random(f"{seed}/{sample.id}")
-        return self._phrased(sample, label, draw.choice(self.prompts.questions), draw.choice(self.prompts.rationalise))
+        return self._phrased(sample, label, *(draw.choice(range(len(forms))) for forms in self._forms))
 
     def phrasings(self, sample: Sample, label: Label) -> list[Question]:
         """The question in every phrasing that could be drawn."""
-        forms = itertools.product(self.prompts.questions, self.prompts.rationalise)
-        return [self._phrased(sample, label, question, hinted) for question, hinted in forms]
+        numbers = itertools.product(*(range(len(forms)) for forms in self._forms))
+        return [self._phrased(sample, label, question, hint) for question, hint in numbers]
+
+    @property
+    def _forms(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        return self.prompts.questions, self.prompts.rationalise
 
     def _identity(self, sample: Sample) -> str:
         return hashlib.sha256(f"{sample.id}\0{self.name}".encode()).hexdigest()[:16]
 
-    def _phrased(self, sample: Sample, label: Label, question: str, hinted: str) -> Question:
+    def _phrased(self, sample: Sample, label: Label, question: int, hint: int) -> Question:
         said = label.words()
         values = {**sample.values, **self._own(self.adapter.values, sample.values)}
-        text = self.prompts.render(question, **values)
+        text = self.prompts.render(self.prompts.questions[question], **values)
         return Question(
             id=self._identity(sample),
             sample=sample,
             task=self.name,
             group=said if isinstance(label, Action) else self.name,
             text=text,
-            hinted=self.prompts.render(hinted, **{**values, "question": text, "label": said}),
+            hinted=self.prompts.render(self.prompts.rationalise[hint], **{**values, "question": text, "label": said}),
             template_answer=self.prompts.render(self.prompts.template, **{**values, "label": said}),
             label=label,
+            phrasing=(self.prompts.file, question, hint),
         )
 
     def _own(self, ask: Callable[[Row], Mapping[str, Any]], row: Row) -> Mapping[str, Any]:

@@ -197,9 +197,9 @@ class Run:
             else:
                 path.unlink()
 
-    def lineage(self, adapter: Path | None) -> dict[str, Any]:
-        """What answers that are given now, with that adapter, come from."""
-        return lineage(self.manifest.data, self.manifest.settings, adapter)
+    def lineage(self, adapter: Path | None, engine: str) -> dict[str, Any]:
+        """What answers that are given now, with that adapter and by that engine, come from."""
+        return lineage(self.manifest.data, self.manifest.settings, adapter, engine)
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self.folder).as_posix()
@@ -281,13 +281,14 @@ def _files(stage: str) -> list[str]:
     return [f"rounds/{number}/{name}" for name in names]
 
 
-def lineage(data: str, settings: Pipeline, adapter: Path | None) -> dict[str, Any]:
-    """What answers come from: digests of the data, base model, settings and adapter."""
+def lineage(data: str, settings: Pipeline, adapter: Path | None, engine: str) -> dict[str, Any]:
+    """What answers come from: digests of the data, base model, settings and adapter, and the engine that gave them."""
     return {
         "data": data,
         "model": model_digest(settings.model),
         "settings": digest_json(what(settings)),
         "adapter": digest(adapter) if adapter else None,
+        "engine": {"name": engine, "dtype": settings.engine.dtype},
     }
 
 

@@ -17,9 +17,12 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import BaseModel
 
+from videostar.errors import UserError
 from videostar.files import digest, digest_json, new_folder, write_json, write_text
 from videostar.ledger import Answer, Ledger
+from videostar.yaml_files import validate
 
 _PART = pa.struct([("type", pa.string()), ("text", pa.string())])
 _MESSAGE = pa.struct([("role", pa.string()), ("content", pa.list_(_PART))])
@@ -39,6 +42,38 @@ _REJECTED = pa.schema(
     [(name, pa.string()) for name in ("question_id", "kind", "video", "task", "label", "prompt", "answer", "reason")]
 )
 _ROWS_AT_ONCE = 1024
+
+
+class Lineage(BaseModel):
+    """What a version was made from, as far as it says: digests, and the name and dtype of the engine."""
+
+    data: str | None = None
+    settings: str | None = None
+    engine: dict[str, str] | None = None
+
+
+class Version(BaseModel):
+    """What version.json says; other keys are let be."""
+
+    version: str
+    rows: int
+    counts: dict[str, int]
+    by_label: dict[str, dict[str, int]]
+    lineage: Lineage
+    files: dict[str, str]
+
+
+def read_version(folder: Path) -> Version:
+    """What the version in `folder` says of itself. Raises UserError when it is none or its files are others."""
+    path = folder / "version.json"
+    try:
+        version = validate(json.loads(path.read_bytes()), Version, str(path))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); give the folder of a dataset version") from None
+    for name, expected in version.files.items():
+        if not (folder / name).is_file() or digest(folder / name) != expected:
+            raise UserError(f"{folder / name}: is not what version.json says; restore it")
+    return version
 
 
 def build_version(answers: Path, out: Path, *, lineage: dict[str, Any], direct_only: bool) -> dict[str, Any]:

@@ -41,6 +41,9 @@ class EngineDied(Exception):
 class EngineProtocol(Protocol):
     """What the cycle needs of an engine. It takes memory from the first `use` to `rest` or the end of its block."""
 
+    #: As settings call it: what answers, where settings name an engine that does not serve the model.
+    name: str
+
     #: Windows of requests that it wants at once, from as many threads, so that it never waits for the next.
     windows: int
 

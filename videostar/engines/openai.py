@@ -32,6 +32,7 @@ _AT_ONCE = 64  # requests under way: enough to fill a server's batches
 class OpenaiEngine:
     """The server at `engine.base_url`. Frames go in without loss, with the times at which they are shown."""
 
+    name = "openai"
     windows = 3  # one is answered, one rationalised, one waits: the server never runs dry
 
     def __init__(self, settings: Pipeline) -> None:

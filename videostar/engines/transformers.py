@@ -18,6 +18,7 @@ from videostar.models import load_model, load_processor
 class TransformersEngine:
     """Any image-text-to-text model of transformers whose processor takes videos."""
 
+    name = "transformers"
     windows = 1  # a batch is a window, the same after a crash, so that answers come out the same to the bit
 
     def __init__(self, settings: Pipeline) -> None:

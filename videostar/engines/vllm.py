@@ -39,6 +39,7 @@ os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
 class VllmEngine:
     """vLLM's `LLM`. Frames go in decoded, with the times at which they are shown."""
 
+    name = "vllm"
     windows = 6  # some are answered, some rationalised, some wait for their clips: the engine never runs dry
 
     def __init__(self, settings: Pipeline) -> None:
