@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -149,7 +149,8 @@ class Fragile(VllmEngine):
     cursed = ""
     deaths = 0
 
-    def answer(self, requests: Sequence[Request]) -> list[Reply]:
+    def answer(self, requests: Iterable[Request]) -> list[Reply]:
+        requests = list(requests)
         if self.deaths == 0 or any(request.clip.key.startswith(self.cursed) for request in requests):
             self.deaths += 1
             kill()
