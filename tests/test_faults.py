@@ -1,0 +1,125 @@
+"""Runs that are killed, interrupted, or whose disk fails, at every point: what is resumed is the undisturbed run."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from commands import Command, command
+from faults import build, contents, points
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="faults.c is preloaded as Linux does it")
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    try:
+        return build(tmp_path_factory.mktemp("faults"))
+    except OSError:
+        pytest.skip("needs a C compiler (cc)")
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pipeline of two rounds on six videos."""
+    from videostar.demo.build import build_world
+    from videostar.progress import silent
+    from videostar.samples import World
+
+    folder = tmp_path_factory.mktemp("tiny")
+    sizes = {"train": 6, "test": 3, "mix": 8, "seed": 7}
+    build_world(folder / "clips", World.model_validate(sizes), silent("world"), ("train", "test", "mix"))
+    rows = {"train": "train.csv", "test": "test.csv"}
+    (folder / "world.yaml").write_text(yaml.safe_dump({"root": "clips", "rows": rows, "world": sizes}))
+    settings = {
+        "extends": "demo",
+        "rounds": 2,
+        "engine": {"batch_size": 3},
+        "training": {"epochs": 1, "batch_size": 4},
+        "data": str(folder / "world.yaml"),
+        "mix": {"data": str(folder / "clips" / "mix.jsonl")},
+    }
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(settings))
+    return folder / "tiny.yaml"
+
+
+def nothing_is_lost(found: list[dict[str, Any]]) -> None:
+    tried = Counter(result["disturbance"] for result in found)
+    print(", ".join(f"{name}: {count} points" for name, count in tried.items()))
+    assert not [result for result in found if result["lost"] or result["resumed"]]
+    for result in found:
+        how = result["disturbance"]
+        assert "Traceback" not in result["said"], result["said"]
+        if how in ("SIGKILL", "SIGTERM"):
+            assert result["status"] < 0
+        elif how == "SIGINT":
+            assert result["status"] == 130
+        else:
+            assert result["status"] == 2
+            assert len(re.findall("^videostar: .*goes on$", result["said"], re.MULTILINE)) == 1
+
+
+@pytest.mark.slow
+def test_nothing_is_lost_at_a_few_points(library: Path, tiny: Path, tmp_path: Path) -> None:
+    found = points(library, tiny, tmp_path, "SIGKILL:17", "SIGINT:2", "SIGTERM:2", "EIO:2", "ENOSPC:2")
+    assert len(found) == 25
+    nothing_is_lost(found)
+
+
+@pytest.mark.exhaustive
+def test_nothing_is_lost_at_any_point(library: Path, tiny: Path, tmp_path: Path) -> None:
+    found = points(library, tiny, tmp_path, "SIGKILL:all", "SIGINT:40", "SIGTERM:40", "EIO:60", "ENOSPC:40")
+    assert len(found) >= 200 + 180
+    nothing_is_lost(found)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own, of 32 MB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m", "none", disk], capture_output=True, text=True)
+    if mounted.returncode:
+        pytest.skip(f"a file system cannot be mounted here: {mounted.stderr.strip()}")
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+def fill(file: Path) -> None:
+    """Write until nothing more goes in."""
+    with file.open("wb", buffering=0) as ballast:
+        for size in (2**20, 2**10, 1):
+            try:
+                while ballast.write(bytes(size)):
+                    pass
+            except OSError:
+                continue
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_told_and_once_there_is_room_the_run_goes_on(
+    small_disk: Path, tiny: Path, tmp_path: Path, videostar: Command
+) -> None:
+    given = ("cycle", "--pipeline", tiny, "--out")
+    run = small_disk / "run"
+    process = subprocess.Popen(command(*given, run), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    while not (run / "manifest.json").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    fill(small_disk / "another")
+    _, said = process.communicate(timeout=600)
+    assert process.returncode == 2, said
+    assert re.search(r"^videostar: .*[Nn]o space left on device.*goes on$", said, re.MULTILINE), said
+    (small_disk / "another").unlink()
+    again = videostar(*given, run)
+    assert again.returncode == 0, again.stderr
+    assert videostar(*given, tmp_path / "undisturbed").returncode == 0
+    assert contents(run) == contents(tmp_path / "undisturbed")
