@@ -1,5 +1,6 @@
 // A file system that fails: loaded before the C library (LD_PRELOAD), it counts every write, rename, fsync and the like
-// below one folder, and at the count that it was armed for kills the process, interrupts it, or returns an error.
+// below one folder, and at the count that it was armed for kills the process, interrupts it, or returns an error; or it
+// stops at each, with a line about it, so that whoever watches can look at what a kill would leave.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -10,11 +11,11 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { KILL = 1, INTERRUPT, FAIL, FAIL_FROM_NOW_ON };
+enum { KILL = 1, INTERRUPT, FAIL, FAIL_FROM_NOW_ON, WATCH };
 
 static char root[4096];
 static long at = -1;
-static int how, error;
+static int how, error;  // `error`: of FAIL an errno, of INTERRUPT a signal, of WATCH where its lines go
 static _Atomic long count;
 
 void faults_arm(const char *folder, long point, int what, int number) {
@@ -29,19 +30,30 @@ long faults_count(void) { return count; }
 
 static int below(const char *path) { return at >= 0 && path && strncmp(path, root, strlen(root)) == 0; }
 
-static int below_fd(int fd) {
-    char link[64], path[4096];
-    if (at < 0) return 0;
+static int path_of(int fd, char *path, size_t size) {
+    char link[64];
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    ssize_t size = readlink(link, path, sizeof path - 1);
-    if (size < 0) return 0;
-    path[size] = 0;
-    return below(path);
+    ssize_t found = readlink(link, path, size - 1);
+    if (found < 0) return 0;
+    path[found] = 0;
+    return 1;
+}
+
+static int below_fd(int fd) {
+    char path[4096];
+    return at >= 0 && path_of(fd, path, sizeof path) && below(path);
 }
 
 // 1: do not do it, errno is set. Does not return where the process is to die.
-static int struck(void) {
+static int struck(const char *call, int fd, const char *path) {
+    char found[4096];
     long now = ++count;
+    if (how == WATCH) {
+        if (!path) path = path_of(fd, found, sizeof found) ? found : "?";
+        dprintf(error, "%s %s\n", call, path);
+        kill(getpid(), SIGSTOP);
+        return 0;
+    }
     if (now != at && !(how == FAIL_FROM_NOW_ON && now > at)) return 0;
     if (how == KILL) {
         kill(getpid(), SIGKILL);
@@ -62,46 +74,46 @@ ssize_t write(int fd, const void *data, size_t size) {
     REAL(write);
     if (below_fd(fd)) {
         if (how == KILL && count + 1 == at) real(fd, data, size / 2);
-        if (struck()) return -1;
+        if (struck("write", fd, NULL)) return -1;
     }
     return real(fd, data, size);
 }
 
 ssize_t writev(int fd, const struct iovec *parts, int many) {
     REAL(writev);
-    if (below_fd(fd) && struck()) return -1;
+    if (below_fd(fd) && struck("writev", fd, NULL)) return -1;
     return real(fd, parts, many);
 }
 
 ssize_t pwrite(int fd, const void *data, size_t size, off_t place) {
     REAL(pwrite);
-    if (below_fd(fd) && struck()) return -1;
+    if (below_fd(fd) && struck("pwrite", fd, NULL)) return -1;
     return real(fd, data, size, place);
 }
 
 ssize_t pwrite64(int fd, const void *data, size_t size, off64_t place) {
     REAL(pwrite64);
-    if (below_fd(fd) && struck()) return -1;
+    if (below_fd(fd) && struck("pwrite", fd, NULL)) return -1;
     return real(fd, data, size, place);
 }
 
 #define OF_FD(name, declared, ...)                    \
     int name declared {                               \
         REAL(name);                                   \
-        if (below_fd(fd) && struck()) return -1;      \
+        if (below_fd(fd) && struck(#name, fd, NULL)) return -1; \
         return real(__VA_ARGS__);                     \
     }
 #define OF_PATH(name, declared, ...)                  \
     int name declared {                               \
         REAL(name);                                   \
-        if (below(path) && struck()) return -1;       \
+        if (below(path) && struck(#name, 0, path)) return -1; \
         return real(__VA_ARGS__);                     \
     }
 // Calls with a folder's handle: the path may be relative to it.
 #define OF_EITHER(name, declared, ...)                                                        \
     int name declared {                                                                       \
         REAL(name);                                                                           \
-        if ((path[0] == '/' ? below(path) : below_fd(fd)) && struck()) return -1;             \
+        if (path[0] == '/' ? below(path) && struck(#name, 0, path) : below_fd(fd) && struck(#name, fd, NULL)) return -1; \
         return real(__VA_ARGS__);                                                             \
     }
 

@@ -18,9 +18,9 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-HOW = {"kill": 1, "interrupt": 2, "fail": 3, "fail from now on": 4}
+HOW = {"kill": 1, "interrupt": 2, "fail": 3, "fail from now on": 4, "watch": 5}
 #: What disturbs, and the signal or error that it comes with.
 DISTURBANCES = {
     "SIGKILL": ("kill", 0),
@@ -28,6 +28,7 @@ DISTURBANCES = {
     "SIGTERM": ("interrupt", signal.SIGTERM),
     "EIO": ("fail", errno.EIO),
     "ENOSPC": ("fail from now on", errno.ENOSPC),
+    "WATCH": ("watch", 0),
 }
 
 
@@ -41,11 +42,16 @@ def build(folder: Path) -> Path:
 
 def points(library: Path, pipeline: Path, scratch: Path, *plan: str) -> list[dict[str, Any]]:
     """What came of every point of a plan: words `SIGKILL:all`, or `EIO:12` for as many, seeded."""
+    said = preloaded(library, __file__, library, pipeline, scratch, *plan)
+    return [json.loads(line) for line in said.splitlines()]
+
+
+def preloaded(library: Path, *words: object) -> str:
+    """What a Python program prints with the library preloaded."""
     environment = {**os.environ, "LD_PRELOAD": str(library), "OMP_NUM_THREADS": "1"}
-    words = [sys.executable, __file__, library, pipeline, scratch, *plan]
-    done = subprocess.run(list(map(str, words)), env=environment, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, *map(str, words)], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    return done.stdout
 
 
 def contents(run: Path) -> dict[str, Any]:
@@ -73,33 +79,38 @@ def _plan(words: Sequence[str], count: int) -> Iterator[tuple[str, int]]:
             yield name, point
 
 
-class _Runner:
+class Runner:
     """Runs in forked children of this process."""
 
-    def __init__(self, library: str, pipeline: str, scratch: Path) -> None:
+    def __init__(self, library: str, pipeline: str) -> None:
         self.faults = ctypes.CDLL(library)
-        self.pipeline, self.scratch = pipeline, scratch
+        self.pipeline = pipeline
 
     def child(self, folder: Path, name: str | None, point: int) -> int:
         """The exit status of `videostar cycle` in `folder`, disturbed or not; its count of operations in `count`."""
         pid = os.fork()
         if pid == 0:
-            status = 70
-            try:
-                status = self._run(folder, name, point)
-            except SystemExit as end:
-                status = int(end.code or 0)
-            except BaseException:  # noqa: BLE001  (a child that falls through would be a second parent)
-                traceback.print_exc()
-            finally:
-                if name is None:
-                    (folder / "count").write_text(str(self.faults.faults_count()))
-                sys.stdout.flush()
-                sys.stderr.flush()
-                os._exit(status)
+            self.run_and_exit(folder, name, point)
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
-    def _run(self, folder: Path, name: str | None, point: int) -> int:
+    def run_and_exit(self, folder: Path, name: str | None, point: int, lines: int = 0) -> NoReturn:
+        """What a forked child does; `lines`: where it tells what it is about to do, if it is watched."""
+        status = 70
+        try:
+            self._run(folder, name, point, lines)
+            status = 0
+        except SystemExit as end:
+            status = int(end.code or 0)
+        except BaseException:  # noqa: BLE001  (a child that falls through would be a second parent)
+            traceback.print_exc()
+        finally:
+            if name is None:
+                (folder / "count").write_text(str(self.faults.faults_count()))
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(status)
+
+    def _run(self, folder: Path, name: str | None, point: int, lines: int) -> None:
         from videostar.cli import main
 
         for stream, file in ((1, "out"), (2, "err")):
@@ -109,14 +120,13 @@ class _Runner:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         how, number = DISTURBANCES[name] if name else ("fail", 0)
         run = str(folder / "run")
-        self.faults.faults_arm(run.encode(), point if name else 0, HOW[how], int(number))
+        self.faults.faults_arm(run.encode(), point if name else 0, HOW[how], lines or int(number))
         sys.argv = ["videostar", "cycle", "--pipeline", self.pipeline, "--out", run]
         main()
-        return 0
 
 
-def _main(library: str, pipeline: str, scratch: Path, words: Sequence[str]) -> None:
-    # All that a run loads, but nothing computed: threads do not survive a fork.
+def load_all() -> None:
+    """All that a run loads, but nothing computed: threads do not survive a fork."""
     import datasets  # noqa: F401
     import peft  # noqa: F401
 
@@ -126,7 +136,10 @@ def _main(library: str, pipeline: str, scratch: Path, words: Sequence[str]) -> N
     import videostar.preflight
     import videostar.video.pool  # noqa: F401
 
-    runner = _Runner(library, pipeline, scratch)
+
+def _main(library: str, pipeline: str, scratch: Path, words: Sequence[str]) -> None:
+    load_all()
+    runner = Runner(library, pipeline)
     calm = scratch / "undisturbed"
     calm.mkdir(parents=True)
     assert runner.child(calm, None, 0) == 0, (calm / "err").read_text()

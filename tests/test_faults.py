@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 import yaml
 from commands import Command, command
-from faults import build, contents, points
+from faults import build, contents, points, preloaded
 
+HERE = Path(__file__).parent
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="faults.c is preloaded as Linux does it")
 
 
@@ -91,6 +92,15 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip(f"a file system cannot be mounted here: {mounted.stderr.strip()}")
     yield disk
     subprocess.run(["umount", disk], check=True)
+
+
+@pytest.mark.slow
+def test_what_is_on_disk_at_every_point_is_documented(library: Path, tiny: Path, tmp_path: Path) -> None:
+    one = yaml.safe_load(tiny.read_text()) | {"rounds": 1}
+    (tmp_path / "one.yaml").write_text(yaml.safe_dump(one))
+    table = preloaded(library, HERE / "on_disk.py", library, tmp_path / "one.yaml", tmp_path / "watched").strip()
+    documented = (HERE.parent / "design" / "on-disk.md").read_text()
+    assert table in documented, f"design/on-disk.md should have:\n{table}"
 
 
 def fill(file: Path) -> None:

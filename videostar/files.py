@@ -18,9 +18,17 @@ from pathlib import Path
 from typing import Any
 
 
+def make_folder(path: Path) -> None:
+    """The folder at `path` and those above it, as durable as what will be in them."""
+    if not path.is_dir():
+        make_folder(path.parent)
+        path.mkdir(exist_ok=True)
+        sync_folder(path.parent)
+
+
 def write_text(path: Path, text: str) -> None:
     """Replace the file at `path` by `text` in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     aside = path.with_name(f".partial-{path.name}")
     with aside.open("w", encoding="utf-8") as file:
         file.write(text)
@@ -45,7 +53,8 @@ def new_folder(path: Path) -> Iterator[Path]:
     """A folder to fill; it takes the place of `path` when the block ends well, and goes away when not."""
     aside = path.with_name(f".partial-{path.name}")
     shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
+    make_folder(path.parent)
+    aside.mkdir()
     try:
         yield aside
     except BaseException:

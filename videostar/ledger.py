@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from videostar.errors import UserError
+from videostar.files import make_folder, sync_folder
 
 #: Question, kind and number of the try.
 Key = tuple[str, str, int]
@@ -80,8 +81,10 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+        make_folder(path.parent)
+        if not path.exists():
+            path.touch()
+            sync_folder(path.parent)
         self.cut = self._cut_torn_line()
 
     def append(self, answers: Iterable[Answer]) -> None:

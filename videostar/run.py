@@ -20,7 +20,7 @@ import yaml
 from videostar.changes import changed, first_touched, placed, stage_name, stages, what
 from videostar.config import Pipeline
 from videostar.errors import UserError
-from videostar.files import digest, digest_json, sync_folder, write_text
+from videostar.files import digest, digest_json, make_folder, sync_folder, write_text
 from videostar.manifest import Change, Manifest, Move, Stage, environment, now, read_manifest, write_manifest
 from videostar.resources import model_path
 from videostar.terminal import warn
@@ -51,7 +51,7 @@ class Run:
         changed. Raises UserError when another process has the run, or when settings, data or models are others.
         """
         check_folder(folder, settings, restart_from)
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         run = cls.hold(folder, settings, data, model, mix)
         try:
             run._go_on(settings, data, model, mix, restart_from)
@@ -177,7 +177,7 @@ class Run:
         for path in move.paths:
             target = self.folder / move.to / path
             if (self.folder / path).exists():
-                target.parent.mkdir(parents=True, exist_ok=True)
+                make_folder(target.parent)
                 os.replace(self.folder / path, target)
                 sync_folder(target.parent)
                 sync_folder((self.folder / path).parent)
@@ -210,7 +210,6 @@ class Run:
 
     def _save(self, **update: Any) -> None:
         self.manifest = self.manifest.model_copy(update=update)
-        self.folder.mkdir(parents=True, exist_ok=True)
         if not (self.folder / "pipeline.yaml").exists() or "settings" in update:
             shown = self.manifest.settings.model_dump(mode="json")
             write_text(self.folder / "pipeline.yaml", yaml.safe_dump(shown, sort_keys=False))
