@@ -58,7 +58,7 @@ def done(videostar: Command, *arguments: object) -> str:
 
 
 def test_the_published_schema_is_that_of_manifests(finished: tuple[Path, str]) -> None:
-    """`python -c 'import json; from videostar.manifest import ...'` writes it anew: see CONTRIBUTING.md."""
+    """CONTRIBUTING.md has the command that writes it anew."""
     schema = json.loads((ROOT / "docs" / "manifest.schema.json").read_text())
     assert schema == manifest_schema()
     jsonschema.validate(manifest_of(finished[0]), schema)

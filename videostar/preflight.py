@@ -18,6 +18,7 @@ from videostar.training import lora_config
 from videostar.video.cache import default_cache_dir
 
 _GIB = 2**30
+_MIB = 2**20
 _JPEG = 0.5  # bytes of a pixel in the frame cache
 
 
@@ -91,4 +92,4 @@ def _check_disk(folder: Path, needed: int, what: str, mend: str) -> None:
     there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     free = shutil.disk_usage(there).free
     if needed > free:
-        raise UserError(f"{there}: {what} take {needed / _GIB:.1f} GiB and {free / _GIB:.1f} GiB are free: {mend}")
+        raise UserError(f"{there}: {what} take {needed / _MIB:,.0f} MiB and {free / _MIB:,.0f} MiB are free: {mend}")
