@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from answers import questions_about, said
-from commands import Command
+from commands import Command, command
 from random_adapter import make_adapter
 
 pytest.importorskip("vllm", reason="vLLM is not installed here (make vllm)")
@@ -203,3 +205,32 @@ def test_the_demo_with_vllm_reaches_what_it_reaches_with_transformers(videostar:
 
 def test_frames_are_given_as_they_are(requests: list[Request]) -> None:
     assert all(request.clip.frames.dtype == np.uint8 and request.clip.key for request in requests)
+
+
+def test_a_killed_run_asks_every_question_once_and_leaves_no_process(quick: Path, tmp_path: Path) -> None:
+    """The set-exact tier: the same questions and tries, none lost and none doubled."""
+    words = command("generate", "--pipeline", quick, "--engine", "vllm", "--set", "engine.batch_size=4", "--out", "out")
+    first = subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    ledger = tmp_path / "out" / "answers.jsonl"
+    deadline = time.monotonic() + 300
+    while not ledger.exists() or not ledger.stat().st_size:
+        assert first.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    children = psutil.Process(first.pid).children(recursive=True)
+    first.kill()
+    first.wait()
+    written = len(ledger.read_text().splitlines())
+    _, alive = psutil.wait_procs(children, timeout=60)
+    assert not alive
+
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    answers = [json.loads(line) for line in ledger.read_text().splitlines()]
+    assert written < len(answers), "it was killed too late to tell"
+    keys = [(answer["question_id"], answer["kind"], answer["number"]) for answer in answers]
+    direct = {answer["question_id"]: answer["kept"] for answer in answers if answer["kind"] == "direct"}
+    assert len(set(keys)) == len(keys)
+    assert len(direct) == 32
+    left = {question for question, kept in direct.items() if not kept}
+    assert {answer["question_id"] for answer in answers if answer["kind"] == "rationalised"} == left

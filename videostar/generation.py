@@ -22,6 +22,7 @@ from videostar.hints import strip_hint
 from videostar.ledger import Answer, Key, Ledger
 from videostar.progress import Tick
 from videostar.questions import Question, Questions
+from videostar.terminal import warn
 from videostar.tries import left_out
 from videostar.video.clip import Clip
 from videostar.video.errors import BadVideo
@@ -55,6 +56,10 @@ def generate(
     """
     asked = questions.split(split)
     ledger = Ledger(out)
+    if ledger.cut:
+        warn(
+            f"{out}: its last line was unfinished, {ledger.cut} bytes of it were cut; what it was about is asked again"
+        )
     written = {answer.key: answer.kept for answer in ledger}
     size = asking.settings.engine.batch_size
     windows = [asked[start : start + size] for start in range(0, len(asked), size)]

@@ -27,6 +27,7 @@ from videostar.errors import UserError
 from videostar.families import as_processed
 from videostar.lora import Canary, read_canaries, read_facts
 from videostar.models import load_config, load_processor, save_merged
+from videostar.processes import OURS
 from videostar.resources import model_path
 from videostar.terminal import warn
 from videostar.video.clip import Clip
@@ -34,6 +35,9 @@ from videostar.video.clip import Clip
 # Read when vLLM is imported: what users see is ours, and nothing is reported to anyone.
 os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
 os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+# A forked process would inherit our threads, and the lock of the run.
+os.environ.setdefault("VLLM_WORKER_MULTIPROCESSING_METHOD", "spawn")
+os.environ[OURS] = "1"
 
 
 class VllmEngine:

@@ -11,6 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, Self
 
+from videostar.processes import end_with_parent
 from videostar.video.cache import FrameCache, default_cache_dir
 from videostar.video.clip import Clip
 from videostar.video.errors import BadVideo
@@ -78,19 +79,7 @@ class Ahead:
 
 
 def _processes(count: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(count, _PROCESSES, initializer=_end_with_parent)
-
-
-def _end_with_parent() -> None:
-    """A worker whose parent is killed would wait for work for ever: each end of its pipe is open in the worker too."""
-    parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+    return ProcessPoolExecutor(count, _PROCESSES, initializer=end_with_parent)
 
 
 def _load(path: Path, sha256: str, frames: int, max_pixels: int, cache: Path) -> Clip | BadVideo:
