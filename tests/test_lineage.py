@@ -22,8 +22,8 @@ from videostar.files import digest
 from videostar.ledger import Answer, Ledger
 from videostar.lineage.diff import CHANGES, diff
 from videostar.lineage.explain import explain
-from videostar.lineage.history import history, open_run
-from videostar.manifest import Manifest, Stage, write_manifest
+from videostar.lineage.history import history
+from videostar.manifest import Manifest, Stage, open_run, write_manifest
 from videostar.versions import build_version
 
 HOSTILE = "\x1b[31mred\x1b]0;mine\x07 [bold]loud[/bold] [/] \r\n\u202edlo\u202c"

@@ -200,11 +200,10 @@ def check_adapter(
 @app.command()
 def status(run: RunFolder) -> None:
     """Say how far a run is, with the figures of every finished round."""
-    from videostar.manifest import read_manifest
+    from videostar.manifest import open_run
     from videostar.tables import print_status
 
-    folder = run.parent if run.name == "manifest.json" else run
-    print_status(read_manifest(folder / "manifest.json"))
+    print_status(open_run(run)[1])
 
 
 @app.command()

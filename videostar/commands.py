@@ -21,7 +21,7 @@ from videostar.config import Pipeline, override
 from videostar.engines import open_engine
 from videostar.errors import UserError
 from videostar.files import digest, digest_json, size_of, write_json, write_text
-from videostar.manifest import read_manifest
+from videostar.manifest import open_run, read_manifest
 from videostar.progress import Progress, bars, silent
 from videostar.questions import Questions, load_tasks
 from videostar.resources import model_path
@@ -92,6 +92,7 @@ def resume(path: Path, overrides: dict[str, Any], dotted: list[str]) -> tuple[Pi
 
 def rollback(folder: Path, rounds: int) -> None:
     """Undo all rounds of a run after the first `rounds`. Their files lie in `struck/` until `gc`."""
+    folder, _ = open_run(folder)
     with Run.hold(folder) as run:
         done = run.manifest.settings.rounds
         if rounds >= done:
@@ -104,6 +105,7 @@ def rollback(folder: Path, rounds: int) -> None:
 
 def collect(folder: Path, *, dry_run: bool) -> None:
     """Delete what no longer counts in a run, or with `dry_run` only say what that is."""
+    folder, _ = open_run(folder)
     with Run.hold(folder) as run:
         found = run.leftovers()
         sizes = {path: size_of(path) for path in found}
@@ -195,7 +197,7 @@ def versions(run: Path, *, as_json: bool) -> bool:
     """Print the dataset versions of a run; whether all their files are as they were written."""
     from videostar.lineage import history, show
 
-    found = history.history(*history.open_run(run))
+    found = history.history(*open_run(run))
     if as_json:
         print(json.dumps([asdict(version) for version in found], indent=2))
     else:

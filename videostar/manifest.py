@@ -5,6 +5,7 @@ Its JSON schema is published as `docs/manifest.schema.json`.
 
 from __future__ import annotations
 
+import difflib
 import json
 import platform
 import subprocess
@@ -77,6 +78,20 @@ class Manifest(Settings):
     environments: dict[str, Environment] = Field(default_factory=dict)
     changes: list[Change] = Field(default_factory=list)
     move: Move | None = None
+
+
+def open_run(path: Path) -> tuple[Path, Manifest]:
+    """The folder and manifest of the run at `path`, its folder or its manifest.json.
+
+    Raises UserError, with the nearest run beside it, when there is none.
+    """
+    folder = path.parent if path.name == "manifest.json" else path
+    if not (folder / "manifest.json").is_file():
+        runs = [manifest.parent for manifest in folder.parent.glob("*/manifest.json")]
+        near = difflib.get_close_matches(folder.name, [run.name for run in runs], n=1, cutoff=0.5)
+        hint = f"did you mean {folder.parent / near[0]}?" if near else "give the folder of a run"
+        raise UserError(f"{folder}: no manifest.json there; {hint}")
+    return folder, read_manifest(folder / "manifest.json")
 
 
 def read_manifest(path: Path) -> Manifest:

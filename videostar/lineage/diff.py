@@ -16,7 +16,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from videostar.errors import UserError
-from videostar.lineage.history import dataset_folder, open_run
+from videostar.lineage.history import dataset_folder
+from videostar.manifest import open_run
 from videostar.versions import Version, read_version
 
 Change = Literal["gained", "lost", "changed", "unchanged"]

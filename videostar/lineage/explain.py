@@ -13,8 +13,8 @@ from rapidfuzz import fuzz, process
 
 from videostar.errors import UserError
 from videostar.ledger import Answer, Key, read_answers
-from videostar.lineage.history import dataset_folder, open_run, recorded_version
-from videostar.manifest import Manifest
+from videostar.lineage.history import dataset_folder, recorded_version
+from videostar.manifest import Manifest, open_run
 from videostar.versions import Lineage, Version
 
 _LEDGERS = ("answers.jsonl", "evaluation.jsonl")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from videostar.errors import UserError
 from videostar.files import digest, json_text
-from videostar.manifest import Manifest, read_manifest
+from videostar.manifest import Manifest
 from videostar.versions import Version
 from videostar.yaml_files import validate
 
@@ -58,20 +56,6 @@ def history(folder: Path, manifest: Manifest) -> list[Recorded]:
             )
         )
     return found
-
-
-def open_run(path: Path) -> tuple[Path, Manifest]:
-    """The folder and manifest of the run at `path`, its folder or its manifest.json.
-
-    Raises UserError, with the nearest run beside it, when there is none.
-    """
-    folder = path.parent if path.name == "manifest.json" else path
-    if not (folder / "manifest.json").is_file():
-        runs = [manifest.parent for manifest in folder.parent.glob("*/manifest.json")]
-        near = difflib.get_close_matches(folder.name, [run.name for run in runs], n=1, cutoff=0.5)
-        hint = f"did you mean {folder.parent / near[0]}?" if near else "give the folder of a run"
-        raise UserError(f"{folder}: no manifest.json there; {hint}")
-    return folder, read_manifest(folder / "manifest.json")
 
 
 def recorded_version(folder: Path, manifest: Manifest, number: int) -> Version | None:
