@@ -8,8 +8,8 @@ away. After start-up, which both vLLM peers need alike:
 - serial: the authors' way, one transformers `model.generate` at a time (on the first `--serial` videos);
 - one after the other: ours, but with all videos decoded before the first is asked about.
 
-After a round to warm up, ours and bare take turns `--repeats` times; the table has medians and their ratios, and how often
-vLLM encoded a video, by its own count.
+After a round to warm up, ours and bare take turns `--repeats` times; the table has medians and their ratios. Below it
+stands how often vLLM encoded a video, by its own count.
 """
 
 from __future__ import annotations
