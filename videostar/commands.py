@@ -20,13 +20,13 @@ from videostar.check import check as check_data
 from videostar.config import Pipeline, override
 from videostar.engines import open_engine
 from videostar.errors import UserError
-from videostar.files import digest, digest_json, size_of, write_json, write_text
+from videostar.files import digest, size_of, write_json, write_text
 from videostar.manifest import read_manifest
 from videostar.progress import Progress, bars, silent
 from videostar.questions import Questions, load_tasks
 from videostar.resources import model_path
 from videostar.run import FORECAST, Run, check_folder, lineage, model_digest
-from videostar.samples import Data, data_identity, load_data, load_manifest
+from videostar.samples import Data, data_digest, load_data, load_manifest
 from videostar.tables import (
     print_findings,
     print_forecast,
@@ -252,7 +252,7 @@ def _mix_digest(settings: Pipeline) -> str | None:
 
 
 def _identity(data: Data, questions: Questions) -> str:
-    return digest_json({**data_identity(data), "questions": questions.digest})
+    return data_digest(data, questions.digest)
 
 
 def _root(settings: Pipeline) -> Path | None:

@@ -55,11 +55,10 @@ class KindAdapter(LabelAdapter):
 
     def values(self, row: Row) -> Row:
         """Options and fields as text; `of`, which a row need not have."""
-        label = self.label(row)
-        if self.kind == "choice" and isinstance(label.get("options"), Mapping):
-            return {"options": "\n".join(f"({letter}) {text}" for letter, text in label["options"].items())}
-        if self.kind == "fields" and isinstance(label.get("fields"), Mapping):
-            return {"names": ", ".join(label["fields"])}
+        if self.kind == "choice" and isinstance(options := self.label(row).get("options"), Mapping):
+            return {"options": "\n".join(f"({letter}) {text}" for letter, text in options.items())}
+        if self.kind == "fields" and isinstance(fields := self.label(row).get("fields"), Mapping):
+            return {"names": ", ".join(fields)}
         if self.kind == "interval":  # its times have columns of their own, so `label` is free to say of what
             return {"event": row.get("event") or row.get("label", "")}
         return {"of": row.get("of", "")} if self.kind == "count" else {}
