@@ -18,9 +18,9 @@ from videostar.video.errors import BadVideo
 from videostar.video.measured import Measured, default_index
 from videostar.video.probe import probe
 
+_KNOWN = 16384  # videos that are remembered for their next rows; what was measured is in the index as well
 _AHEAD = 256  # rows whose videos are opened while an earlier one is waited for
 
-_Item: TypeAlias = tuple[Row, str, Path]  # a row, and its video as it is called and where it lies
 _Found: TypeAlias = tuple[str, float] | BadVideo  # digest and seconds
 
 
@@ -47,10 +47,17 @@ def open_videos(rows: Iterator[Row | SetAside], root: Path, *, contents: bool = 
     Without `contents` no video is opened: one that is there can be used.
     """
     known: dict[str, _Found | Future[_Probed]] = {}
-    ahead: deque[_Item | SetAside] = deque()
+    ahead: deque[tuple[Row, str, _Found | Future[_Probed]] | SetAside] = deque()
     inside = Below(root)
 
-    def start(path: Path) -> _Found | Future[_Probed]:
+    def start(video: str, path: Path) -> _Found | Future[_Probed]:
+        if len(known) >= _KNOWN:
+            known.clear()
+        if video not in known:
+            known[video] = begin(path)
+        return known[video]
+
+    def begin(path: Path) -> _Found | Future[_Probed]:
         try:
             facts = look(path)
         except BadVideo as bad:
@@ -63,11 +70,10 @@ def open_videos(rows: Iterator[Row | SetAside], root: Path, *, contents: bool = 
         item = ahead.popleft()
         if isinstance(item, SetAside):
             return item
-        row, video, _ = item
-        found = known[video]
+        row, video, found = item
         if isinstance(found, Future):
             probed = found.result()
-            found = known[video] = probed.found  # a future is ten times as large, and there may be a million
+            found = known[video] = probed.found
             if not isinstance(found, BadVideo):
                 measured.put(probed.path, probed.facts, *found)
         if isinstance(found, BadVideo):
@@ -78,10 +84,11 @@ def open_videos(rows: Iterator[Row | SetAside], root: Path, *, contents: bool = 
     with Measured(default_index()) as measured:
         try:
             for row in rows:
-                item = row if isinstance(row, SetAside) else _find(row, root, inside)
-                if not isinstance(item, SetAside) and item[1] not in known:
-                    known[item[1]] = start(item[2])
-                ahead.append(item)
+                if isinstance(row, SetAside):
+                    ahead.append(row)
+                else:
+                    found = _find(row, root, inside)
+                    ahead.append(found if isinstance(found, SetAside) else (row, found[0], start(*found)))
                 if len(ahead) > _AHEAD:
                     yield first()
             while ahead:
@@ -90,7 +97,8 @@ def open_videos(rows: Iterator[Row | SetAside], root: Path, *, contents: bool = 
             pool.shutdown(cancel_futures=True)
 
 
-def _find(row: Row, root: Path, inside: Below) -> _Item | SetAside:
+def _find(row: Row, root: Path, inside: Below) -> tuple[str, Path] | SetAside:
+    """A row's video, as it is called and where it lies."""
     if row.values.get("label", True) in ("", [], {}):
         return SetAside(row.where, row.video[0], "empty label", "give the label in its column")
     for video in row.video:
@@ -98,7 +106,7 @@ def _find(row: Row, root: Path, inside: Below) -> _Item | SetAside:
         if not video or path is None:
             return SetAside(row.where, video, "outside its root", f"give a path below {root}")
         if len(row.video) == 1 or is_there(path):
-            return row, video, path
+            return video, path
     return SetAside(
         row.where, row.video[0], "missing", f"no such file; nor is there {' or '.join(row.video[1:])}"[:200]
     )

@@ -173,7 +173,7 @@ class Questions:
 
     def __init__(self, data: Data, tasks: Sequence[Task], seed: int) -> None:
         """Raises UserError when a task can ask nothing at all of a split."""
-        self.root = data.root
+        self.root, self.tasks = data.root, tasks
         self.set_aside: list[SetAside] = []
         self.not_asked: Counter[str] = Counter()  # rows, by task, that are about something else
         self._why_not: dict[str, str] = {}

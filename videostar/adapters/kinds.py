@@ -36,6 +36,7 @@ class KindAdapter(LabelAdapter):
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self.prompts = kind
+        self._keys = [key for key in KINDS[kind].model_fields if key != "kind"]
 
     def label(self, row: Row) -> Mapping[str, Any]:
         """The label object of a row."""
@@ -43,8 +44,7 @@ class KindAdapter(LabelAdapter):
         whole = _plain(row.get("label"))
         if isinstance(whole, Mapping) and main != "fields":
             return {**whole, "kind": self.kind}
-        keys = [key for key in KINDS[self.kind].model_fields if key != "kind" and row.get(key) not in (None, "")]
-        columns = {key: _plain(row[key]) for key in keys}
+        columns = {key: _plain(row[key]) for key in self._keys if row.get(key) not in (None, "")}
         if main is not None and main not in columns:
             columns[main] = _plain(given(row, "labels" if main == "names" and "labels" in row else "label"))
         for key in _LISTS & columns.keys():

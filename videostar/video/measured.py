@@ -6,13 +6,15 @@ import os
 import sqlite3
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeAlias
 
 from videostar.video.cache import default_cache_dir
 
 FORMAT = 1  # raise it whenever the same file would be measured otherwise, or the table is another one
-_AT_ONCE = 2048  # rows that are written together: each time costs a sync of the disk
+_AT_ONCE = 2048  # files that are written together
 _WAIT = 10.0  # seconds for another process that writes
+
+_Key: TypeAlias = tuple[bytes, int, int, int]  # path, size, mtime and ctime in nanoseconds
 
 _TABLE = """CREATE TABLE IF NOT EXISTS measured (
     path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER, sha256 BLOB, seconds REAL
@@ -35,16 +37,17 @@ class Measured:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._new: list[tuple[object, ...]] = []
+        self._new: dict[_Key, tuple[str, float]] = {}
         self._index: sqlite3.Connection | None = None
         self._open()
 
     def get(self, path: Path, facts: os.stat_result) -> tuple[str, float] | None:
         """sha256 (hexadecimal) and seconds of the file at the absolute `path`, if it is as it was when measured."""
-        if self._index is None:
-            return None
+        key = _key(path, facts)
+        if key in self._new or self._index is None:
+            return self._new.get(key)
         try:
-            found = self._index.execute(_GET, _key(path, facts)).fetchone()
+            found = self._index.execute(_GET, key).fetchone()
             return None if found is None else (found[0].hex(), found[1])
         except sqlite3.Error as error:
             self._fail(error)
@@ -52,7 +55,7 @@ class Measured:
 
     def put(self, path: Path, facts: os.stat_result, sha256: str, seconds: float) -> None:
         """Keep what was measured of the file at `path`; `facts` were taken before it was opened."""
-        self._new.append((*_key(path, facts), bytes.fromhex(sha256), seconds))
+        self._new[_key(path, facts)] = sha256, seconds
         if len(self._new) >= _AT_ONCE:
             self._write()
 
@@ -68,6 +71,7 @@ class Measured:
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             self._index = sqlite3.connect(self._file, timeout=_WAIT)
+            self._index.execute("PRAGMA synchronous = OFF")  # what a power cut damages is measured again
             self._index.execute(_TABLE)
         except OSError:
             self._index = None
@@ -75,7 +79,8 @@ class Measured:
             self._fail(error)
 
     def _write(self) -> None:
-        new, self._new = self._new, []
+        new = [(*key, bytes.fromhex(sha256), seconds) for key, (sha256, seconds) in self._new.items()]
+        self._new = {}
         if self._index is None or not new:
             return
         try:
@@ -95,6 +100,6 @@ class Measured:
                     file.unlink(missing_ok=True)
 
 
-def _key(path: Path, facts: os.stat_result) -> tuple[bytes, int, int, int]:
+def _key(path: Path, facts: os.stat_result) -> _Key:
     # ctime as well: a copy may be given the old file's mtime, and a wrong entry would stay for ever.
     return os.fsencode(path), facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
