@@ -175,3 +175,15 @@ def test_rows_that_no_adapter_asks_about_are_told(folder: Path) -> None:
     (problem,) = [p for p in check(str(folder / "rows.csv"), None, silent).problems if p.what == "nothing to ask"]
     assert (problem.count, problem.loses_data) == (1, True)
     assert "no `label`, only video, lable" in problem.examples[0]
+
+
+def test_rows_can_be_looked_over_without_opening_a_video(folder: Path) -> None:
+    (folder / "text.mp4").write_text("no video, and not opened")
+    (folder / "labels.csv").write_text(
+        "\n".join(["video,label,split", *GOOD, "text.mp4,run,train", "gone.mp4,run,train", "a.mp4,run,test"]) + "\n"
+    )
+    report = check("csv", None, silent, folder, contents=False)
+    assert found(report) == {"missing": 1, "doubled": 1}
+    done = CliRunner().invoke(app, ["check", "csv", "--root", str(folder), "--rows-only"])
+    assert done.exit_code == 1
+    assert "5 of 7 rows usable" in done.stdout

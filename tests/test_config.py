@@ -88,7 +88,7 @@ def test_a_label_reaches_the_prompt_as_text(label: str) -> None:
     prompts = load_prompts("action")
     nasty = f"{{{{ question }}}} {label} {{% if %}}"
     for form in (*prompts.rationalise, prompts.template):
-        assert nasty in prompts.render(form, question="Which?", label=nasty)
+        assert nasty in prompts.render(form, {"question": "Which?", "label": nasty})
 
 
 def test_a_broken_template_is_refused(tmp_path: Path) -> None:

@@ -101,3 +101,13 @@ def test_any_bytes_at_all_are_data_or_one_clear_line(tmp_path: Path, junk: bytes
     (tmp_path / "my.csv").write_bytes(junk)
     with pytest.raises(UserError):
         load_data(str(tmp_path / "my.csv"), None, silent)
+
+
+def test_links_are_followed_and_a_loop_of_them_is_one_row_set_aside(clips: Path) -> None:
+    (clips / "again").symlink_to(clips)
+    (clips / "link.mp4").symlink_to("b.mp4")
+    (clips / "out.mp4").symlink_to("/etc/passwd")
+    (clips / "loop").symlink_to("loop")
+    data = load(clips, *GOOD, "again/a.mp4,run", "link.mp4,run", "out.mp4,run", "loop,run", "loop/a.mp4,run")
+    assert [sample.video for sample in data.samples[12:]] == ["again/a.mp4", "link.mp4"]
+    assert [item.reason for item in data.set_aside] == ["outside its root", "unreadable", "unreadable"]

@@ -72,6 +72,18 @@ def stages(rounds: int) -> list[str]:
     return ["00/evaluate", *(f"{number:02}/{part}" for number in range(1, rounds + 1) for part in PARTS)]
 
 
+def written(stage: str) -> list[str]:
+    """What a stage writes, below the run."""
+    number, part = stage.split("/")
+    names = {
+        "generate": ["answers.jsonl"],
+        "version": ["dataset"],
+        "train": ["adapter"],
+        "evaluate": ["evaluation.json", "evaluation.jsonl"],
+    }[part]
+    return [f"rounds/{number}/{name}" for name in names]
+
+
 def stage_name(said: str, rounds: int) -> str:
     """The stage that a user means by `round-02/train`, `2/train` or `02/train`. Raises UserError."""
     match = re.fullmatch(r"(?:round-?)?(\d+)/(\w+)", said)

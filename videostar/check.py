@@ -1,4 +1,4 @@
-"""Look a data set over before hours are spent on it: every row is read and every video opened, once."""
+"""Look a data set over before hours are spent on it: every row is read and every video opened, once, if wanted."""
 
 from __future__ import annotations
 
@@ -59,12 +59,15 @@ class Report:
         return any(problem.loses_data for problem in self.problems)
 
 
-def check(name: str, limit: int | None, progress: Progress, root: Path | None = None) -> Report:
+def check(
+    name: str, limit: int | None, progress: Progress, root: Path | None = None, *, contents: bool = True
+) -> Report:
     """The data called `name`, as `load_data` takes it, with all that is wrong with it.
 
-    Raises UserError when the manifest or a file of rows is wrong.
+    Without `contents` no video is opened: a file that is there counts as good, and as no other's double. Raises
+    UserError when the manifest or a file of rows is wrong.
     """
-    data = open_data(name, limit, progress, root)
+    data = open_data(name, limit, progress, root, contents=contents)
     _, folder, where = load_manifest(name, root)
     splits: dict[Split, list[Sample]] = {"train": data.split("train"), "test": data.split("test")}
     found = [
@@ -137,25 +140,37 @@ def _without_question(data: Data, folder: Path) -> list[Problem]:
 
 
 def _two_labels(samples: list[Sample]) -> list[Problem]:
-    labels: dict[str, list[str]] = defaultdict(list)
+    labels: dict[str, str] = {}  # the first of each video: lists would be several times as large
+    more: dict[str, list[str]] = {}
     for sample in samples:
-        if not sample.values.keys() & {"start", "labels", "question"}:  # those may well be several of one video
-            labels[sample.video].append(sample.label)
-    return _groups("two labels of one video", {video: said for video, said in labels.items() if len(said) > 1}, True)
+        if sample.values.keys() & {"start", "labels", "question"}:  # those may well be several of one video
+            continue
+        if sample.video in labels:
+            more.setdefault(sample.video, [labels[sample.video]]).append(sample.label)
+        labels.setdefault(sample.video, sample.label)
+    return _groups("two labels of one video", more, True)
 
 
 def _in_both(train: list[Sample], test: list[Sample]) -> list[Problem]:
-    trained: dict[str, str] = {sample.sha256: sample.video for sample in train}
-    shared = {sample.video: [trained[sample.sha256]] for sample in test if sample.sha256 in trained}
+    trained = {_content(sample): sample.video for sample in train}
+    shared = {sample.video: [trained[_content(sample)]] for sample in test if _content(sample) in trained}
     return _groups("test video also in train", shared, True)
 
 
 def _same_content(samples: list[Sample]) -> list[Problem]:
-    videos: dict[str, dict[str, None]] = defaultdict(dict)  # an ordered set
+    firsts: dict[str, str] = {}
+    same: dict[str, dict[str, None]] = {}  # of ordered sets
     for sample in samples:
-        videos[sample.sha256][sample.video] = None
-    same = {names[0]: names[1:] for names in map(list, videos.values()) if len(names) > 1}
-    return _groups(f"same content in {samples[0].split}", same, False) if samples else []
+        first = firsts.setdefault(_content(sample), sample.video)
+        if sample.video != first:
+            same.setdefault(first, {})[sample.video] = None
+    groups = {first: list(others) for first, others in same.items()}
+    return _groups(f"same content in {samples[0].split}", groups, False) if samples else []
+
+
+def _content(sample: Sample) -> str:
+    """What a video holds; its path, where it was not opened."""
+    return sample.sha256 or sample.video
 
 
 def _never_trained(train: list[Sample], test: list[Sample]) -> list[Problem]:

@@ -170,12 +170,15 @@ def check(
     data: Annotated[str, typer.Argument(help="A data manifest by name or path, or a .csv with video,label.")],
     root: Annotated[Path | None, typer.Option(help="Your copy of the data set; default: the manifest's root.")] = None,
     limit: Limit = None,
+    rows_only: Annotated[
+        bool, typer.Option("--rows-only", help="Open no video: see only whether each is there. Minutes for a million.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole report as JSON.")] = False,
 ) -> None:
     """Look a data set over: rows, videos, classes and what is wrong with them. Exits with 1 if data is lost."""
     from videostar import commands
 
-    if commands.check(data, root, limit, as_json=as_json).loses_data:
+    if commands.check(data, root, limit, rows_only=rows_only, as_json=as_json).loses_data:
         raise typer.Exit(1)
 
 

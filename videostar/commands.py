@@ -20,13 +20,14 @@ from videostar.check import check as check_data
 from videostar.config import Pipeline, override
 from videostar.engines import open_engine
 from videostar.errors import UserError
-from videostar.files import digest, digest_json, size_of, write_json, write_text
-from videostar.manifest import open_run, read_manifest
+from videostar.files import digest, size_of, write_json, write_text
+from videostar.manifest import left, open_run, read_manifest
 from videostar.progress import Progress, bars, silent
 from videostar.questions import Questions, load_tasks
 from videostar.resources import model_path
 from videostar.run import FORECAST, Run, check_folder, lineage, model_digest
-from videostar.samples import Data, data_identity, load_data, load_manifest
+from videostar.samples import Data, data_digest, load_data, load_manifest
+from videostar.sources import sources_digest
 from videostar.tables import (
     print_findings,
     print_forecast,
@@ -41,11 +42,14 @@ from videostar.terminal import warn
 def start(settings: Pipeline, out: Path, restart_from: str | None = None) -> None:
     """Run the cycle in the folder `out`, or go on with the run that is there. Prints the table of rounds."""
     check_folder(out, settings, restart_from)
+    if restart_from is None and _look_at_finished(settings, out):
+        return
     with ExitStack() as stack:
         progress = stack.enter_context(bars())
         data, questions = _check(settings, out, progress)
         about = _identity(data, questions), model_digest(settings.model), _mix_digest(settings)
-        run = stack.enter_context(Run.open(out, settings, *about, restart_from))
+        sources = sources_digest(settings, questions.tasks, _root(settings))  # a world's rows are written by now
+        run = stack.enter_context(Run.open(out, settings, *about, restart_from, sources))
         set_aside = [*data.set_aside, *questions.set_aside]
         print_set_aside(set_aside)
         print_not_asked(questions.not_asked)
@@ -60,6 +64,25 @@ def start(settings: Pipeline, out: Path, restart_from: str | None = None) -> Non
         from videostar.forecast import compare
 
         print_forecast(compare(out, manifest))
+
+
+def _look_at_finished(settings: Pipeline, out: Path) -> bool:
+    """Whether the run in `out` has nothing left to ask, of rows that are as they were; then its files were looked at.
+
+    Rows and videos, of which there may be a million, are not.
+    """
+    path = out / "manifest.json"
+    found = read_manifest(path).model_copy(update={"settings": settings}) if path.exists() else None
+    if found is None or left(found) or found.sources is None:
+        return False
+    if found.sources != sources_digest(settings, load_tasks(settings), _root(settings)):
+        return False
+    about = found.data, model_digest(settings.model), _mix_digest(settings)
+    with Run.open(out, settings, *about, sources=found.sources) as run:
+        for name in run.manifest.stages:
+            run.done(name)
+        print_rounds(run.manifest)
+    return True
 
 
 def plan(settings: Pipeline, out: Path) -> None:
@@ -175,10 +198,10 @@ def evaluate(settings: Pipeline, adapter: Path | None, out: Path) -> None:
     print(json.dumps({name: result[name] for name in ("accuracy", "ci95", "n", "set_aside")}))
 
 
-def check(data: str, root: Path | None, limit: int | None, *, as_json: bool) -> Report:
+def check(data: str, root: Path | None, limit: int | None, *, rows_only: bool, as_json: bool) -> Report:
     """Print what a check of the data finds, and return it."""
     with bars() as progress:
-        report = check_data(data, limit, progress, root)
+        report = check_data(data, limit, progress, root, contents=not rows_only)
     if as_json:
         print(json.dumps(asdict(report), indent=2))
     else:
@@ -248,13 +271,15 @@ def _check(settings: Pipeline, out: Path, progress: Progress) -> tuple[Data, Que
 
 
 def _mix_digest(settings: Pipeline) -> str | None:
+    if settings.mix is None:
+        return None
     from videostar.training import mix_path
 
-    return digest(mix_path(settings.mix.data, silent(""))) if settings.mix is not None else None
+    return digest(mix_path(settings.mix.data, silent("")))
 
 
 def _identity(data: Data, questions: Questions) -> str:
-    return digest_json({**data_identity(data), "questions": questions.digest})
+    return data_digest(data, questions.digest)
 
 
 def _root(settings: Pipeline) -> Path | None:

@@ -14,6 +14,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -104,11 +105,33 @@ def digest_json(data: Any) -> str:
 
 def below(root: Path, name: str) -> Path | None:
     """`name` under `root`, or None if it leads out of it, links included, or is no path at all."""
-    path = root / name
+    return Below(root).path(name)
+
+
+class Below:
+    """What lies below `root`, for many names: the links of a folder are followed once, not for every file in it."""
+
+    def __init__(self, root: Path) -> None:
+        self._root, self._real_root = root, os.path.realpath(root)
+        self._holds_folder = lru_cache(maxsize=16384)(self._holds)
+
+    def path(self, name: str) -> Path | None:
+        """`name` under the root, or None if it leads out of it, links included, or is no path at all."""
+        if "\0" in name:
+            return None
+        path = self._root / name
+        return path if (_is_plain(path) and self._holds_folder(path.parent)) or self._holds(path) else None
+
+    def _holds(self, path: Path) -> bool:
+        return Path(os.path.realpath(path)).is_relative_to(self._real_root)
+
+
+def _is_plain(path: Path) -> bool:
+    """Whether the last part of `path` leads nowhere else than below its folder."""
     try:
-        return path if path.resolve().is_relative_to(root.resolve()) else None
-    except (OSError, ValueError):  # too long, a loop of links, a NUL byte
-        return None
+        return path.name not in ("", "..") and not path.is_symlink()
+    except OSError:  # too long a name
+        return True
 
 
 def is_there(path: Path) -> bool:

@@ -269,10 +269,10 @@ def _finished(item: Question, asking: Asking, written: Mapping[Key, bool]) -> bo
 def _figures(ledger: Ledger, questions: int) -> dict[str, int]:
     """Questions, and of each kind of answer how many were asked for and how many of them got one that is kept."""
     counts = Counter({"questions": questions})
-    kept: set[tuple[str, str]] = set()
+    kept: set[int] = set()  # of numbers: there may be millions
     for answer in ledger:
         counts[f"{answer.kind}_asked"] += answer.number == 0
-        if answer.kept and (answer.question_id, answer.kind) not in kept:
-            kept.add((answer.question_id, answer.kind))
+        if answer.kept and (one := hash((answer.question_id, answer.kind))) not in kept:
+            kept.add(one)
             counts[f"{answer.kind}_kept"] += 1
     return dict(counts)

@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import AwareDatetime, Field
 
 from videostar import __version__
+from videostar.changes import stages
 from videostar.config import Pipeline, Settings
 from videostar.errors import UserError
 from videostar.files import digest_json, write_json
@@ -72,6 +73,9 @@ class Manifest(Settings):
     videostar: str = Field(__version__, description="The version that began the run.")
     settings: Pipeline
     data: str = Field(description="Digest of the checked samples and their questions.")
+    sources: str | None = Field(
+        None, description="Digest of the files and settings that the samples and questions were made from, if known."
+    )
     model: str = Field(description="Digest of the base model's folder, or its hub id.")
     mix: str | None = Field(None, description="Digest of the instruction set's file.")
     stages: dict[str, Stage] = Field(default_factory=dict, description="`round/stage`, in the order of their ends.")
@@ -92,6 +96,21 @@ def open_run(path: Path) -> tuple[Path, Manifest]:
         hint = f"did you mean {folder.parent / near[0]}?" if near else "give the folder of a run"
         raise UserError(f"{folder}: no manifest.json there; {hint}")
     return folder, read_manifest(folder / "manifest.json")
+
+
+def left(manifest: Manifest) -> list[str]:
+    """The stages that are not done yet, in order; training is left out in a round that kept nothing."""
+    return [
+        name
+        for name in stages(manifest.settings.rounds)
+        if name not in manifest.stages and not _skipped(manifest, name)
+    ]
+
+
+def _skipped(manifest: Manifest, name: str) -> bool:
+    number, part = name.split("/")
+    version = manifest.stages.get(f"{number}/version")
+    return part == "train" and version is not None and not version.facts["rows"]
 
 
 def read_manifest(path: Path) -> Manifest:

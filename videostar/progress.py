@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+_OFTEN = 0.05  # seconds between updates: there may be a million
 
 #: Called with (done, all) as work goes on.
 Tick = Callable[[int, int], None]
@@ -33,11 +36,15 @@ def bars() -> Iterator[Progress]:
 
         def progress(title: str) -> Tick:
             tasks: list[rich.TaskID] = []
+            shown_at = 0.0
 
             def tick(done: int, total: int) -> None:
+                nonlocal shown_at
                 if not tasks:
                     tasks.append(shown.add_task(title, total=total))
-                shown.update(tasks[0], completed=done, total=total)
+                if done == total or time.monotonic() - shown_at >= _OFTEN:
+                    shown_at = time.monotonic()
+                    shown.update(tasks[0], completed=done, total=total)
 
             return tick
 

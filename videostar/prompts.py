@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Mapping
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 from jinja2 import StrictUndefined, Template, TemplateError, UndefinedError
+from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import SandboxedEnvironment
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
@@ -46,10 +48,13 @@ class Prompts(BaseModel):
                 raise ValueError(f"{text!r}: {error}; write names as {{{{ label }}}}") from None
         return value
 
-    def render(self, text: str, **values: Any) -> str:
+    def render(self, text: str, values: Mapping[str, Any]) -> str:
         """`text` with its `{{ names }}` filled in. Raises UserError for a name that there is no value for."""
         try:
-            return _compiled(text).render(values)
+            template, names = _compiled(text)
+            said = tuple(values.get(name) for name in names)
+            # A million rows share a few labels. Of other values equal ones may be written differently: 1, 1.0, True.
+            return _filled(text, said) if all(type(value) is str for value in said) else template.render(values)
         except UndefinedError as error:
             raise UserError(f"prompt {text!r}: {error}; there are {', '.join(sorted(values))}") from None
         except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
@@ -57,8 +62,15 @@ class Prompts(BaseModel):
 
 
 @cache
-def _compiled(text: str) -> Template:
-    return _TEMPLATES.from_string(text)
+def _compiled(text: str) -> tuple[Template, tuple[str, ...]]:
+    """The template, and the names that it looks up."""
+    return _TEMPLATES.from_string(text), tuple(sorted(find_undeclared_variables(_TEMPLATES.parse(text))))
+
+
+@lru_cache(maxsize=8192)
+def _filled(text: str, said: tuple[str, ...]) -> str:
+    template, names = _compiled(text)
+    return template.render(zip(names, said, strict=True))
 
 
 @cache

@@ -9,8 +9,10 @@ import json
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, NamedTuple
 
 from videostar.adapters import LabelAdapter, NoQuestion, Row, adapter_folder, load_adapter
 from videostar.annotations import SetAside, Split
@@ -20,30 +22,77 @@ from videostar.labels import Action, Label, parse_label
 from videostar.prompts import Prompts, load_prompts
 from videostar.samples import Data, Sample, load_manifest
 
+_KNOWN = 8192  # labels of a task that are kept parsed
 
-@dataclass(frozen=True)
-class Question:
-    """One question about one video, the same in every round."""
 
-    id: str
-    sample: Sample
-    task: str  # the adapter's name
-    group: str  # what it is counted under: an action's name, else the task
+class Words(NamedTuple):
+    """A question in words."""
+
     text: str
     hinted: str  # the same question with the label given away
     template_answer: str  # the label in a fixed sentence
-    label: Label
-    phrasing: tuple[str, int, int]  # file of prompts, and the numbers of its question and hint
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question about one video, the same in every round. There may be a million: what it says is made when asked.
+
+    Whatever it says may raise UserError, unless it is one of `Questions`, which have been tried.
+    """
+
+    sample: Sample
+    asker: Task
+    numbers: tuple[int, int]  # of its question and its hint in the file of prompts
+
+    @property
+    def id(self) -> str:
+        """The same whatever else is asked, of whichever other samples."""
+        return hashlib.sha256(f"{self.sample.id}\0{self.asker.name}".encode()).hexdigest()[:16]
+
+    @property
+    def task(self) -> str:
+        """The adapter's name."""
+        return self.asker.name
+
+    @property
+    def group(self) -> str:
+        """What it is counted under: an action's name, else the task."""
+        label = self.label
+        return label.words() if isinstance(label, Action) else self.task
+
+    @property
+    def label(self) -> Label:
+        """What an answer must contain."""
+        return self.asker.parsed(self.sample.values)
+
+    @property
+    def text(self) -> str:
+        """As it is asked."""
+        return self.words().text
+
+    @property
+    def hinted(self) -> str:
+        """As it is asked with the label given away."""
+        return self.words().hinted
+
+    @property
+    def template_answer(self) -> str:
+        """The label in a fixed sentence."""
+        return self.words().template_answer
+
+    def words(self) -> Words:
+        """The question in words."""
+        return self.asker.words(self.sample.values, self.label, *self.numbers)
 
     def template(self, kind: AnswerSource) -> str:
         """Where the words come from that it is asked in, such as "action.yaml questions[2]"."""
-        file, question, hint = self.phrasing
+        question, hint = self.numbers
         place = {
             "direct": f"questions[{question}]",
             "rationalised": f"rationalise[{hint}] of questions[{question}]",
             "template": "template",
         }
-        return f"{file} {place[kind]}"
+        return f"{self.asker.prompts.file} {place[kind]}"
 
 
 @dataclass(frozen=True)
@@ -53,6 +102,8 @@ class Task:
     name: str
     adapter: LabelAdapter
     prompts: Prompts
+    among: tuple[str, ...] = ()  # all actions of the data, for labels that do not say among which they are
+    _known: dict[str, Label] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @classmethod
     def load(cls, name: str, adapter: LabelAdapter, prompts: str | None = None) -> Task:
@@ -64,38 +115,47 @@ class Task:
         """The row's label object."""
         return self._own(self.adapter.label, row)
 
-    def question(self, sample: Sample, label: Label, seed: int) -> Question:
+    def parsed(self, row: Row) -> Label:
+        """The row's label. Equal ones are one object, for a while: a million rows may share a few."""
+        label = self.label(row)
+        key = json.dumps(label, sort_keys=True, default=repr)
+        found = self._known.get(key)  # once: another thread may clear them
+        if found is None:
+            if len(self._known) >= _KNOWN:
+                self._known.clear()
+            found = parse_label({"among": self.among, **label} if label.get("kind") == "action" else label)
+            self._known[key] = found
+        return found
+
+    def question(self, sample: Sample, seed: int) -> Question:
         """The question about a sample: its phrasing is drawn from the seed and the sample."""
         draw = random.Random(f"{seed}/{sample.id}")
-        return self._phrased(sample, label, *(draw.choice(range(len(forms))) for forms in self._forms))
+        question, hint = (draw.choice(range(len(forms))) for forms in self._forms)
+        return Question(sample, self, self._numbers[question, hint])
 
-    def phrasings(self, sample: Sample, label: Label) -> list[Question]:
+    def phrasings(self, sample: Sample) -> list[Question]:
         """The question in every phrasing that could be drawn."""
-        numbers = itertools.product(*(range(len(forms)) for forms in self._forms))
-        return [self._phrased(sample, label, question, hint) for question, hint in numbers]
+        return [Question(sample, self, numbers) for numbers in self._numbers]
+
+    def words(self, row: Row, label: Label, question: int, hint: int) -> Words:
+        """The question about a row in that phrasing. Raises UserError for a template that cannot be filled in."""
+        said = label.words()
+        values = {**row, **self._own(self.adapter.values, row)}
+        text = self.prompts.render(self.prompts.questions[question], values)
+        values["label"] = said
+        template_answer = self.prompts.render(self.prompts.template, values)
+        values["question"] = text
+        return Words(text, self.prompts.render(self.prompts.rationalise[hint], values), template_answer)
 
     @property
     def _forms(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         return self.prompts.questions, self.prompts.rationalise
 
-    def _identity(self, sample: Sample) -> str:
-        return hashlib.sha256(f"{sample.id}\0{self.name}".encode()).hexdigest()[:16]
-
-    def _phrased(self, sample: Sample, label: Label, question: int, hint: int) -> Question:
-        said = label.words()
-        values = {**sample.values, **self._own(self.adapter.values, sample.values)}
-        text = self.prompts.render(self.prompts.questions[question], **values)
-        return Question(
-            id=self._identity(sample),
-            sample=sample,
-            task=self.name,
-            group=said if isinstance(label, Action) else self.name,
-            text=text,
-            hinted=self.prompts.render(self.prompts.rationalise[hint], **{**values, "question": text, "label": said}),
-            template_answer=self.prompts.render(self.prompts.template, **{**values, "label": said}),
-            label=label,
-            phrasing=(self.prompts.file, question, hint),
-        )
+    @cached_property
+    def _numbers(self) -> dict[tuple[int, int], tuple[int, int]]:
+        """Every phrasing by itself, so that a million questions share them."""
+        questions, hints = (range(len(forms)) for forms in self._forms)
+        return {numbers: numbers for numbers in itertools.product(questions, hints)}
 
     def _own(self, ask: Callable[[Row], Mapping[str, Any]], row: Row) -> Mapping[str, Any]:
         """What the adapter says of a row. Whatever a user's adapter raises becomes a UserError that names it."""
@@ -115,23 +175,13 @@ class Questions:
 
     def __init__(self, data: Data, tasks: Sequence[Task], seed: int) -> None:
         """Raises UserError when a task can ask nothing at all of a split."""
-        self.root = data.root
+        self.root, self.tasks = data.root, tasks
         self.set_aside: list[SetAside] = []
         self.not_asked: Counter[str] = Counter()  # rows, by task, that are about something else
         self._why_not: dict[str, str] = {}
         self._asked: list[Question] = []
         for task in tasks:
-            objects = self._objects(data.samples, task)
-            read = _reader([label for _, label in objects])
-            for sample, label in objects:
-                try:
-                    parsed = read(label)
-                    if not self._asked or self._asked[-1].task != task.name:
-                        task.phrasings(sample, parsed)  # a wrong template is told now, not when it is drawn
-                    self._asked.append(task.question(sample, parsed, seed))
-                except UserError as error:
-                    self._leave_out(sample, task, error)
-            self._check(task)
+            self._ask(replace(task, among=_actions(data.samples, task)), data.samples, seed)
         # All questions about a video stand together: an engine then has to see it once.
         first: dict[str, int] = {}
         self._asked.sort(key=lambda question: first.setdefault(question.sample.video, len(first)))
@@ -151,18 +201,24 @@ class Questions:
         """What identifies the questions: their words, so that a changed adapter or prompt is noticed."""
         found = hashlib.sha256()
         for question in self._asked:
-            said = (question.id, question.text, question.hinted, question.template_answer, question.label.words())
+            said = (question.id, *question.words(), question.label.words())
             found.update("\0".join(said).encode("utf-8", "surrogatepass"))
         return found.hexdigest()
 
-    def _objects(self, samples: Sequence[Sample], task: Task) -> list[tuple[Sample, Mapping[str, Any]]]:
-        objects = []
+    def _ask(self, task: Task, samples: Sequence[Sample], seed: int) -> None:
+        first = True
         for sample in samples:
             try:
-                objects.append((sample, task.label(sample.values)))
+                question = task.question(sample, seed)
+                # A wrong template is told now, not when it is drawn.
+                for tried in task.phrasings(sample) if first else [question]:
+                    tried.words()
             except UserError as error:
                 self._leave_out(sample, task, error)
-        return objects
+            else:
+                self._asked.append(question)
+                first = False
+        self._check(task)
 
     def _leave_out(self, sample: Sample, task: Task, error: UserError) -> None:
         if isinstance(error, NoQuestion):
@@ -179,19 +235,15 @@ class Questions:
                 raise UserError(f"adapter {task.name}: no question about any {split} video: {said}")
 
 
-def _reader(objects: Sequence[Mapping[str, Any]]) -> Callable[[Mapping[str, Any]], Label]:
-    """Label objects to labels, each made once; an action is among all actions of `objects` if it does not say."""
-    names = (label.get("name") for label in objects if label.get("kind") == "action")
-    among = tuple(sorted({name for name in names if isinstance(name, str)}))
-    known: dict[str, Label] = {}
-
-    def read(label: Mapping[str, Any]) -> Label:
-        key = json.dumps(label, sort_keys=True, default=repr)
-        if key not in known:
-            known[key] = parse_label({"among": among, **label} if label.get("kind") == "action" else label)
-        return known[key]
-
-    return read
+def _actions(samples: Sequence[Sample], task: Task) -> tuple[str, ...]:
+    """All actions that a task has labels of."""
+    names: set[str] = set()
+    for sample in samples:
+        with suppress(UserError):
+            label = task.label(sample.values)
+            if label.get("kind") == "action" and isinstance(name := label.get("name"), str):
+                names.add(name)
+    return tuple(sorted(names))
 
 
 def load_tasks(settings: Pipeline) -> list[Task]:

@@ -17,7 +17,7 @@ from typing import Any
 import filelock
 import yaml
 
-from videostar.changes import changed, first_touched, placed, stage_name, stages, what
+from videostar.changes import changed, first_touched, placed, stage_name, stages, what, written
 from videostar.config import Pipeline
 from videostar.errors import UserError
 from videostar.files import digest, digest_json, make_folder, sync_folder, write_text
@@ -44,17 +44,20 @@ class Run:
         model: str,
         mix: str | None = None,
         restart_from: str | None = None,
+        sources: str | None = None,
     ) -> Run:
-        """Create the run, or go on with the one that is there; `data`, `model` and `mix` are digests.
+        """Create the run, or go on with the one that is there; `data`, `model`, `mix` and `sources` are digests.
 
         With `restart_from`, that stage and all later ones no longer count and are done anew, with whatever was
         changed. Raises UserError when another process has the run, or when settings, data or models are others.
         """
         check_folder(folder, settings, restart_from)
         make_folder(folder)
-        run = cls.hold(folder, settings, data, model, mix)
+        run = cls.hold(folder, settings, data, model, mix, sources)
         try:
             run._go_on(settings, data, model, mix, restart_from)
+            if run.manifest.sources != sources:
+                run._save(sources=sources)
         except BaseException:
             run.close()
             raise
@@ -62,13 +65,19 @@ class Run:
 
     @classmethod
     def hold(
-        cls, folder: Path, settings: Pipeline | None = None, data: str = "", model: str = "", mix: str | None = None
+        cls,
+        folder: Path,
+        settings: Pipeline | None = None,
+        data: str = "",
+        model: str = "",
+        mix: str | None = None,
+        sources: str | None = None,
     ) -> Run:
         """The run in `folder` as it is, or, with settings, a new one if there is none. Raises UserError."""
         lock = _lock(folder)
         try:
             if settings is not None and not (folder / "manifest.json").exists():
-                manifest = Manifest(settings=placed(settings), data=data, model=model, mix=mix)
+                manifest = Manifest(settings=placed(settings), data=data, model=model, mix=mix, sources=sources)
                 run = cls(folder, manifest, lock)
                 run._save()
             else:
@@ -121,15 +130,8 @@ class Run:
         self, name: str, work: Callable[[], dict[str, Any]], writes: Sequence[Path], reads: Sequence[Path] = ()
     ) -> dict[str, Any]:
         """The facts of stage `name`: of its record if it is done, else of `work`, which reads and writes these."""
-        done = self.manifest.stages.get(name)
-        if done is not None:
-            for path, expected in done.wrote.items():
-                if not (self.folder / path).exists() or digest(self.folder / path) != expected:
-                    raise UserError(
-                        f"{self.folder / path}: is not what stage {name} wrote; restore it, or do that stage and the "
-                        f"later ones again: --restart-from {name}"
-                    )
-            return done.facts
+        if name in self.manifest.stages:
+            return self.done(name)
         started, clock = now(), time.monotonic()
         facts = work()
         place = environment(self.manifest.settings)
@@ -149,6 +151,17 @@ class Run:
         )
         return facts
 
+    def done(self, name: str) -> dict[str, Any]:
+        """The facts of a finished stage. Raises UserError when what it wrote is not there as it was written."""
+        done = self.manifest.stages[name]
+        for path, expected in done.wrote.items():
+            if not (self.folder / path).exists() or digest(self.folder / path) != expected:
+                raise UserError(
+                    f"{self.folder / path}: is not what stage {name} wrote; restore it, or do that stage and the "
+                    f"later ones again: --restart-from {name}"
+                )
+        return done.facts
+
     def strike(
         self, first: str, why: str, settings: Sequence[str] = (), update: dict[str, Any] | None = None
     ) -> list[str]:
@@ -161,7 +174,7 @@ class Run:
             settings=list(settings),
             struck=[name for name in struck if name in self.manifest.stages],
         )
-        paths = [path for name in struck for path in _files(name) if (self.folder / path).exists()]
+        paths = [path for name in struck for path in written(name) if (self.folder / path).exists()]
         kept = {name: stage for name, stage in self.manifest.stages.items() if name not in struck}
         number = 1 + max((int(old.name) for old in (self.folder / STRUCK).glob("*") if old.name.isdigit()), default=0)
         # Said before it is done: a crash between two moves is made good by whoever opens the run next.
@@ -266,18 +279,6 @@ def _warn_of_last_round(folder: Path, found: Manifest, settings: Pipeline) -> No
             f"{folder}: round {found.settings.rounds} was made as the last one, from direct answers; it stays so, "
             f"unless you --restart-from {last}"
         )
-
-
-def _files(stage: str) -> list[str]:
-    """What a stage writes, below the run."""
-    number, part = stage.split("/")
-    names = {
-        "generate": ["answers.jsonl"],
-        "version": ["dataset"],
-        "train": ["adapter"],
-        "evaluate": ["evaluation.json", "evaluation.jsonl"],
-    }[part]
-    return [f"rounds/{number}/{name}" for name in names]
 
 
 def lineage(data: str, settings: Pipeline, adapter: Path | None, engine: str) -> dict[str, Any]:

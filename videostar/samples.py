@@ -10,7 +10,7 @@ import difflib
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -25,6 +25,7 @@ from videostar.resources import find_resource
 from videostar.yaml_files import load_mapping, validate
 
 _SLACK = 1.0  # seconds that an interval may end after its video: annotators round, and so do files
+_IDENTITY = ("id", "label", "seconds", "sha256", "split", "values", "video")  # of a sample; not where its row stands
 _SAID = ("labels", "question", "start", "end")  # what makes two rows of one video and label different ones
 
 Paths = Annotated[
@@ -92,7 +93,7 @@ class Sample:
     video: str  # path below the root
     label: str  # empty where the row is about something else
     split: Split
-    sha256: str
+    sha256: str  # empty, and endless seconds, where videos were not opened
     seconds: float
     values: Values = field(default_factory=dict, hash=False)  # all that the row says
     row: str = ""  # where it stands, file:line
@@ -132,8 +133,10 @@ def load_data(name: str, limit: int | None, progress: Progress, root: Path | Non
     return data
 
 
-def open_data(name: str, limit: int | None, progress: Progress, root: Path | None = None) -> Data:
-    """As `load_data`, however little of it can be used."""
+def open_data(
+    name: str, limit: int | None, progress: Progress, root: Path | None = None, *, contents: bool = True
+) -> Data:
+    """As `load_data`, however little of it can be used. Without `contents`, videos are looked for and not opened."""
     manifest, folder, where = load_manifest(name, root)
     base = (folder / Path(manifest.root).expanduser()).absolute()
     if manifest.world is not None:
@@ -145,7 +148,8 @@ def open_data(name: str, limit: int | None, progress: Progress, root: Path | Non
     # Read twice, so that what is wrong with a file is told before any video is opened, and rows need not be kept.
     count = sum(1 for _ in _limited(read_rows(manifest, base, where), limit))
     rows = _limited(read_rows(manifest, base, where), limit)
-    samples, set_aside = _check(rows, count, base, progress("videos checked"))
+    found = open_videos(rows, base, contents=contents)
+    samples, set_aside = _check(found, count, progress("videos checked" if contents else "rows checked"))
     return Data(base, manifest, samples, set_aside)
 
 
@@ -180,19 +184,21 @@ def _limited(rows: Iterator[Row | SetAside], limit: int | None) -> Iterator[Row 
             return
 
 
-def _check(rows: Iterator[Row | SetAside], count: int, root: Path, tick: Tick) -> tuple[list[Sample], list[SetAside]]:
-    samples: dict[str, Sample] = {}
+def _check(rows: Iterator[Opened | SetAside], count: int, tick: Tick) -> tuple[list[Sample], list[SetAside]]:
+    samples: list[Sample] = []
+    known: set[str] = set()
     set_aside: list[SetAside] = []
-    for done, item in enumerate(open_videos(rows, root), start=1):
+    for done, item in enumerate(rows, start=1):
         found = item if isinstance(item, SetAside) else _sample(item)
-        if isinstance(item, Opened) and isinstance(found, Sample) and found.id in samples:
-            found = SetAside(item.row.where, item.video, "doubled", "the same video and label stand in an earlier row")
+        if isinstance(found, Sample) and found.id in known:
+            found = SetAside(found.row, found.video, "doubled", "the same video and label stand in an earlier row")
         if isinstance(found, Sample):
-            samples[found.id] = found
+            samples.append(found)
+            known.add(found.id)
         else:
             set_aside.append(found)
         tick(done, count)
-    return list(samples.values()), set_aside
+    return samples, set_aside
 
 
 def _sample(item: Opened) -> Sample | SetAside:
@@ -211,7 +217,16 @@ def _sample(item: Opened) -> Sample | SetAside:
     return Sample(identity, item.video, row.label, row.split, item.sha256, seconds, row.values, row.where)
 
 
-def data_identity(data: Data) -> dict[str, object]:
-    """What identifies a data set: its samples, not where they lie."""
-    samples = [{name: value for name, value in asdict(sample).items() if name != "row"} for sample in data.samples]
-    return {"adapters": data.manifest.adapters, "samples": samples}
+def data_digest(data: Data, questions: str) -> str:
+    """What identifies a data set with its questions, given their digest: its samples, not where they lie.
+
+    It is the sha256 of a JSON object with the keys below, in their order, written sample by sample.
+    """
+    write = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+    found = hashlib.sha256(f'{{"adapters":{write(data.manifest.adapters)},"questions":{write(questions)}'.encode())
+    found.update(b',"samples":[')
+    for number, sample in enumerate(data.samples):
+        said = {name: getattr(sample, name) for name in _IDENTITY}
+        found.update(f"{',' if number else ''}{write(said)}".encode())
+    found.update(b"]}")
+    return found.hexdigest()

@@ -15,7 +15,7 @@ from rich.text import Text
 from videostar.adapters.check import Finding
 from videostar.annotations import SetAside
 from videostar.check import FEW, Report
-from videostar.manifest import Manifest
+from videostar.manifest import Manifest, left
 from videostar.terminal import printable
 
 _SHOWN = 10
@@ -118,17 +118,8 @@ def print_rounds(manifest: Manifest) -> None:
 def print_status(manifest: Manifest) -> None:
     """The table of rounds, and the stage that comes next."""
     print_rounds(manifest)
-    rounds = [f"{number:02}" for number in range(manifest.settings.rounds + 1)]
-    names = [f"{name}/{part}" for name in rounds for part in ("generate", "version", "train", "evaluate")][3:]
-    left = [name for name in names if name not in manifest.stages and not _skipped(manifest, name)]
-    Console().print(f"next: {left[0]}" if left else "finished")
-
-
-def _skipped(manifest: Manifest, name: str) -> bool:
-    """Training is left out in a round that kept nothing."""
-    number, part = name.split("/")
-    version = manifest.stages.get(f"{number}/version")
-    return part == "train" and version is not None and not version.facts["rows"]
+    names = left(manifest)
+    Console().print(f"next: {names[0]}" if names else "finished")
 
 
 def _share(answers: dict[str, Any] | None, kind: str) -> str:

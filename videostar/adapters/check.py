@@ -13,7 +13,6 @@ from videostar.adapters.find import load_adapter
 from videostar.annotations import Row as AnnotatedRow
 from videostar.annotations import read_rows
 from videostar.errors import UserError
-from videostar.labels import parse_label
 from videostar.questions import Question, Task
 from videostar.samples import Sample, load_manifest
 
@@ -47,14 +46,15 @@ def check_adapter(name: str, data: str | None, root: Path | None, limit: int) ->
     about_others = 0
     for sample in rows:
         try:
-            asked, again = (task.phrasings(sample, parse_label(task.label(sample.values))) for _ in range(2))
+            asked = task.phrasings(sample)
+            said, again = ([(q.words(), q.label) for q in asked] for _ in range(2))
         except NoQuestion:
             about_others += 1
         except UserError as error:
             broken.append(f"{sample.row}: {error}")
         else:
             made += asked
-            if asked != again:
+            if said != again:
                 broken.append(f"{sample.row}: another question the second time; draw nothing at random")
     if not made and not broken:
         raise UserError(f"adapter {name}: none of the {about_others} rows is one that it asks about")

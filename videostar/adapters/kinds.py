@@ -36,6 +36,7 @@ class KindAdapter(LabelAdapter):
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self.prompts = kind
+        self._keys = [key for key in KINDS[kind].model_fields if key != "kind"]
 
     def label(self, row: Row) -> Mapping[str, Any]:
         """The label object of a row."""
@@ -43,8 +44,7 @@ class KindAdapter(LabelAdapter):
         whole = _plain(row.get("label"))
         if isinstance(whole, Mapping) and main != "fields":
             return {**whole, "kind": self.kind}
-        keys = [key for key in KINDS[self.kind].model_fields if key != "kind" and row.get(key) not in (None, "")]
-        columns = {key: _plain(row[key]) for key in keys}
+        columns = {key: _plain(row[key]) for key in self._keys if row.get(key) not in (None, "")}
         if main is not None and main not in columns:
             columns[main] = _plain(given(row, "labels" if main == "names" and "labels" in row else "label"))
         for key in _LISTS & columns.keys():
@@ -55,11 +55,10 @@ class KindAdapter(LabelAdapter):
 
     def values(self, row: Row) -> Row:
         """Options and fields as text; `of`, which a row need not have."""
-        label = self.label(row)
-        if self.kind == "choice" and isinstance(label.get("options"), Mapping):
-            return {"options": "\n".join(f"({letter}) {text}" for letter, text in label["options"].items())}
-        if self.kind == "fields" and isinstance(label.get("fields"), Mapping):
-            return {"names": ", ".join(label["fields"])}
+        if self.kind == "choice" and isinstance(options := self.label(row).get("options"), Mapping):
+            return {"options": "\n".join(f"({letter}) {text}" for letter, text in options.items())}
+        if self.kind == "fields" and isinstance(fields := self.label(row).get("fields"), Mapping):
+            return {"names": ", ".join(fields)}
         if self.kind == "interval":  # its times have columns of their own, so `label` is free to say of what
             return {"event": row.get("event") or row.get("label", "")}
         return {"of": row.get("of", "")} if self.kind == "count" else {}

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from videostar.annotations.activitynet import read_activitynet, taxonomy_leaves
 from videostar.annotations.charades import coded_classes, read_charades
@@ -47,7 +47,18 @@ from videostar.files import below, is_there
 if TYPE_CHECKING:
     from videostar.samples import DataManifest
 
-__all__ = ["FORMATS", "Format", "PathTemplate", "Row", "SetAside", "Split", "Values", "official_classes", "read_rows"]
+__all__ = [
+    "FORMATS",
+    "Format",
+    "PathTemplate",
+    "Row",
+    "SetAside",
+    "Split",
+    "Values",
+    "official_classes",
+    "read_rows",
+    "source_files",
+]
 
 HELD_OUT = 0.2  # of the videos, by the hash of their path, where the data does not say
 
@@ -91,9 +102,9 @@ def read_rows(manifest: DataManifest, root: Path, where: str) -> Iterator[Row | 
     columns = tuple(dict.fromkeys([name for template in templates for name in template.names] + named))
     files = _found_files(manifest, root, where)
     known = frozenset(official_classes(manifest, root, where))
-    for split, names in manifest.rows.items():
-        path = _first(root, names, f"{where}: rows")
+    for split, path in _row_files(manifest, root, where).items():
         if path is None:
+            names = manifest.rows[split]
             expected = manifest.annotations or f"give a .{manifest.format} below the root"
             raise UserError(f"{where}: rows {root / names[0]}: no such file; {expected}")
         try:
@@ -103,10 +114,20 @@ def read_rows(manifest: DataManifest, root: Path, where: str) -> Iterator[Row | 
             raise UserError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
+def source_files(manifest: DataManifest, root: Path, where: str) -> list[Path]:
+    """The files and folders that rows are read from, as far as they are there, in a fixed order. Raises UserError."""
+    found = [*_row_files(manifest, root, where).values(), *_found_files(manifest, root, where).values()]
+    return [path for path in found if path is not None]
+
+
 def official_classes(manifest: DataManifest, root: Path, where: str) -> Sequence[str]:
     """The classes that the publisher lists, or none where no list is there. Raises UserError for a broken one."""
     path = _found_files(manifest, root, where).get("classes")
     return [_words(name) for name in FORMATS[manifest.format].classes(path)] if path else ()
+
+
+def _row_files(manifest: DataManifest, root: Path, where: str) -> dict[Split | Literal["all"], Path | None]:
+    return {split: _first(root, names, f"{where}: rows") for split, names in manifest.rows.items()}
 
 
 def _found_files(manifest: DataManifest, root: Path, where: str) -> dict[str, Path]:

@@ -50,9 +50,9 @@ class DemoTask(ABC):
         adapter, prompts = load_adapter(self.adapter), load_prompts(self.adapter)
         said = parse_label(adapter.label(row)).words()
         values = {**row, **adapter.values(row)}
-        question = prompts.render(one_of(prompts.questions, rng), **values)
+        question = prompts.render(one_of(prompts.questions, rng), values)
         hint = one_of(prompts.rationalise[:phrasings], rng)
-        return prompts.render(hint, **{**values, "question": question, "label": said}), said
+        return prompts.render(hint, {**values, "question": question, "label": said}), said
 
     def explain(self, scene: Scene, said: str, rng: np.random.Generator) -> str:
         """A true description that ends with a label in words."""

@@ -31,6 +31,7 @@ def squash(name: str) -> str:
     return "".join(t for t in tokens(normalise(name)) if t[0].isalnum())
 
 
+@lru_cache(maxsize=8192)
 def said(name: str) -> str:
     """`name` as people say it: ShavingBeard -> shaving beard, kick_ball -> kick ball."""
     if _CODE.fullmatch(name.strip()):

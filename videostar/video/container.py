@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,20 +25,27 @@ MAX_PICTURE_PIXELS = 8192 * 4608  # 8K
 MAX_SIDE = 16384  # pixels
 
 
+def look(path: Path) -> os.stat_result:
+    """What the system says of the regular, non-empty file at `path`, unopened. Raises BadVideo."""
+    try:
+        facts = path.stat()
+    except (OSError, ValueError) as error:  # ValueError: a null character in the name
+        raise _unopened(error) from None
+    if not stat.S_ISREG(facts.st_mode):
+        raise BadVideo("not a video", "a folder or a device, not a file")
+    if facts.st_size == 0:
+        raise BadVideo("empty", "zero bytes")
+    return facts
+
+
 @contextmanager
 def open_file(path: Path) -> Iterator[BufferedReader]:
     """The regular, non-empty file at `path`, open for reading. Raises BadVideo, also for a read that fails inside."""
+    look(path)  # first, because opening a pipe waits for its writer
     try:
-        facts = path.stat()
-        if not stat.S_ISREG(facts.st_mode):  # looked at first, because opening a pipe waits for its writer
-            raise BadVideo("not a video", "a folder or a device, not a file")
-        if facts.st_size == 0:
-            raise BadVideo("empty", "zero bytes")
         file = path.open("rb")
-    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a null character in the name
-        raise BadVideo("missing", "no such file") from None
     except OSError as error:
-        raise BadVideo("unreadable", _why(error)) from error
+        raise _unopened(error) from error
     with file:
         try:
             yield file
@@ -107,6 +115,11 @@ def check_size(width: int, height: int) -> None:
     if width * height > MAX_PICTURE_PIXELS or max(width, height) > MAX_SIDE:
         limit = f"at most {MAX_PICTURE_PIXELS} pixels and {MAX_SIDE} a side"
         raise BadVideo("too large", f"pictures of {width} x {height}; {limit}")
+
+
+def _unopened(error: OSError | ValueError) -> BadVideo:
+    gone = isinstance(error, FileNotFoundError | NotADirectoryError | ValueError)
+    return BadVideo("missing", "no such file") if gone else BadVideo("unreadable", _why(error))
 
 
 def _why(error: Exception) -> str:

@@ -1,0 +1,248 @@
+"""What many rows cost, in seconds and memory: `python benchmarks/rows.py --rows 10000 100000 1000000`.
+
+A data set of that many rows (hard links of a few clips of the demo world, all measured before) is made in a temporary
+folder, and a run with a finished round of answers. Then each of these is done in a process of its own:
+
+- check --rows-only: is every row in order and its video there;
+- plan: rows to samples to questions to the digest of all, as at every start with something left to ask;
+- plan, then resume scan: the same, and what generation does with a half-finished ledger before it asks anything;
+- versions: the files of the dataset version are read and compared;
+- resume of a finished round: `videostar cycle` once more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:  # each process loads what its own work needs
+    from videostar.config import Pipeline
+    from videostar.questions import Question, Questions
+    from videostar.samples import Data
+
+_LINKS = 20_000  # of a file; file systems allow so many
+_CLASSES = 700
+
+
+def make_rows(folder: Path, count: int) -> None:
+    """`count` clips and their my.csv, and the index of what they are."""
+    from videostar.demo.build import build_world
+    from videostar.progress import silent
+    from videostar.samples import World
+    from videostar.video.measured import Measured, default_index
+    from videostar.video.probe import probe
+
+    build_world(folder / "world", World(train=8, test=2, mix=1), silent(""))
+    clips = sorted((folder / "world").rglob("*.mp4"))
+    places: list[tuple[Path, int]] = []
+    with (folder / "my.csv").open("w") as rows:
+        rows.write("video,label\n")
+        for number in range(count):
+            if number % _LINKS == 0:
+                source = folder / f"source-{number // _LINKS}.mp4"
+                shutil.copy(clips[number // _LINKS % len(clips)], source)
+            if number % 1000 == 0:
+                (folder / f"{number // 1000:04}").mkdir()
+            name = f"{number // 1000:04}/{number:07}.mp4"
+            os.link(source, folder / name)
+            places.append((folder / name, number // _LINKS))
+            rows.write(f"{name},opening a door {number % _CLASSES}\n")
+    known = {number: probe(folder / f"source-{number}.mp4") for number in {number for _, number in places}}
+    with Measured(default_index()) as measured:
+        for path, number in places:
+            measured.put(path, path.stat(), known[number].sha256, known[number].seconds)
+
+
+def make_run(folder: Path) -> None:
+    """A finished round, its answers written by the ledger: what the model would say takes no part in the figures."""
+    from videostar import commands
+    from videostar.manifest import left
+    from videostar.run import Run, lineage, model_digest
+    from videostar.sources import sources_digest
+    from videostar.versions import build_version
+
+    settings = _settings(folder)
+    data, questions = _planned(folder)
+    answers = folder / "run" / "rounds" / "01" / "answers.jsonl"
+    about = commands._identity(data, questions), model_digest(settings.model)
+    sources = sources_digest(settings, questions.tasks, None)
+    with Run.open(folder / "run", settings, *about, sources=sources) as run:
+        origin = lineage(about[0], settings, None, "transformers")
+        works: dict[str, tuple[Callable[[], dict[str, Any]], list[Path]]] = {
+            "01/generate": (lambda: _write_answers(questions.split("train"), answers), [answers]),
+            "01/version": (
+                lambda: build_version(answers, answers.parent / "dataset", lineage=origin, direct_only=True),
+                [answers.parent / "dataset"],
+            ),
+        }
+        for name in left(run.manifest):
+            work, writes = works.get(name, (dict, []))
+            run.stage(name, work, writes)
+    half = folder / "half.jsonl"
+    with answers.open("rb") as whole, half.open("wb") as file:
+        file.writelines(islice(whole, len(questions.split("train")) // 2))
+
+
+def _write_answers(asked: Sequence[Question], out: Path) -> dict[str, Any]:
+    from videostar.ledger import Answer, Ledger
+
+    ledger = Ledger(out)
+    for start in range(0, len(asked), 1000):
+        ledger.append(
+            Answer(
+                question_id=item.id,
+                kind="direct",
+                video=item.sample.video,
+                task=item.task,
+                group=item.group,
+                label=item.label.words(),
+                question=item.text,
+                prompt=item.text,
+                answer=f"There is a person in a room. First they walk, and then they stop. {item.template_answer}",
+                text=f"There is a person in a room. First they walk, and then they stop. {item.template_answer}",
+                kept=True,
+                accepted=True,
+                score=1.0,
+                reason="match",
+                pass_rate=1.0,
+                video_sha256=item.sample.sha256,
+                frame_times=(0.2, 0.6, 1.1, 1.6, 2.0, 2.5, 3.0, 3.4),
+                template=item.template("direct"),
+            )
+            for item in asked[start : start + 1000]
+        )
+    return {"questions": len(asked)}
+
+
+def _settings(folder: Path) -> Pipeline:
+    from videostar.config import load_pipeline
+
+    return load_pipeline("demo", {"mix": None, "rounds": 1, "data": str(folder / "my.csv")})
+
+
+def _planned(folder: Path) -> tuple[Data, Questions]:
+    from videostar.progress import silent
+    from videostar.questions import Questions, load_tasks
+    from videostar.samples import load_data
+
+    settings = _settings(folder)
+    data = load_data(settings.data, None, silent)
+    return data, Questions(data, load_tasks(settings), settings.seed)
+
+
+def check(folder: Path) -> None:
+    """Rows, without opening videos."""
+    from videostar import check
+    from videostar.progress import silent
+
+    check.check(str(folder / "my.csv"), None, silent, contents=False)
+
+
+def plan(folder: Path) -> None:
+    """Rows to questions and their digest."""
+    from videostar.samples import data_digest
+
+    data, questions = _planned(folder)
+    data_digest(data, questions.digest)
+
+
+def scan(folder: Path) -> None:
+    """Rows to questions, then a half-finished ledger up to the first window that is asked."""
+    from videostar.generation import Asking, generate
+    from videostar.progress import silent
+
+    class Asked(Exception):
+        pass
+
+    engine = Mock()
+    engine.use.side_effect = Asked
+    _, questions = _planned(folder)
+    asking = Asking(_settings(folder), ("direct",), 1, "0/1")
+    with suppress(Asked):
+        generate(
+            questions, engine, asking, split="train", adapter=None, out=folder / "half.jsonl", tick=silent("answers")
+        )
+    engine.use.assert_called_once()
+
+
+def versions(folder: Path) -> None:
+    """`videostar versions`."""
+    from videostar import commands
+
+    if not commands.versions(folder / "run", as_json=True):
+        raise SystemExit("damaged")
+
+
+def resume(folder: Path) -> None:
+    """`videostar cycle` on a finished round."""
+    from videostar import commands
+
+    commands.start(_settings(folder), folder / "run")
+
+
+_WORKS: dict[str, Callable[[Path], None]] = {
+    "check --rows-only": check,
+    "plan": plan,
+    "plan, then resume scan": scan,
+    "versions": versions,
+    "resume of a finished round": resume,
+}
+
+
+def _measured(work: str, folder: Path) -> tuple[float, float, float]:
+    """Seconds, seconds of processor time and GB at most of a work in a process of its own, its start included."""
+    started = time.monotonic()
+    child = subprocess.Popen([sys.executable, __file__, "--work", work, str(folder)], stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(child.pid, 0)
+    if status:
+        raise SystemExit(f"{work}: failed")
+    scale = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss
+    return time.monotonic() - started, used.ru_utime + used.ru_stime, used.ru_maxrss * scale / 1e9
+
+
+def main() -> None:
+    """Print the table."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000])
+    arguments.add_argument("--work", nargs=2, help=argparse.SUPPRESS)  # in a child
+    given = arguments.parse_args()
+    if given.work:
+        work, folder = given.work[0], Path(given.work[1])
+        if work.startswith("make "):
+            make_rows(folder, int(work.split()[1]))
+            make_run(folder)
+        else:
+            _WORKS[work](folder)
+        return
+    table = Table(box=SIMPLE_HEAD)
+    for column in ("work", "rows", "seconds", "CPU seconds", "CPU s a million rows", "peak GB"):
+        table.add_column(column, justify="left" if column == "work" else "right")
+    for rows in given.rows:
+        with tempfile.TemporaryDirectory() as scratch:
+            os.environ["XDG_CACHE_HOME"] = str(Path(scratch) / "cache")
+            _measured(f"make {rows}", Path(scratch))  # not here: what this process holds would be counted to the others
+            for work in _WORKS:
+                seconds, cpu, peak = _measured(work, Path(scratch))
+                cells = f"{rows:,}", f"{seconds:.1f}", f"{cpu:.1f}", f"{cpu * 1e6 / rows:.0f}", f"{peak:.2f}"
+                table.add_row(work, *cells)
+                print(work, *cells, file=sys.stderr, flush=True)
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
