@@ -65,7 +65,7 @@ def test_a_missing_data_manifest(videostar: Command, tmp_path: Path) -> None:
 
 def test_a_missing_run_manifest(videostar: Command, tmp_path: Path) -> None:
     assert "no such file" in refused(videostar, tmp_path, "cycle", "--resume", "runs/x/manifest.json")
-    assert "no such file" in refused(videostar, tmp_path, "status", "runs/x")
+    assert "no manifest.json there" in refused(videostar, tmp_path, "status", "runs/x")
 
 
 def test_an_unknown_pipeline_or_key(videostar: Command, tmp_path: Path) -> None:
