@@ -41,36 +41,15 @@ def resume(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory, quick: Path) -> Path:
-    folder = tmp_path_factory.mktemp("undisturbed")
-    done = subprocess.run(
-        command("cycle", "--pipeline", quick, "--out", "run"), cwd=folder, capture_output=True, text=True, timeout=900
-    )
-    assert done.returncode == 0, done.stderr
-    return folder / "run"
-
-
-def in_generation(run: Path) -> bool:
-    ledger = run / "rounds" / "01" / "answers.jsonl"
-    return ledger.exists() and ledger.stat().st_size > 0
-
-
-def in_training(run: Path) -> bool:
-    return (run / "rounds" / "01" / ".partial-adapter").exists()
-
-
 def in_second_generation(run: Path) -> bool:
     ledger = run / "rounds" / "02" / "answers.jsonl"
     return ledger.exists() and ledger.stat().st_size > 0
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("moment", [in_generation, in_training, in_second_generation])
-def test_a_killed_run_ends_like_an_undisturbed_one(
-    undisturbed: Path, quick: Path, tmp_path: Path, moment: Callable[[Path], bool]
-) -> None:
-    kill_when(tmp_path, quick, moment)
+def test_a_killed_run_ends_like_an_undisturbed_one(finished: tuple[Path, str], quick: Path, tmp_path: Path) -> None:
+    """In processes of their own, with hash seeds of their own; `test_faults.py` kills at every point."""
+    kill_when(tmp_path, quick, in_second_generation)
     stages = json.loads((tmp_path / "run" / "manifest.json").read_text())["stages"]
     assert "02/evaluate" not in stages
     resume(tmp_path)
@@ -83,5 +62,5 @@ def test_a_killed_run_ends_like_an_undisturbed_one(
             "evaluation.json",
         ):
             path = Path("rounds") / number / name
-            assert (tmp_path / "run" / path).read_bytes() == (undisturbed / path).read_bytes(), path
+            assert (tmp_path / "run" / path).read_bytes() == (finished[0] / path).read_bytes(), path
     assert not list((tmp_path / "run").rglob(".partial-*"))
