@@ -42,10 +42,13 @@ def torchcodec(path: Path, wanted: Sequence[int], size: tuple[int, int], threads
 
 def decord(path: Path, wanted: Sequence[int], size: tuple[int, int], threads: int) -> np.ndarray:
     """Seeks, scales in ffmpeg."""
-    from decord import VideoReader
+    from decord import DECORDError, VideoReader
 
     reader = VideoReader(str(path), width=size[0], height=size[1], num_threads=threads)
-    found: np.ndarray = reader.get_batch(list(wanted)).asnumpy()
+    try:
+        found: np.ndarray = reader.get_batch(list(wanted)).asnumpy()
+    except DECORDError as error:
+        raise RuntimeError(str(error).splitlines()[-1]) from None
     return found
 
 

@@ -5,6 +5,8 @@ What each needs was measured on files with flipped bits (`design/log.md`).
 
 from __future__ import annotations
 
+from typing import Literal
+
 import av
 from av.codec import CodecContext
 from av.packet import Packet
@@ -17,6 +19,8 @@ from videostar.video.errors import BadVideo
 
 # Decoders that notice only with others' help; see `videostar/video/decode.py`.
 SILENT = {"hevc"}
+# ffmpeg's own decoders do not look whether a picture's data end where they should.
+_BETTER: dict[str, Literal["libvpx", "libvpx-vp9"]] = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
 
 class Decoder:
@@ -42,10 +46,10 @@ class Decoder:
 
 def _strict(stream: VideoStream) -> VideoCodecContext:
     own = stream.codec_context
-    if own.name == "vp9" and "libvpx-vp9" in av.codecs_available:
-        # ffmpeg's own decoder does not look whether a picture's data end where they should.
-        strict = CodecContext.create("libvpx-vp9", "r")
-        strict.extradata = own.extradata
-        own = strict
+    name = _BETTER.get(own.name)
+    if name in av.codecs_available:
+        better: VideoCodecContext = CodecContext.create(name, "r")
+        better.extradata = own.extradata
+        own = better
     own.options = PICTURE_BUDGET | ({"err_detect": "aggressive"} if own.name == "h264" else {})
     return own

@@ -18,6 +18,7 @@ from typing import TypeAlias, TypeVar, cast
 import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
+from av.stream import Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -31,6 +32,7 @@ _MISSING_SHARE = 0.1  # of the declared duration: more than this means cut; some
 _HELD = 64 * 2**20  # bytes of packets that are kept; of a file with more they are read again
 
 Item = TypeVar("Item")
+Kind = TypeVar("Kind", bound=Stream)
 VideoPacket: TypeAlias = "Packet[VideoStream]"
 
 
@@ -112,9 +114,7 @@ class Film:
             yield from in_time(self._held)
             return
         with open_video(self._file) as (container, stream):
-            for packet in in_time(container.demux(stream)):
-                if packet.size:  # else it marks the end
-                    yield packet
+            yield from in_time(_packets(container.demux(stream)))
 
     def _read(self, container: InputContainer, stream: VideoStream) -> Index:
         own, whole = _declared_seconds(stream), (container.duration or 0) / 1e6
@@ -123,9 +123,7 @@ class Film:
         ticks: list[int | None] = []
         keys, shown = bytearray(), bytearray()
         size = 0
-        for packet in in_time(container.demux()):
-            if not packet.size:
-                continue
+        for packet in in_time(_packets(container.demux())):
             if not packet.is_discard:
                 spans[packet.stream_index].add(packet.dts if packet.pts is None else packet.pts, packet.duration)
             if packet.stream_index == stream.index:
@@ -199,6 +197,14 @@ class _Span:
     def end(self) -> float:
         """Seconds at which the last picture goes."""
         return float(self._end * self._tick)
+
+
+def _packets(found: Iterator[Packet[Kind]]) -> Iterator[Packet[Kind]]:
+    """All but the empty ones, which mark the end."""
+    try:
+        yield from (packet for packet in found if packet.size)
+    except IndexError:
+        return  # PyAV, at the end of a file in which another stream has turned up
 
 
 def in_time(items: Iterable[Item]) -> Iterator[Item]:
