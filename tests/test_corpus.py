@@ -2,24 +2,46 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 import psutil
 import pytest
+from commands import Command
 from corpus import KINDS, Kind
-from films import digest, number_in
+from films import digest, film, number_in
 
 from videostar.video.clip import Clip
 from videostar.video.decode import decode
 from videostar.video.errors import BadVideo
+from videostar.video.pool import Ahead, ClipPool
 from videostar.video.probe import probe
 from videostar.video.sample import frame_times
 
 FRAMES = 6
+PIXELS = 10**6
 MEMORY = 300 * 2**20  # bytes by which no kind may make this process grow
+
+Outcome = TypeVar("Outcome")
+Corpus = Callable[[str], Path]
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    """The file of a kind, made when it is first asked for."""
+    folder = tmp_path_factory.mktemp("corpus")
+
+    @cache
+    def file(name: str) -> Path:
+        KINDS[name].make(folder / name)
+        return folder / name
+
+    return file
 
 
 def number_at(kind: Kind, first: int, seconds: float) -> int:
@@ -40,9 +62,6 @@ def check_pictures(kind: Kind, clip: Clip) -> None:
             assert 0 <= number_at(kind, first, time) - number <= kind.gaps, (shown, time)
 
 
-Outcome = TypeVar("Outcome")
-
-
 def tried(use: Callable[[], Outcome]) -> Outcome | BadVideo:
     """Nothing but BadVideo may come out."""
     try:
@@ -52,11 +71,10 @@ def tried(use: Callable[[], Outcome]) -> Outcome | BadVideo:
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_each_kind_is_taken_or_refused_as_it_should(tmp_path: Path, name: str) -> None:
-    kind, path = KINDS[name], tmp_path / name
-    kind.make(path)
+def test_each_kind_is_taken_or_refused_as_it_should(corpus: Corpus, name: str) -> None:
+    kind, path = KINDS[name], corpus(name)
     before = psutil.Process().memory_info().rss
-    facts, clip = tried(lambda: probe(path)), tried(lambda: decode(path, FRAMES, 10**6))
+    facts, clip = tried(lambda: probe(path)), tried(lambda: decode(path, FRAMES, PIXELS))
     assert psutil.Process().memory_info().rss - before < MEMORY
     if isinstance(facts, BadVideo):
         assert isinstance(clip, BadVideo)
@@ -69,3 +87,56 @@ def test_each_kind_is_taken_or_refused_as_it_should(tmp_path: Path, name: str) -
     assert facts.sha256 == digest(path)
     assert (facts.seconds, facts.fps) == (clip.seconds, clip.fps)
     check_pictures(kind, clip)
+
+
+FEW = [
+    "h264-b-frames.mp4",
+    "vp9.webm",
+    "turned-90.mp4",
+    "2x2.mp4",
+    "hls.mp4",
+    "cut-50-h264.mkv",
+    "sound.mp4",
+    "huge.mov",
+]
+
+
+def test_worker_processes_give_the_same_and_live_on(corpus: Corpus) -> None:
+    files = [(path, digest(path)) for path in map(corpus, FEW)]
+    with ClipPool(FRAMES, PIXELS) as pool:
+        outcomes = list(Ahead(pool, files).get())
+    for (path, _), outcome in zip(files, outcomes, strict=True):
+        alone = tried(lambda path=path: decode(path, FRAMES, PIXELS))
+        if isinstance(alone, BadVideo):
+            assert isinstance(outcome, BadVideo)
+            assert str(outcome) == str(alone)  # and not that a process died of it
+        else:
+            assert isinstance(outcome, Clip)
+            assert outcome.times == alone.times
+            assert np.abs(outcome.frames.astype(int) - alone.frames).mean() < 3  # as JPEG
+
+
+def test_check_sets_aside_what_the_corpus_says(corpus: Corpus, videostar: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for name in FEW:
+        (folder / name).symlink_to(corpus(name))  # replaced below: links out of the root are refused
+    linked = [f"{name},run,train" for name in FEW]
+    (folder / "my.csv").write_text("\n".join(["video,label,split", *linked]) + "\n")
+    assert problems(videostar, folder)["outside its root"] == len(FEW)
+    for name in FEW:
+        (folder / name).unlink()
+        (folder / name).write_bytes(corpus(name).read_bytes())
+    (folder / "held-out.mp4").write_bytes(film(tmp_path / "b.mp4", 30).read_bytes())
+    (folder / "my.csv").write_text("\n".join(["video,label,split", *linked, "held-out.mp4,run,test"]) + "\n")
+    expected = Counter(
+        bad.reason for bad in (tried(lambda p=corpus(n): probe(p)) for n in FEW) if isinstance(bad, BadVideo)
+    )
+    assert problems(videostar, folder) == dict(expected)
+
+
+def problems(videostar: Command, folder: Path) -> dict[str, int]:
+    done = videostar("check", folder / "my.csv", "--json")
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    return {problem["what"]: problem["count"] for problem in json.loads(done.stdout)["problems"]}
