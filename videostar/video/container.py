@@ -23,6 +23,8 @@ FORMATS = "mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,ogg,asf,gif"
 
 MAX_PICTURE_PIXELS = 8192 * 4608  # 8K
 MAX_SIDE = 16384  # pixels
+# For what decoders meet, which need not be what headers say.
+PICTURE_BUDGET = {"max_pixels": str(MAX_PICTURE_PIXELS)}
 
 
 def look(path: Path) -> os.stat_result:
@@ -60,13 +62,12 @@ def open_video(file: BufferedReader) -> Iterator[tuple[InputContainer, VideoStre
     Raises BadVideo, also for whatever ffmpeg raises inside the `with` block.
     """
     file.seek(0)
-    budget = {"max_pixels": str(MAX_PICTURE_PIXELS)}  # for what the decoder meets, which need not be what headers say
     try:
         # No name and no protocol, so that nothing else can be opened from inside it.
         container = av.open(
             _Bytes(file),
             mode="r",
-            options=budget,
+            options=PICTURE_BUDGET,
             container_options={"format_whitelist": FORMATS, "protocol_whitelist": "none"},
             metadata_errors="replace",
         )
@@ -75,10 +76,7 @@ def open_video(file: BufferedReader) -> Iterator[tuple[InputContainer, VideoStre
         raise BadVideo("not a video", why) from error
     with container:
         try:
-            stream = _moving_pictures(container)
-            stream.codec_context.options = budget
-            stream.thread_type = "NONE"  # threads make small pictures slower; many files at once use a machine better
-            yield container, stream
+            yield container, _moving_pictures(container)
         except (av.FFmpegError, OSError, ValueError, ArithmeticError, MemoryError) as error:
             raise BadVideo("unreadable", _why(error)) from error
 

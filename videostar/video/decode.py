@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-import math
-from collections.abc import Iterable, Iterator
-from io import BufferedReader
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from av.video.frame import VideoFrame
-from av.video.reformatter import Interpolation, VideoReformatter
 
 from videostar.video.clip import Clip
-from videostar.video.container import open_file, open_video
+from videostar.video.container import check_size, open_file
+from videostar.video.decoder import SILENT
 from videostar.video.errors import BadVideo
+from videostar.video.film import Film, open_film
+from videostar.video.picture import target_size, to_rgb
+from videostar.video.plan import ROUNDING, decoded, plan, wanted_ticks
+from videostar.video.playing import pictures
 from videostar.video.sample import frame_times
-from videostar.video.timeline import Timeline, measure, pictures
-
-# Bit-exact: the same pixels whatever vector instructions the processor has.
-_SCALING = int(Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT)
-# Seconds, to which containers round their times: the same film must give the same pictures from any of them.
-_ROUNDING = 0.001
 
 
-def decode(path: Path, frames: int, max_pixels: int, sha256: str | None = None) -> Clip:
+def decode(path: Path, frames: int, max_pixels: int, sha256: str | None = None, *, threads: int = 1) -> Clip:
     """`frames` pictures, at the centres of equal shares of the duration, each of at most `max_pixels` pixels.
 
     A frame is the picture on screen at its time, with that picture's own time in `Clip.times`: when there are fewer
@@ -36,41 +33,63 @@ def decode(path: Path, frames: int, max_pixels: int, sha256: str | None = None) 
     with open_file(path) as file:
         if sha256 is not None and hashlib.file_digest(file, "sha256").hexdigest() != sha256:
             raise BadVideo("unreadable", "changed since it was checked")
-        return _decode(file, measure(file), frames, max_pixels)
+        with open_film(file, threads) as film:
+            if film.codec not in SILENT:
+                return _sampled(film, frames, max_pixels)
+            # Where damage shifts what is decoded, threads for rows of a picture begin at other places than one does.
+            with ThreadPoolExecutor(1) as beside:
+                again = beside.submit(_again, path, frames, max_pixels)
+                clip = _sampled(film, frames, max_pixels)
+                if not np.array_equal(again.result().frames, clip.frames):
+                    raise BadVideo("damaged", "two ways of decoding it see other pictures")
+                return clip
 
 
-def _decode(file: BufferedReader, timeline: Timeline, frames: int, max_pixels: int) -> Clip:
-    scaler = VideoReformatter()  # one for all pictures: setting it up takes longer than a small picture
-    images: list[np.ndarray] = []
-    times: list[float] = []
-    latest: VideoFrame | None = None
-    with open_video(file) as (container, stream):
-        width, height = _target_size(timeline, float(stream.sample_aspect_ratio or 1), max_pixels)
-        for at, picture in _on_screen(pictures(container, stream, timeline), frame_times(timeline.seconds, frames)):
-            if picture is not latest:
-                rgb = scaler.reformat(picture, width, height, "rgb24", interpolation=_SCALING, threads=1).to_ndarray()
-                image = np.rot90(rgb, round(picture.rotation / 90))  # both count anticlockwise
-                latest = picture
-            images.append(image)
-            times.append(at)
-    return Clip(np.stack(images), tuple(times), timeline.fps, timeline.seconds)
+def _again(path: Path, frames: int, max_pixels: int) -> Clip:
+    with open_file(path) as file, open_film(file, slices=True) as film:
+        return _sampled(film, frames, max_pixels)
 
 
-def _on_screen(
-    shown: Iterator[tuple[float, VideoFrame]], wanted: Iterable[float]
-) -> Iterator[tuple[float, VideoFrame]]:
+def _sampled(film: Film, frames: int, max_pixels: int) -> Clip:
+    times = frame_times(film.seconds, frames)
+    scaled = _Scaled(film.aspect, max_pixels)
+    shown = _planned(film, times, scaled) or [(at, scaled(picture)) for at, picture in _on_screen(film, times)]
+    images = np.stack([image for _, image in shown])
+    return Clip(images, tuple(at for at, _ in shown), film.fps, film.seconds)
+
+
+class _Scaled:
+    """Pictures as the model sees them, all as large as the first; the same picture is scaled once."""
+
+    def __init__(self, aspect: float, max_pixels: int) -> None:
+        self._aspect, self._max_pixels = aspect, max_pixels
+        self._size: tuple[int, int] | None = None
+        self._last: tuple[VideoFrame, np.ndarray] | None = None
+
+    def __call__(self, picture: VideoFrame) -> np.ndarray:
+        if self._last is None or self._last[0] is not picture:
+            check_size(picture.width, picture.height)
+            self._size = self._size or target_size(picture.width, picture.height, self._aspect, self._max_pixels)
+            self._last = picture, to_rgb(picture, *self._size)
+        return self._last[1]
+
+
+def _planned(film: Film, times: Sequence[float], scaled: _Scaled) -> list[tuple[float, np.ndarray]] | None:
+    """What is on screen at each time, seen by decoding no more than that takes; None where that does not do."""
+    if not film.index.complete or film.begins is None:
+        return None
+    wanted = wanted_ticks(film, times)
+    images = {tick: scaled(picture) for tick, picture in decoded(film, plan(film, wanted))}
+    if len(images) < len(set(wanted)):  # packets without a picture of their own, or keyframes that are none
+        return None
+    return [(float((tick - film.begins) * film.tick), images[tick]) for tick in wanted]
+
+
+def _on_screen(film: Film, times: Iterable[float]) -> Iterator[tuple[float, VideoFrame]]:
     """For each of the ascending times the last picture shown by then. Reads one picture further than the last time."""
+    shown = pictures(film)
     now, following = next(shown), next(shown, None)
-    for time in wanted:
-        while following is not None and following[0] <= time + _ROUNDING:
+    for time in times:
+        while following is not None and following[0] <= time + ROUNDING:
             now, following = following, next(shown, None)
         yield now
-
-
-def _target_size(stored: Timeline, aspect: float, max_pixels: int) -> tuple[int, int]:
-    """Width and height to scale to; `aspect` is how wide a stored pixel is shown for its height."""
-    width = stored.width * min(1.0, aspect)  # oblong pixels are made square by shrinking one side
-    height = stored.height / max(1.0, aspect)
-    shrink = min(1.0, math.sqrt(max_pixels / (width * height)))
-    tall = min(max(1, round(height * shrink)), max_pixels)
-    return min(max(1, round(width * shrink)), max_pixels // tall), tall

@@ -10,6 +10,8 @@ Reason = Literal[
     "not a video",
     "no video stream",
     "unreadable",
+    "ends early",
+    "damaged",
     "too long",
     "too large",
 ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from videostar.video.container import open_file
-from videostar.video.timeline import measure
+from videostar.video.film import open_film
 
 
 @dataclass(frozen=True)
@@ -26,18 +26,17 @@ class VideoFacts:
 
 
 def probe(path: Path) -> VideoFacts:
-    """Reads all of the file once for its digest and once for its timeline, and decodes one picture. Raises BadVideo."""
+    """Reads all of the file once for its digest and once for its packets, and decodes one picture. Raises BadVideo."""
     with open_file(path) as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        found = measure(file)
-        size = os.fstat(file.fileno()).st_size
-    return VideoFacts(
-        seconds=found.seconds,
-        fps=found.fps,
-        width=found.width,
-        height=found.height,
-        frames=found.declared_frames,
-        codec=found.codec,
-        sha256=sha256,
-        bytes=size,
-    )
+        with open_film(file) as film:
+            return VideoFacts(
+                seconds=film.seconds,
+                fps=film.fps,
+                width=film.first.width,
+                height=film.first.height,
+                frames=film.declared_frames,
+                codec=film.codec,
+                sha256=sha256,
+                bytes=os.fstat(file.fileno()).st_size,
+            )

@@ -1,0 +1,92 @@
+"""Which packets of a film must be decoded to see the pictures on screen at some times, and which can be left out.
+
+Decoding begins at the keyframe before a wanted picture, goes over what lies between wanted pictures where that is
+further than the next keyframe, and ends with the last one. This is seeking without a container's help, which is often
+inexact: packets are read anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from av.video.frame import VideoFrame
+
+from videostar.video.film import Film, VideoPacket
+
+ROUNDING = 0.001  # seconds, to which containers round: the same film must give the same pictures from any of them
+# Decoders that leave out, when asked between two packets, pictures that no other refers to.
+_LEAVE_OUT = {"h264", "hevc", "mpeg4"}
+_REORDERED = 4  # packets by which MPEG-4 in AVI may show a keyframe later than it is decoded
+
+
+@dataclass
+class Stretch:
+    """Packets that are decoded one after the other."""
+
+    first: int  # number of a packet
+    last: int
+    wanted: set[int] = field(default_factory=set)  # ticks of pictures
+
+
+def wanted_ticks(film: Film, times: Sequence[float]) -> list[int]:
+    """For each of some ascending seconds since the first picture, when the picture that is then on screen appeared.
+
+    Only for a film whose index is complete.
+    """
+    begin = film.begins
+    if begin is None:
+        return []
+    ticks = np.sort(film.index.ticks[film.index.shown])
+    ticks = ticks - ticks[0] + begin if film.by_decoding else ticks[ticks >= begin]
+    latest = [begin + (time + ROUNDING) / float(film.tick) for time in times]
+    return [int(each) for each in ticks[np.searchsorted(ticks, latest, side="right") - 1]]
+
+
+def plan(film: Film, wanted: Sequence[int]) -> list[Stretch]:
+    """The stretches to decode for pictures of those ascending ticks, in order."""
+    index = film.index
+    places = {int(tick): number for number, tick in enumerate(index.ticks)}
+    keys = np.flatnonzero(index.keys)
+    stretches: list[Stretch] = []
+    for tick in dict.fromkeys(wanted):
+        last = places.get(tick, len(index.ticks) - 1)
+        # Decoded before what is wanted, and shown before it too: other pictures may come between.
+        able = keys[keys <= last - _REORDERED if film.by_decoding else (keys <= last) & (index.ticks[keys] <= tick)]
+        first = int(able[-1]) if len(able) else 0
+        if not stretches or first > stretches[-1].last + 1:
+            stretches.append(Stretch(first, last))
+        stretches[-1].last = max(stretches[-1].last, last)
+        stretches[-1].wanted.add(tick)
+    return stretches
+
+
+def decoded(film: Film, stretches: Sequence[Stretch]) -> Iterator[tuple[int, VideoFrame]]:
+    """The wanted pictures with their ticks, as far as they come out. Raises BadVideo."""
+    packets = enumerate(film.packets())
+    for stretch in stretches:
+        left = set(stretch.wanted)
+        for picture in _pictures(film, packets, stretch, left):
+            tick = film.ticks_of(picture)
+            if tick in left:
+                left.discard(tick)
+                yield tick, picture
+            if not left:
+                break
+        film.decoder.forget()
+    film.decoder.context.skip_frame = "DEFAULT"
+
+
+def _pictures(
+    film: Film, packets: Iterator[tuple[int, VideoPacket]], stretch: Stretch, left: set[int]
+) -> Iterator[VideoFrame]:
+    for number, packet in packets:
+        if number < stretch.first:
+            continue
+        if film.codec in _LEAVE_OUT:
+            film.decoder.context.skip_frame = "DEFAULT" if film.ticks_of(packet) in left else "NONREF"
+        yield from film.decoder.pictures(packet)
+        if number == stretch.last:
+            break
+    yield from film.decoder.pictures(None)

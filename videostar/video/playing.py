@@ -1,0 +1,62 @@
+"""Every picture of a film in the order of showing: slower than a plan, and right where packets tell too little."""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Iterable, Iterator
+
+from av.video.frame import VideoFrame
+
+from videostar.video.errors import BadVideo
+from videostar.video.film import Film, check_whole
+
+_SWAPS = 2  # pictures to look ahead for a time that came too late
+
+
+def pictures(film: Film) -> Iterator[tuple[float, VideoFrame]]:
+    """Every picture with its seconds since the first one, which never go back. At least one.
+
+    Raises BadVideo when they come to an end much before the film does.
+    """
+    first: float | None = None
+    shown = -film.step
+    for at, picture in _sorted_times(_decoded(film)):
+        if first is None:
+            first = at or 0.0
+        # A picture without a time follows the one before at the usual distance.
+        shown = shown + film.step if at is None else max(shown, at - first, 0.0)
+        yield shown, picture
+    if first is None:
+        raise BadVideo("unreadable", "no picture can be decoded")
+    check_whole(film.index.last - film.begin, shown, film.step)
+
+
+def _decoded(film: Film) -> Iterator[list[VideoFrame]]:
+    for packet in film.packets():
+        yield film.decoder.pictures(packet)
+    yield film.decoder.pictures(None)
+    film.decoder.forget()
+
+
+def _sorted_times(decoded: Iterable[list[VideoFrame]]) -> Iterator[tuple[float | None, VideoFrame]]:
+    """The pictures as they come, which is the order of showing, each with the earliest time of the next few.
+
+    AVI stores no presentation times. Those that ffmpeg makes up belong to neighbouring pictures now and then.
+    """
+    times: list[float] = []
+    waiting: deque[VideoFrame] = deque()
+
+    def take() -> tuple[float | None, VideoFrame]:
+        picture = waiting.popleft()
+        return (None if picture.time is None else heapq.heappop(times)), picture
+
+    for batch in decoded:
+        for picture in batch:
+            waiting.append(picture)
+            if picture.time is not None:
+                heapq.heappush(times, picture.time)
+            if len(waiting) > _SWAPS:
+                yield take()
+    while waiting:
+        yield take()
