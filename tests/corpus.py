@@ -24,7 +24,7 @@ from videostar.video.errors import Reason
 
 Make = Callable[[Path], object]
 
-BROKEN: tuple[Reason, ...] = ("not a video", "no video stream", "unreadable")
+BROKEN: tuple[Reason, ...] = ("not a video", "no video stream", "unreadable", "ends early", "damaged")
 SHOWN = (0, 100, 1000, 1040, 1080, 1900, 2000)  # ms: a variable frame rate
 TENTHS = tuple(range(0, 2000, 100))  # ms: what GIF can say exactly
 
