@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
@@ -23,6 +23,18 @@ def bars(number: int, width: int = WIDTH, height: int = HEIGHT) -> np.ndarray:
     bits = np.array([255 * (number >> bit & 1) for bit in range(8)], np.uint8)
     row = bits[np.arange(width) * 8 // width]
     return np.broadcast_to(row[None, :, None], (height, width, 3)).copy()
+
+
+def waves(number: int, width: int, height: int) -> np.ndarray:
+    """Texture that moves: a cloth with a pattern, and waves of light over it."""
+    x, y = np.arange(width), np.arange(height)[:, None]
+    pattern = np.random.default_rng(1).integers(0, 90, (64, 64)).repeat(4, 0).repeat(4, 1)
+    cloth = pattern[(y + number) % 256, (x + 2 * number) % 256]
+    light = [
+        np.sin(x / a + number / 5) * np.cos(y / b - number / 7) + np.sin((x + y) / (a + b))
+        for a, b in ((9, 13), (21, 8), (14, 30))
+    ]
+    return np.stack([cloth + 80 + 40 * each for each in light], axis=-1).clip(0, 255).astype(np.uint8)
 
 
 def number_in(image: np.ndarray) -> int:
@@ -49,6 +61,7 @@ def film(
     pixels: str = "yuv420p",
     transfer: int | None = None,  # as ITU-T H.273 counts them
     start: int = 0,  # in pictures: when the first one is shown
+    draw: Callable[[int, int, int], np.ndarray] = bars,  # from number, width and height
 ) -> Path:
     if codec not in av.codecs_available:
         pytest.skip(f"this PyAV cannot encode {codec}")
@@ -65,7 +78,7 @@ def film(
         if transfer:
             stream.codec_context.color_trc = transfer
         for at, number in enumerate(numbers if stamps is None else range(len(stamps))):
-            frame = av.VideoFrame.from_ndarray(bars(number, *size), format="rgb24")
+            frame = av.VideoFrame.from_ndarray(draw(number, *size), format="rgb24")
             frame.pts = start + at if stamps is None else stamps[at]
             frame.time_base = Fraction(1, 30) if stamps is None else MILLISECOND
             out.mux(stream.encode(frame))
