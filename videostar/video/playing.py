@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from av.video.frame import VideoFrame
 
@@ -19,13 +19,13 @@ def pictures(film: Film) -> Iterator[tuple[float, VideoFrame]]:
 
     Raises BadVideo when they come to an end much before the film does.
     """
-    first: float | None = None
+    first: int | None = None
     shown = -film.step
-    for at, picture in _sorted_times(_decoded(film)):
+    for tick, picture in _sorted_ticks(film):
         if first is None:
-            first = at or 0.0
+            first = tick or 0
         # A picture without a time follows the one before at the usual distance.
-        shown = shown + film.step if at is None else max(shown, at - first, 0.0)
+        shown = shown + film.step if tick is None else max(shown, float((tick - first) * film.tick), 0.0)
         yield shown, picture
     if first is None:
         raise BadVideo("unreadable", "no picture can be decoded")
@@ -39,23 +39,24 @@ def _decoded(film: Film) -> Iterator[list[VideoFrame]]:
     film.decoder.forget()
 
 
-def _sorted_times(decoded: Iterable[list[VideoFrame]]) -> Iterator[tuple[float | None, VideoFrame]]:
-    """The pictures as they come, which is the order of showing, each with the earliest time of the next few.
+def _sorted_ticks(film: Film) -> Iterator[tuple[int | None, VideoFrame]]:
+    """The pictures as they come, which is the order of showing, each with the earliest tick of the next few.
 
     AVI stores no presentation times. Those that ffmpeg makes up belong to neighbouring pictures now and then.
     """
-    times: list[float] = []
+    ticks: list[int] = []
     waiting: deque[VideoFrame] = deque()
 
-    def take() -> tuple[float | None, VideoFrame]:
+    def take() -> tuple[int | None, VideoFrame]:
         picture = waiting.popleft()
-        return (None if picture.time is None else heapq.heappop(times)), picture
+        return (None if film.ticks_of(picture) is None else heapq.heappop(ticks)), picture
 
-    for batch in decoded:
+    for batch in _decoded(film):
         for picture in batch:
             waiting.append(picture)
-            if picture.time is not None:
-                heapq.heappush(times, picture.time)
+            tick = film.ticks_of(picture)
+            if tick is not None:
+                heapq.heappush(ticks, tick)
             if len(waiting) > _SWAPS:
                 yield take()
     while waiting:
