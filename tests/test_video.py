@@ -14,7 +14,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from films import HEIGHT, WIDTH, digest, film, numbers_in, sound
+from films import HEIGHT, WIDTH, bars, digest, film, numbers_in, sound, waves
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -154,6 +154,17 @@ def test_bad_files_are_refused_with_a_reason(tmp_path: Path) -> None:
             assert "\n" not in str(caught.value)
             again = pickle.loads(pickle.dumps(caught.value))  # noqa: S301  # as between processes
             assert (again.reason, again.detail) == (caught.value.reason, caught.value.detail)
+
+
+@pytest.mark.parametrize(("draw", "reason"), [(bars, "blank"), (waves, "frozen")])
+def test_a_film_in_which_nothing_happens_is_refused(tmp_path: Path, draw: Any, reason: str) -> None:
+    same = film(tmp_path / "same.mp4", [0] * 60, options={"qp": "0"}, pixels="yuv444p", draw=draw)
+    with pytest.raises(BadVideo) as caught:
+        decode(same, 8, 1000)
+    assert caught.value.reason == reason
+    little = film(tmp_path / "little.mp4", [0] * 50 + [1] * 10, draw=draw)
+    assert len(decode(little, 8, 1000).frames) == 8
+    assert len(decode(film(tmp_path / "short.mp4", [0, 0, 0], draw=draw), 8, 1000).frames) == 8  # who knows
 
 
 def test_a_playlist_that_ffmpeg_itself_would_follow_is_refused(tmp_path: Path) -> None:

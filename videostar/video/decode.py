@@ -20,6 +20,9 @@ from videostar.video.plan import ROUNDING, decoded, plan, wanted_ticks
 from videostar.video.playing import pictures
 from videostar.video.sample import frame_times
 
+_FEW = 4  # pictures: fewer that are equal may be so by chance
+_FLAT = 8  # of 255: what encoding makes of one colour
+
 
 def decode(path: Path, frames: int, max_pixels: int, sha256: str | None = None, *, threads: int = 1) -> Clip:
     """`frames` pictures, at the centres of equal shares of the duration, each of at most `max_pixels` pixels.
@@ -55,23 +58,37 @@ def _sampled(film: Film, frames: int, max_pixels: int) -> Clip:
     scaled = _Scaled(film.aspect, max_pixels)
     shown = _planned(film, times, scaled) or [(at, scaled(picture)) for at, picture in _on_screen(film, times)]
     images = np.stack([image for _, image in shown])
+    if scaled.seen >= _FEW and not scaled.moved:
+        flat = int(np.ptp(images[0], axis=(0, 1)).max()) <= _FLAT
+        raise BadVideo("blank" if flat else "frozen", f"the same picture at {scaled.seen} times")
     return Clip(images, tuple(at for at, _ in shown), film.fps, film.seconds)
 
 
 class _Scaled:
-    """Pictures as the model sees them, all as large as the first; the same picture is scaled once."""
+    """Pictures as the model sees them, all as large as the first; the same picture is scaled once.
+
+    `seen` counts pictures, and `moved` says whether any of them differs from the one before, at full size.
+    """
 
     def __init__(self, aspect: float, max_pixels: int) -> None:
         self._aspect, self._max_pixels = aspect, max_pixels
         self._size: tuple[int, int] | None = None
         self._last: tuple[VideoFrame, np.ndarray] | None = None
+        self.seen, self.moved = 0, False
 
     def __call__(self, picture: VideoFrame) -> np.ndarray:
         if self._last is None or self._last[0] is not picture:
             check_size(picture.width, picture.height)
             self._size = self._size or target_size(picture.width, picture.height, self._aspect, self._max_pixels)
+            self.moved = self.moved or (self._last is not None and not _same(self._last[0], picture))
+            self.seen += 1
             self._last = picture, to_rgb(picture, *self._size)
         return self._last[1]
+
+
+def _same(one: VideoFrame, other: VideoFrame) -> bool:
+    """Whether two pictures are equal in their first plane: of brightness, or all there is."""
+    return memoryview(one.planes[0]) == memoryview(other.planes[0])
 
 
 def _planned(film: Film, times: Sequence[float], scaled: _Scaled) -> list[tuple[float, np.ndarray]] | None:

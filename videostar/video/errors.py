@@ -12,6 +12,8 @@ Reason = Literal[
     "unreadable",
     "ends early",
     "damaged",
+    "blank",
+    "frozen",
     "too long",
     "too large",
 ]
