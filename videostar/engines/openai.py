@@ -16,11 +16,12 @@ from typing import Any, Self
 from videostar.chat import Chat, Turn
 from videostar.config import Pipeline
 from videostar.engines import Refused, Reply, Request
+from videostar.engines.canaries import canaries_of
 from videostar.engines.memory import largest_clip, max_lora_rank, normalised_alike
 from videostar.engines.server import Card, Said, Server
 from videostar.errors import UserError
 from videostar.families import as_processed
-from videostar.lora import Canary, read_canaries, read_facts
+from videostar.lora import Canary, read_facts
 from videostar.models import load_config, load_processor
 from videostar.resources import model_path
 from videostar.terminal import warn
@@ -139,7 +140,7 @@ class OpenaiEngine:
                 f"as `{self._command(facts.rank)}`"
             )
         self._model = self._loaded = facts.digest
-        wrong = self._listen(read_canaries(adapter))
+        wrong = self._listen(canaries_of(adapter, self.settings, self.chat))
         if wrong:
             raise UserError(
                 f"{adapter}: {self.server.url} answers otherwise than transformers does ({wrong}); start it as "

@@ -22,10 +22,11 @@ from typing import Any, Self
 from videostar.chat import Chat, Turn, metadata
 from videostar.config import Pipeline
 from videostar.engines import EngineDied, Refused, Reply, Request
+from videostar.engines.canaries import canaries_of
 from videostar.engines.memory import fits_beside_training, llm_options, unfit
 from videostar.errors import UserError
 from videostar.families import as_processed
-from videostar.lora import Canary, read_canaries, read_facts
+from videostar.lora import Canary, read_facts
 from videostar.models import load_config, load_processor, save_merged
 from videostar.processes import OURS
 from videostar.resources import model_path
@@ -66,7 +67,7 @@ class VllmEngine:
         copytree(adapter, copy)
         facts = read_facts(copy)
         copy = copy.rename(self._copies / facts.digest) if not (self._copies / facts.digest).exists() else copy
-        canaries = read_canaries(copy)
+        canaries = canaries_of(copy, self.settings, self.chat)
         wrong = unfit(facts.rank, llm_options(self.settings, self._model))
         if not wrong:
             self._run(model_path(self.settings.model))
