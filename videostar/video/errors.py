@@ -14,6 +14,7 @@ Reason = Literal[
     "damaged",
     "too long",
     "too large",
+    "too slow",
 ]
 
 
