@@ -65,7 +65,7 @@ def measure(path: Path, frames: int, repeats: int, threads: int, scratch: Path) 
     ours = decode(path, frames, PIXELS, threads=threads)
     assert np.allclose(ours.times, [number / FPS for number in wanted], atol=0.002), path
     size = ours.frames.shape[2], ours.frames.shape[1]
-    cache, sha256 = FrameCache(scratch / "cache"), probe(path).sha256
+    cache, sha256 = FrameCache(scratch / "cache", 2**40), probe(path).sha256
     ways: dict[str, Callable[[], np.ndarray]] = {
         "videostar": lambda: decode(path, frames, PIXELS, threads=threads).frames,
         "cache": lambda: cache.clip(path, sha256, frames, PIXELS).frames,

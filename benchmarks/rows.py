@@ -40,10 +40,11 @@ _CLASSES = 700
 
 def make_rows(folder: Path, count: int) -> None:
     """`count` clips and their my.csv, and the index of what they are."""
+    from videostar.config import Cache
     from videostar.demo.build import build_world
     from videostar.progress import silent
     from videostar.samples import World
-    from videostar.video.measured import Measured, default_index
+    from videostar.video.measured import Measured, index_in
     from videostar.video.probe import probe
 
     build_world(folder / "world", World(train=8, test=2, mix=1), silent(""))
@@ -62,7 +63,7 @@ def make_rows(folder: Path, count: int) -> None:
             places.append((folder / name, number // _LINKS))
             rows.write(f"{name},opening a door {number % _CLASSES}\n")
     known = {number: probe(folder / f"source-{number}.mp4") for number in {number for _, number in places}}
-    with Measured(default_index()) as measured:
+    with Measured(index_in(Cache().home)) as measured:
         for path, number in places:
             measured.put(path, path.stat(), known[number].sha256, known[number].seconds)
 

@@ -19,11 +19,10 @@ def questions_about(world: Path) -> list[Request]:
     from videostar.progress import silent
     from videostar.questions import Questions, load_tasks
     from videostar.samples import load_data
-    from videostar.video.cache import FrameCache, default_cache_dir
 
     settings = load_pipeline("demo", {"data": str(world)})
     data = load_data(str(world), 16, silent)
-    cache = FrameCache(default_cache_dir())
+    cache = settings.cache.frames()
     asked = []
     for item in Questions(data, load_tasks(settings), 0).split("train"):
         clip = cache.clip(data.root / item.sample.video, item.sample.sha256, 8, 4096)

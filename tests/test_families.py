@@ -15,7 +15,7 @@ from random_adapter import make_adapter
 from tiny_models import MAKERS, make
 
 from videostar.chat import IGNORED, Chat, Turn
-from videostar.config import Pipeline, load_pipeline
+from videostar.config import Cache, Pipeline, load_pipeline
 from videostar.engines import EngineProtocol, Reply, Request, open_engine
 from videostar.engines.transformers import TransformersEngine
 from videostar.errors import UserError
@@ -23,7 +23,6 @@ from videostar.families import FAMILIES, complete
 from videostar.lora import read_canaries, write_canaries
 from videostar.models import load_model, load_processor
 from videostar.training import lora_config
-from videostar.video.cache import FrameCache, default_cache_dir
 from videostar.video.clip import Clip
 from videostar.video.probe import probe
 
@@ -65,7 +64,7 @@ def chat(settings: Pipeline) -> Chat:
 
 @pytest.fixture(scope="module")
 def clips(world: Path) -> list[Clip]:
-    cache = FrameCache(default_cache_dir())
+    cache = Cache().frames()
     videos = sorted((world.parent / "clips_and_labels" / "clips" / "train").glob("*.mp4"))[:6]
     return [cache.clip(video, probe(video).sha256, 4, 4096) for video in videos]
 

@@ -17,6 +17,7 @@ import pytest
 from corpus import QUICK_AV1, QUICK_VP9, Make, new_program
 from films import film, joined, sound
 
+from videostar.config import Cache
 from videostar.video.clip import Clip
 from videostar.video.errors import BadVideo, Reason
 from videostar.video.pool import ClipPool
@@ -135,7 +136,7 @@ def outcomes(pool: ClipPool, folder: Path, originals: list[bytes], count: int) -
 )
 def test_broken_files_cost_nothing_but_themselves(originals: list[bytes], tmp_path: Path, count: int) -> None:
     found: Counter[str] = Counter()
-    with ClipPool(FRAMES, 4096) as pool:
+    with ClipPool(Cache().frames(), FRAMES, 4096) as pool:
         each = outcomes(pool, tmp_path, originals, count)
         found.update(map(kind, islice(each, count // 4)))
         memory, files = held()

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from commands import Command
+from opens import Opens
 
-from videostar import opening
+from videostar.config import Cache
 from videostar.manifest import read_manifest
 from videostar.progress import silent
 from videostar.samples import Data, load_data
-from videostar.video.measured import default_index
-from videostar.video.probe import VideoFacts
+from videostar.video.measured import index_in
 
 
 @pytest.fixture
@@ -32,61 +32,55 @@ def clips(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of videos that are opened from now on."""
-    names: list[str] = []
-    probe: Callable[[Path], VideoFacts] = opening.probe
-
-    def seen(path: Path) -> VideoFacts:
-        names.append(path.name)
-        return probe(path)
-
-    monkeypatch.setattr(opening, "probe", seen)
-    return names
+def opens(clips: Path) -> Iterator[Opens]:
+    """Which videos are opened from now on."""
+    with Opens(clips) as opens:
+        yield opens
 
 
 def load(folder: Path) -> Data:
     return load_data(str(folder / "my.csv"), None, silent)
 
 
-def test_a_video_is_opened_once_and_again_when_it_has_changed(clips: Path, opened: list[str]) -> None:
+def test_a_video_is_opened_once_and_again_when_it_has_changed(clips: Path, opens: Opens) -> None:
     before = load(clips)
-    assert sorted(opened) == ["a.mp4", "b.mp4", "c.mp4", "d.mp4"]
-    opened.clear()
+    assert opens.names() == ["a.mp4", "b.mp4", "c.mp4", "d.mp4"]
     assert load(clips) == before
-    assert opened == []
+    assert opens.names() == []
     times = (clips / "a.mp4").stat()
     shutil.copy(clips / "b.mp4", clips / "a.mp4")
     os.utime(clips / "a.mp4", ns=(times.st_atime_ns, times.st_mtime_ns))  # as careful copies do
+    opens.names()
     after = load(clips)
-    assert opened == ["a.mp4"]
+    assert opens.names() == ["a.mp4"]
     assert after.samples[0].sha256 == before.samples[1].sha256
 
 
-def test_bad_videos_are_looked_at_every_time(clips: Path, opened: list[str]) -> None:
+def test_bad_videos_are_looked_at_every_time(clips: Path, opens: Opens) -> None:
     (clips / "a.mp4").write_text("no video")
+    opens.names()
     for _ in range(2):
         assert [item.reason for item in load(clips).set_aside] == ["not a video"]
-    assert opened.count("a.mp4") == 2
+        assert "a.mp4" in opens.names()
 
 
 @pytest.mark.parametrize("junk", [b"no index", b""])
-def test_a_damaged_index_is_made_anew(clips: Path, opened: list[str], junk: bytes) -> None:
+def test_a_damaged_index_is_made_anew(clips: Path, opens: Opens, junk: bytes) -> None:
     before = load(clips)
-    default_index().write_bytes(junk)
+    index_in(Cache().home).write_bytes(junk)
     assert load(clips) == before
     load(clips)
-    opened.clear()
+    opens.names()
     assert load(clips) == before
-    assert opened == []
+    assert opens.names() == []
 
 
-def test_an_index_that_cannot_be_written_is_no_error(clips: Path, opened: list[str]) -> None:
+def test_an_index_that_cannot_be_written_is_no_error(clips: Path, opens: Opens) -> None:
     before = load(clips)
-    default_index().unlink()
-    default_index().mkdir()
+    index_in(Cache().home).unlink()
+    index_in(Cache().home).mkdir()
     assert load(clips) == before
-    assert len(opened) == 8
+    assert len(opens.names()) == 8
 
 
 def test_a_finished_run_is_gone_on_with_without_its_videos(

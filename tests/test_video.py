@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 import pickle
-import shutil
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,6 @@ from hypothesis import strategies as st
 
 from videostar.video import container
 from videostar.video import film as films
-from videostar.video.cache import FrameCache, default_cache_dir
 from videostar.video.decode import decode
 from videostar.video.errors import BadVideo
 from videostar.video.probe import probe
@@ -234,63 +231,3 @@ def test_any_bytes_give_a_clip_or_bad_video(originals: list[Path], data: st.Data
     except BadVideo:
         return
     assert len(clip.frames) == len(clip.times) == 3
-
-
-def test_cached_frames_are_the_same_at_every_use_and_need_no_video(tmp_path: Path) -> None:
-    path = film(tmp_path / "a.mp4")
-    sha256 = digest(path)
-    first = FrameCache(tmp_path / "cache").clip(path, sha256, 5, 5000)
-    direct = decode(path, 5, 5000)
-    assert np.abs(first.frames.astype(int) - direct.frames).mean() < 3
-    assert (first.times, first.fps, first.seconds) == (direct.times, direct.fps, direct.seconds)
-    path.unlink()
-    later = FrameCache(tmp_path / "cache").clip(path, sha256, 5, 5000)
-    assert np.array_equal(later.frames, first.frames)
-    assert (later.times, later.fps, later.seconds) == (first.times, first.fps, first.seconds)
-    with pytest.raises(BadVideo, match="missing"):  # another sampling is another entry
-        FrameCache(tmp_path / "cache").clip(path, sha256, 6, 5000)
-
-
-def test_a_damaged_entry_is_made_again(tmp_path: Path) -> None:
-    path, cache = film(tmp_path / "a.mp4"), FrameCache(tmp_path / "cache")
-    sha256 = digest(path)
-    good = cache.clip(path, sha256, 4, 5000)
-    cache.clip(path, sha256, 3, 5000)
-    (entry,) = (tmp_path / "cache").rglob("*-4x*.safetensors")
-    (other,) = (tmp_path / "cache").rglob("*-3x*.safetensors")
-    whole = entry.read_bytes()
-    flipped = bytearray(whole)
-    flipped[len(whole) // 2] ^= 1
-    retold = whole.replace(b'fps\\": 30.0', b'fps\\": 31.0')
-    assert retold != whole
-    for damage in (b"", b"junk", whole[:-10], whole + b"x", bytes(flipped), retold, other.read_bytes()):
-        entry.write_bytes(damage)
-        again = cache.clip(path, sha256, 4, 5000)
-        assert np.array_equal(again.frames, good.frames)
-        assert (again.times, again.fps) == (good.times, good.fps)
-        assert entry.read_bytes() == whole
-    assert sorted(file.name for file in entry.parent.iterdir()) == sorted([entry.name, other.name])
-
-
-def test_a_video_that_changed_is_not_cached(tmp_path: Path) -> None:
-    path, cache = film(tmp_path / "a.mp4", 10), FrameCache(tmp_path / "cache")
-    sha256 = digest(path)
-    shutil.copy(film(tmp_path / "b.mp4", 20), path)
-    with pytest.raises(BadVideo, match="unreadable: changed since it was checked"):
-        cache.clip(path, sha256, 4, 5000)
-    assert not list((tmp_path / "cache").rglob("*.*"))
-
-
-def test_one_cache_for_many_at_once(tmp_path: Path) -> None:
-    path = film(tmp_path / "a.mp4", 10)
-    sha256 = digest(path)
-    with ThreadPoolExecutor(4) as pool:
-        clips = list(pool.map(lambda _: FrameCache(tmp_path / "cache").clip(path, sha256, 4, 5000), range(8)))
-    assert all(np.array_equal(clip.frames, clips[0].frames) for clip in clips)
-    assert len(list((tmp_path / "cache").rglob("*.*"))) == 1
-
-
-def test_the_default_cache_is_in_the_users_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert default_cache_dir().name == "frames"
-    assert default_cache_dir().parent.name == "videostar"

@@ -9,8 +9,8 @@ from typing import Any
 from videostar.config import Pipeline
 from videostar.errors import UserError
 
-# Where things lie; what they are is known by its digest, and may move.
-_PLACES = ("data", "root", "model", "adapter", "prompts", "mix.data", "engine.base_url")
+# Where things lie, and how much room they have; what they are is known by its digest, and may move.
+_PLACES = ("data", "root", "model", "adapter", "prompts", "mix.data", "engine.base_url", "cache.folder", "cache.gb")
 # The first stage that a setting or section touches; the longest name that fits counts.
 _FIRST = {
     "training": "01/train",
@@ -30,6 +30,8 @@ def placed(settings: Pipeline) -> Pipeline:
     }
     if settings.mix is not None:
         change["mix"] = settings.mix.model_copy(update={"data": _absolute(settings.mix.data)})
+    if settings.cache.folder is not None:
+        change["cache"] = settings.cache.model_copy(update={"folder": str(settings.cache.home.absolute())})
     return settings.model_copy(update=change)
 
 

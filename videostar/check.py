@@ -9,6 +9,7 @@ from pathlib import Path
 
 from videostar.adapters import NoQuestion, load_adapter
 from videostar.annotations import SetAside, Split, official_classes
+from videostar.config import Cache
 from videostar.errors import UserError
 from videostar.labels import parse_label
 from videostar.progress import Progress
@@ -60,14 +61,20 @@ class Report:
 
 
 def check(
-    name: str, limit: int | None, progress: Progress, root: Path | None = None, *, contents: bool = True
+    name: str,
+    limit: int | None,
+    progress: Progress,
+    root: Path | None = None,
+    cache: Cache | None = None,
+    *,
+    contents: bool = True,
 ) -> Report:
     """The data called `name`, as `load_data` takes it, with all that is wrong with it.
 
     Without `contents` no video is opened: a file that is there counts as good, and as no other's double. Raises
     UserError when the manifest or a file of rows is wrong.
     """
-    data = open_data(name, limit, progress, root, contents=contents)
+    data = open_data(name, limit, progress, root, cache, contents=contents)
     _, folder, where = load_manifest(name, root)
     splits: dict[Split, list[Sample]] = {"train": data.split("train"), "test": data.split("test")}
     found = [

@@ -5,6 +5,7 @@ Torch is loaded inside the commands that need it, so that `videostar --help` ans
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,6 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+_INNER = {"engine": "engine.name", "cache": "cache.folder"}  # options whose settings lie in sections
 _INTERRUPTED = 130  # the exit code that Ctrl-C has in shells, and in typer
 
 PipelineName = Annotated[str, typer.Option("--pipeline", help="A file of pipelines/, by name or path.")]
@@ -42,6 +44,9 @@ Overrides = Annotated[
 EngineName = Annotated[
     str | None,
     typer.Option("--engine", help="The engine that answers: transformers, vllm, or openai (a server of vLLM's)."),
+]
+CacheFolder = Annotated[
+    str | None, typer.Option("--cache", help="Where sampled frames are kept, for any number of runs.")
 ]
 Seed = Annotated[int | None, typer.Option(help="Seed of every choice.")]
 Limit = Annotated[int | None, typer.Option(help="Only the first N videos of each split, for a quick look.")]
@@ -66,6 +71,7 @@ def cycle(
     engine: EngineName = None,
     seed: Seed = None,
     limit: Limit = None,
+    cache: CacheFolder = None,
     overrides: Overrides = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Time a few videos; print the plan and what it will take.")
@@ -78,12 +84,13 @@ def cycle(
     from videostar import commands
 
     given = {"rounds": rounds, "data": data, "root": root, "seed": seed, "limit": limit}
+    given |= {"engine": engine, "cache": cache}
     if resume is not None:
         if out is not None:
             raise UserError("--resume: goes on in the manifest's folder; leave out --out")
-        settings, out = commands.resume(resume, *_given(overrides, engine, given))
+        settings, out = commands.resume(resume, *_given(overrides, given))
     else:
-        settings = _settings(pipeline, overrides, engine=engine, **given)
+        settings = _settings(pipeline, overrides, **given)
         out = out or Path("runs") / Path(settings.data).stem
     if dry_run:
         commands.plan(settings, out)
@@ -103,13 +110,16 @@ def generate(
     engine: EngineName = None,
     seed: Seed = None,
     limit: Limit = None,
+    cache: CacheFolder = None,
     overrides: Overrides = None,
 ) -> None:
     """Answer, verify and rationalise every training video; write the ledger and a dataset version."""
     from videostar import commands
 
     commands.generate(
-        _settings(pipeline, overrides, data=data, root=root, engine=engine, seed=seed, limit=limit), adapter, out
+        _settings(pipeline, overrides, data=data, root=root, engine=engine, seed=seed, limit=limit, cache=cache),
+        adapter,
+        out,
     )
 
 
@@ -137,12 +147,15 @@ def train(
     root: Root = None,
     start_from: Annotated[Path | None, typer.Option(help="An adapter to continue; default: the base model.")] = None,
     seed: Seed = None,
+    cache: CacheFolder = None,
     overrides: Overrides = None,
 ) -> None:
     """Fine-tune a LoRA adapter on a dataset version."""
     from videostar import commands
 
-    commands.train(_settings(pipeline, overrides, data=data, root=root, seed=seed), dataset, out, start_from)
+    commands.train(
+        _settings(pipeline, overrides, data=data, root=root, seed=seed, cache=cache), dataset, out, start_from
+    )
 
 
 @app.command()
@@ -155,13 +168,16 @@ def evaluate(
     engine: EngineName = None,
     seed: Seed = None,
     limit: Limit = None,
+    cache: CacheFolder = None,
     overrides: Overrides = None,
 ) -> None:
     """Measure label accuracy on the held-out split."""
     from videostar import commands
 
     commands.evaluate(
-        _settings(pipeline, overrides, data=data, root=root, engine=engine, seed=seed, limit=limit), adapter, out
+        _settings(pipeline, overrides, data=data, root=root, engine=engine, seed=seed, limit=limit, cache=cache),
+        adapter,
+        out,
     )
 
 
@@ -170,6 +186,7 @@ def check(
     data: Annotated[str, typer.Argument(help="A data manifest by name or path, or a .csv with video,label.")],
     root: Annotated[Path | None, typer.Option(help="Your copy of the data set; default: the manifest's root.")] = None,
     limit: Limit = None,
+    cache: CacheFolder = None,
     rows_only: Annotated[
         bool, typer.Option("--rows-only", help="Open no video: see only whether each is there. Minutes for a million.")
     ] = False,
@@ -178,7 +195,7 @@ def check(
     """Look a data set over: rows, videos, classes and what is wrong with them. Exits with 1 if data is lost."""
     from videostar import commands
 
-    if commands.check(data, root, limit, rows_only=rows_only, as_json=as_json).loses_data:
+    if commands.check(data, root, limit, cache, rows_only=rows_only, as_json=as_json).loses_data:
         raise typer.Exit(1)
 
 
@@ -264,15 +281,16 @@ def explain(
     commands.explain(sample, run, as_json=as_json)
 
 
-def _settings(pipeline: str, dotted: list[str] | None, *, engine: str | None = None, **given: Any) -> Any:
+def _settings(pipeline: str, dotted: list[str] | None, **given: Any) -> Any:
     from videostar.config import load_pipeline
 
-    return load_pipeline(pipeline, *_given(dotted, engine, given))
+    return load_pipeline(pipeline, *_given(dotted, given))
 
 
-def _given(dotted: list[str] | None, engine: str | None, given: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+def _given(dotted: list[str] | None, given: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     chosen = {name: value for name, value in given.items() if value is not None}
-    return chosen, [*(dotted or []), *([f"engine.name={engine}"] if engine else [])]
+    inner = [f"{_INNER[name]}={json.dumps(chosen.pop(name))}" for name in _INNER if name in chosen]
+    return chosen, [*(dotted or []), *inner]
 
 
 def _version(show: bool) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 from urllib.parse import urlsplit
 
+from platformdirs import user_cache_dir
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from videostar.errors import UserError
 from videostar.resources import find_resource
 from videostar.yaml_files import load_mapping, validate
+
+if TYPE_CHECKING:
+    from videostar.video.cache import FrameCache
 
 AnswerSource = Literal["direct", "rationalised", "template"]
 
@@ -66,6 +70,24 @@ class Video(Settings):
     max_pixels: int = Field(4096, ge=1024, description="Most pixels of a frame; larger ones are scaled down.")
 
 
+class Cache(Settings):
+    """Where it is kept what videos showed, so that each is opened once."""
+
+    folder: str | None = Field(None, description="Default: the cache folder that the system gives its user.")
+    gb: float = Field(50, gt=0, description="At most so many gigabytes of frames; the least recently used go first.")
+
+    @property
+    def home(self) -> Path:
+        """The folder."""
+        return Path(self.folder).expanduser() if self.folder else Path(user_cache_dir("videostar"))
+
+    def frames(self) -> FrameCache:
+        """The sampled frames."""
+        from videostar.video.cache import FrameCache
+
+        return FrameCache(self.home / "frames", int(self.gb * 1e9))
+
+
 class Generation(Settings):
     """How answers are asked for and which are kept (paper, section 3)."""
 
@@ -119,6 +141,7 @@ class Pipeline(Settings):
     limit: int | None = Field(None, ge=1, description="Only the first so many videos of each split.")
     engine: Engine = Engine()
     video: Video = Video()
+    cache: Cache = Cache()
     generation: Generation = Generation()
     training: Training = Training()
     mix: Mix | None = None

@@ -124,7 +124,7 @@ def _decoding(some: Questions, settings: Pipeline, folder: Path) -> tuple[float,
     """Seconds a video of all worker processes together, and bytes that its frames take. All others are read ahead."""
     video = settings.video
     files = list(dict.fromkeys(_file(some, question) for question in some.split("train")))
-    cache = FrameCache(folder)
+    cache = FrameCache(folder, 2**62)
     started = time.monotonic()
     for path, sha256 in files[:_DECODED]:
         try:
@@ -133,7 +133,7 @@ def _decoding(some: Questions, settings: Pipeline, folder: Path) -> tuple[float,
             continue  # set aside when it is asked about
     spent = (time.monotonic() - started) / min(_DECODED, len(files))
     size = sum(file.stat().st_size for file in folder.rglob("*.safetensors")) / min(_DECODED, len(files))
-    with ClipPool(video.frames, video.max_pixels) as pool:
+    with ClipPool(settings.cache.frames(), video.frames, video.max_pixels) as pool:
         list(Ahead(pool, files).get())
     return spent / max(1, (os.cpu_count() or 2) - 1), size
 

@@ -83,10 +83,10 @@ def _answered(
     written: Mapping[Key, bool],
 ) -> Iterator[list[Answer]]:
     """The lines of each window in order. As many windows are asked at once as the engine wants; one more is decoded."""
-    video = asking.settings.video
+    video, cache = asking.settings.video, asking.settings.cache.frames()
     running: deque[tuple[Future[list[Answer]], _Window]] = deque()
     shown = any(kind != "template" for kind in asking.answers)
-    with ClipPool(video.frames, video.max_pixels) as clips, ThreadPoolExecutor(engine.windows) as threads:
+    with ClipPool(cache, video.frames, video.max_pixels) as clips, ThreadPoolExecutor(engine.windows) as threads:
         try:
             for questions in windows:
                 files = [(root / item.sample.video, item.sample.sha256) for item in questions]

@@ -18,8 +18,8 @@ import torch
 from videostar.chat import Chat, Turn
 from videostar.errors import UserError
 from videostar.files import digest, write_json
-from videostar.video.cache import read_clip, write_clip
 from videostar.video.clip import Clip
+from videostar.video.clip_file import Damaged, read_clip, write_clip
 
 _TOKENS = 16  # of an answer
 CANARIES = 2  # prompts that are noted
@@ -115,11 +115,17 @@ def read_canaries(folder: Path) -> list[Canary]:
     if not file.is_file():
         return []
     rows = json.loads(file.read_text(encoding="utf-8"))
-    return [
-        # Without its key, which every adapter's has: engines remember what they saw by it.
-        Canary(clip=replace(read_clip(folder / f"canary-{number}.safetensors", f"canary-{number}"), key=""), **row)
-        for number, row in enumerate(rows)
-    ]
+    try:
+        return [
+            # Without its key, which every adapter's has: engines remember what they saw by it.
+            Canary(clip=replace(read_clip(folder / f"canary-{number}.safetensors", f"canary-{number}"), key=""), **row)
+            for number, row in enumerate(rows)
+        ]
+    except Damaged as error:
+        raise UserError(
+            f"{folder}: {error} is damaged, or of an older videostar; train the adapter again, or take --engine "
+            "transformers"
+        ) from None
 
 
 def _distance(a: Sequence[float], b: Sequence[float]) -> float:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import math
 import os
 from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 from videostar.annotations import Row, SetAside
 from videostar.files import Below, is_there
 from videostar.video.container import look
 from videostar.video.errors import BadVideo
-from videostar.video.measured import Measured, default_index
+from videostar.video.measured import Measured, index_in
 from videostar.video.probe import probe
+from videostar.video.workers import Workers
 
 _KNOWN = 16384  # videos that are remembered for their next rows; what was measured is in the index as well
 _AHEAD = 256  # rows whose videos are opened while an earlier one is waited for
@@ -41,10 +42,12 @@ class _Probed:
     found: _Found
 
 
-def open_videos(rows: Iterator[Row | SetAside], root: Path, *, contents: bool = True) -> Iterator[Opened | SetAside]:
+def open_videos(
+    rows: Iterator[Row | SetAside], root: Path, home: Path, *, contents: bool = True
+) -> Iterator[Opened | SetAside]:
     """In the order of the rows, with those set aside whose label is empty or whose video cannot be used.
 
-    Without `contents` no video is opened: one that is there can be used.
+    `home` is the cache folder. Without `contents` no video is opened: one that is there can be used.
     """
     known: dict[str, _Found | Future[_Probed]] = {}
     ahead: deque[tuple[Row, str, _Found | Future[_Probed]] | SetAside] = deque()
@@ -58,13 +61,13 @@ def open_videos(rows: Iterator[Row | SetAside], root: Path, *, contents: bool = 
         return known[video]
 
     def begin(path: Path) -> _Found | Future[_Probed]:
+        if contents:
+            return measuring.begin(path)
         try:
-            facts = look(path)
+            look(path)
         except BadVideo as bad:
             return _bare(bad)
-        if not contents:
-            return "", math.inf
-        return measured.get(path, facts) or pool.submit(_probe, path, facts)
+        return "", math.inf
 
     def first() -> Opened | SetAside:
         item = ahead.popleft()
@@ -72,29 +75,63 @@ def open_videos(rows: Iterator[Row | SetAside], root: Path, *, contents: bool = 
             return item
         row, video, found = item
         if isinstance(found, Future):
-            probed = found.result()
-            found = known[video] = probed.found
-            if not isinstance(found, BadVideo):
-                measured.put(probed.path, probed.facts, *found)
+            found = known[video] = measuring.end(found)
         if isinstance(found, BadVideo):
             return SetAside(row.where, video, found.reason, found.detail)
         return Opened(row, video, *found)
 
-    pool = ThreadPoolExecutor()
-    with Measured(default_index()) as measured:
-        try:
-            for row in rows:
-                if isinstance(row, SetAside):
-                    ahead.append(row)
-                else:
-                    found = _find(row, root, inside)
-                    ahead.append(found if isinstance(found, SetAside) else (row, found[0], start(*found)))
-                if len(ahead) > _AHEAD:
-                    yield first()
-            while ahead:
+    with _Measuring(home) as measuring:
+        for row in rows:
+            if isinstance(row, SetAside):
+                ahead.append(row)
+            else:
+                found = _find(row, root, inside)
+                ahead.append(found if isinstance(found, SetAside) else (row, found[0], start(*found)))
+            if len(ahead) > _AHEAD:
                 yield first()
-        finally:
-            pool.shutdown(cancel_futures=True)
+        while ahead:
+            yield first()
+
+
+def sha256_of(videos: Sequence[Path], home: Path) -> dict[Path, str]:
+    """Digests of those of the files that can be used as videos; `home` is the cache folder."""
+    with _Measuring(home) as measuring:
+        begun = {video: measuring.begin(video.absolute()) for video in videos}
+        ended = {video: measuring.end(found) for video, found in begun.items()}
+    return {video: found[0] for video, found in ended.items() if not isinstance(found, BadVideo)}
+
+
+class _Measuring:
+    """Files measured by worker processes, those that are in the index not at all."""
+
+    def __init__(self, home: Path) -> None:
+        self._index, self._workers = Measured(index_in(home)), Workers(os.cpu_count() or 1)
+
+    def begin(self, path: Path) -> _Found | Future[_Probed]:
+        try:
+            facts = look(path)
+        except BadVideo as bad:
+            return _bare(bad)
+        return self._index.get(path, facts) or self._workers.submit(self._probe, path, facts)
+
+    def end(self, found: _Found | Future[_Probed]) -> _Found:
+        if not isinstance(found, Future):
+            return found
+        probed = found.result()
+        if not isinstance(probed.found, BadVideo):
+            self._index.put(probed.path, probed.facts, *probed.found)
+        return probed.found
+
+    def _probe(self, path: Path, facts: os.stat_result) -> _Probed:
+        found = self._workers.call(probe, path)
+        return _Probed(path, facts, found if isinstance(found, BadVideo) else (found.sha256, found.seconds))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._workers.__exit__(*error)
+        self._index.__exit__(*error)
 
 
 def _find(row: Row, root: Path, inside: Below) -> tuple[str, Path] | SetAside:
@@ -110,14 +147,6 @@ def _find(row: Row, root: Path, inside: Below) -> tuple[str, Path] | SetAside:
     return SetAside(
         row.where, row.video[0], "missing", f"no such file; nor is there {' or '.join(row.video[1:])}"[:200]
     )
-
-
-def _probe(path: Path, facts: os.stat_result) -> _Probed:
-    try:
-        found = probe(path)
-    except BadVideo as bad:
-        return _Probed(path, facts, _bare(bad))
-    return _Probed(path, facts, (found.sha256, found.seconds))
 
 
 def _bare(bad: BadVideo) -> BadVideo:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import shutil
 from pathlib import Path
 
@@ -14,12 +15,12 @@ from videostar.config import Pipeline
 from videostar.engines.memory import RANKS, check_length, weights_bytes
 from videostar.errors import UserError
 from videostar.models import device, load_config
+from videostar.terminal import warn
 from videostar.training import lora_config
-from videostar.video.cache import default_cache_dir
 
 _GIB = 2**30
 _MIB = 2**20
-_JPEG = 0.5  # bytes of a pixel in the frame cache
+_PACKED = 2.6  # bytes of a pixel in the frame cache, of real videos
 
 
 def preflight(settings: Pipeline, out: Path) -> None:
@@ -35,9 +36,18 @@ def preflight(settings: Pipeline, out: Path) -> None:
 
 
 def check_cache(settings: Pipeline, videos: int) -> None:
-    """Look whether the frames of so many videos find room. Raises UserError."""
-    frames = int(videos * settings.video.frames * settings.video.max_pixels * _JPEG)
-    _check_disk(default_cache_dir(), frames, "the frames of the videos", "lower video.frames or video.max_pixels")
+    """Look whether the frames of so many videos find room, and warn if some will have to go. Raises UserError."""
+    frames = int(videos * settings.video.frames * settings.video.max_pixels * _PACKED)
+    most = int(settings.cache.gb * 1e9)
+    if frames > most:
+        gigabytes = math.ceil(frames / 1e9)
+        warn(
+            f"cache.gb: the frames of {videos} videos take some {gigabytes} GB; {settings.cache.gb:g} GB are kept, and "
+            f"the others decoded again in every round; --set cache.gb={gigabytes} keeps all"
+        )
+    new = min(frames, most) - settings.cache.frames().used()  # which may well be of these videos
+    mend = "lower cache.gb, video.frames or video.max_pixels, or give --cache on a larger disk"
+    _check_disk(settings.cache.home, new, "the frames of the videos", mend)
 
 
 def _check_engine(settings: Pipeline) -> None:

@@ -17,7 +17,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, field_validator
 
 from videostar.annotations import FORMATS, PathTemplate, Row, SetAside, Split, Values, read_rows
-from videostar.config import Settings
+from videostar.config import Cache, Settings
 from videostar.errors import UserError
 from videostar.opening import Opened, open_videos
 from videostar.progress import Progress, Tick
@@ -113,13 +113,15 @@ class Data:
         return [sample for sample in self.samples if sample.split == split]
 
 
-def load_data(name: str, limit: int | None, progress: Progress, root: Path | None = None) -> Data:
+def load_data(
+    name: str, limit: int | None, progress: Progress, root: Path | None = None, cache: Cache | None = None
+) -> Data:
     """The data called `name`: a shipped manifest, a manifest's path, or a .csv with `video` and `label`.
 
     `limit` takes the first so many rows of each split; `root` stands in for the manifest's. Raises UserError
     when the manifest or a row file is wrong, or when a split has no row that can be used.
     """
-    data = open_data(name, limit, progress, root)
+    data = open_data(name, limit, progress, root, cache)
     for split in ("train", "test"):
         if not any(sample.split == split for sample in data.samples):
             reasons = "; ".join(
@@ -134,7 +136,13 @@ def load_data(name: str, limit: int | None, progress: Progress, root: Path | Non
 
 
 def open_data(
-    name: str, limit: int | None, progress: Progress, root: Path | None = None, *, contents: bool = True
+    name: str,
+    limit: int | None,
+    progress: Progress,
+    root: Path | None = None,
+    cache: Cache | None = None,
+    *,
+    contents: bool = True,
 ) -> Data:
     """As `load_data`, however little of it can be used. Without `contents`, videos are looked for and not opened."""
     manifest, folder, where = load_manifest(name, root)
@@ -148,7 +156,7 @@ def open_data(
     # Read twice, so that what is wrong with a file is told before any video is opened, and rows need not be kept.
     count = sum(1 for _ in _limited(read_rows(manifest, base, where), limit))
     rows = _limited(read_rows(manifest, base, where), limit)
-    found = open_videos(rows, base, contents=contents)
+    found = open_videos(rows, base, (cache or Cache()).home, contents=contents)
     samples, set_aside = _check(found, count, progress("videos checked" if contents else "rows checked"))
     return Data(base, manifest, samples, set_aside)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -38,11 +37,13 @@ from videostar.families import language_layer
 from videostar.files import below, new_folder, write_text
 from videostar.lora import CANARIES, write_canaries
 from videostar.models import load_model, load_processor
+from videostar.opening import sha256_of
 from videostar.progress import Tick
-from videostar.video.cache import FrameCache, default_cache_dir
 from videostar.video.clip import Clip
 from videostar.video.errors import BadVideo
-from videostar.video.probe import probe
+from videostar.video.pool import Ahead, ClipPool
+
+_AT_ONCE = 64  # clips looked at together before training: their frames are held
 
 disable_progress_bars()  # the one that users see is ours
 
@@ -192,30 +193,29 @@ class _Rows(torch.utils.data.Dataset[_Row]):
 
 
 class _Clips:
-    """Clips of rows, through the frame cache."""
+    """Clips of rows, through the frame cache. A video that was measured and sampled before is not opened."""
 
     def __init__(self, settings: Pipeline) -> None:
-        self.video, self.cache = settings.video, FrameCache(default_cache_dir())
+        self.sampling = settings.video.frames, settings.video.max_pixels
+        self.cache, self.home = settings.cache.frames(), settings.cache.home
         self.digests: dict[Path, str] = {}
 
     def load(self, row: _Row) -> Clip | None:
         if row.video is None:
             return None
-        return self.cache.clip(row.video, self.digests[row.video], self.video.frames, self.video.max_pixels)
+        return self.cache.clip(row.video, self.digests[row.video], *self.sampling)
 
     def usable(self, rows: list[_Row]) -> list[_Row]:
         """The rows whose videos can be shown; all are in the cache afterwards."""
-        with ThreadPoolExecutor() as pool:
-            return [row for row, good in zip(rows, pool.map(self._try, rows), strict=True) if good]
-
-    def _try(self, row: _Row) -> bool:
-        try:
-            if row.video is not None:
-                self.digests[row.video] = probe(row.video).sha256
-                self.load(row)
-        except BadVideo:
-            return False
-        return True
+        videos = list(dict.fromkeys(row.video for row in rows if row.video is not None))
+        files = list(sha256_of(videos, self.home).items())
+        with ClipPool(self.cache, *self.sampling) as pool:
+            for start in range(0, len(files), _AT_ONCE):
+                some = files[start : start + _AT_ONCE]
+                for (video, sha256), clip in zip(some, Ahead(pool, some).get(), strict=True):
+                    if not isinstance(clip, BadVideo):
+                        self.digests[video] = sha256
+        return [row for row in rows if row.video is None or row.video in self.digests]
 
 
 class _Collator:

@@ -12,7 +12,6 @@ from videostar.config import Pipeline
 from videostar.demo.language import DESCRIBE_QUESTIONS, read
 from videostar.engines import Refused, Request, open_engine
 from videostar.files import digest
-from videostar.video.cache import FrameCache, default_cache_dir
 from videostar.video.clip import Clip
 
 
@@ -66,7 +65,7 @@ def score(answers: Iterable[tuple[str, str]], truth: dict[str, Truth]) -> Score:
 
 def ask(settings: Pipeline, adapter: Path | None, root: Path, asked: Sequence[tuple[str, str]]) -> list[str]:
     """Answers to (video, question) pairs, videos below `root`."""
-    cache = FrameCache(default_cache_dir())
+    cache = settings.cache.frames()
 
     def load(video: str) -> Clip:
         path = root / video

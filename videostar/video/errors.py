@@ -16,6 +16,7 @@ Reason = Literal[
     "frozen",
     "too long",
     "too large",
+    "too slow",
 ]
 
 

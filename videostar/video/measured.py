@@ -8,8 +8,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self, TypeAlias
 
-from videostar.video.cache import default_cache_dir
-
 FORMAT = 1  # raise it whenever the same file would be measured otherwise, or the table is another one
 _AT_ONCE = 2048  # files that are written together
 _WAIT = 10.0  # seconds for another process that writes
@@ -23,9 +21,9 @@ _GET = "SELECT sha256, seconds FROM measured WHERE path = ? AND size = ? AND mti
 _PUT = "INSERT OR REPLACE INTO measured VALUES (?, ?, ?, ?, ?, ?)"
 
 
-def default_index() -> Path:
-    """Where the index lies: beside the frames."""
-    return default_cache_dir().with_name(f"measured-{FORMAT}.sqlite")
+def index_in(home: Path) -> Path:
+    """Where the index lies in a cache folder: beside the frames."""
+    return home / f"measured-{FORMAT}.sqlite"
 
 
 class Measured:
