@@ -37,7 +37,7 @@ from rich.table import Table
 from videostar.video.cache import FrameCache
 from videostar.video.decode import decode
 from videostar.video.probe import probe
-from videostar.video.sample import frame_times
+from videostar.video.sample import Sampling, frame_times
 
 PIXELS = 320 * 180
 SAME = 8.0  # of 255, mean: scalers differ by less, neighbouring pictures by more
@@ -62,13 +62,13 @@ def measure(path: Path, frames: int, repeats: int, threads: int, scratch: Path) 
     """Seconds of each way, the median of `repeats`; ways take turns."""
     times = frame_times(SECONDS, frames)
     wanted = [int(at * FPS + 0.03) for at in times]
-    ours = decode(path, frames, PIXELS, threads=threads)
+    ours = decode(path, Sampling(frames, PIXELS), threads=threads)
     assert np.allclose(ours.times, [number / FPS for number in wanted], atol=0.002), path
     size = ours.frames.shape[2], ours.frames.shape[1]
     cache, sha256 = FrameCache(scratch / "cache", 2**40), probe(path).sha256
     ways: dict[str, Callable[[], np.ndarray]] = {
-        "videostar": lambda: decode(path, frames, PIXELS, threads=threads).frames,
-        "cache": lambda: cache.clip(path, sha256, frames, PIXELS).frames,
+        "videostar": lambda: decode(path, Sampling(frames, PIXELS), threads=threads).frames,
+        "cache": lambda: cache.clip(path, sha256, Sampling(frames, PIXELS)).frames,
     }
     for name, peer in PEERS.items():
         ways[name] = lambda peer=peer: peer(path, wanted, size, threads)

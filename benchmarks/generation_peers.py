@@ -35,7 +35,7 @@ def measure(folder: Path, args: argparse.Namespace) -> None:
     questions, settings = _world(folder, args.videos, args.dtype)
     asked = questions.split("train")
     cache = FrameCache(folder / "decoded", 10**12)
-    clips = [cache.clip(questions.root / q.sample.video, q.sample.sha256, 8, 4096) for q in asked]
+    clips = [cache.clip(questions.root / q.sample.video, q.sample.sha256, q.sampling(settings.video)) for q in asked]
     rates: dict[str, list[float]] = {"ours": [], "bare": [], "one after the other": []}
     with VllmEngine(settings) as engine:
         engine.use(None)
@@ -109,8 +109,9 @@ def _ours(questions: Questions, settings: Pipeline, engine: VllmEngine, folder: 
     if ahead:
         from videostar.video.pool import Ahead, ClipPool
 
-        with ClipPool(settings.cache.frames(), settings.video.frames, settings.video.max_pixels) as pool:
-            list(Ahead(pool, [(questions.root / q.sample.video, q.sample.sha256) for q in asked]).get())
+        files = [(questions.root / q.sample.video, q.sample.sha256, q.sampling(settings.video)) for q in asked]
+        with ClipPool(settings.cache.frames()) as pool:
+            list(Ahead(pool, files).get())
     generate(questions, engine, asking, split="train", adapter=None, out=out, tick=silent(""))
     return len(asked) / (time.monotonic() - started)
 

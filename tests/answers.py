@@ -7,6 +7,7 @@ from pathlib import Path
 
 from videostar.config import Pipeline, load_pipeline
 from videostar.engines import EngineProtocol, Reply, Request
+from videostar.video.sample import Sampling
 
 
 def served_at(url: str) -> Pipeline:
@@ -25,7 +26,7 @@ def questions_about(world: Path) -> list[Request]:
     cache = settings.cache.frames()
     asked = []
     for item in Questions(data, load_tasks(settings), 0).split("train"):
-        clip = cache.clip(data.root / item.sample.video, item.sample.sha256, 8, 4096)
+        clip = cache.clip(data.root / item.sample.video, item.sample.sha256, Sampling(8, 4096))
         asked += [Request(item.text, clip), Request(item.hinted, clip)]
     return asked
 

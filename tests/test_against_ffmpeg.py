@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from videostar.video.decode import decode
-from videostar.video.sample import frame_times
+from videostar.video.sample import Sampling, frame_times
 
 CLIPS = Path(__file__).resolve().parents[2] / "shared" / "clips"
 SAME_SCALER = "scale={}:{}:flags=bicubic+accurate_rnd+bitexact,format=rgb24"
@@ -57,7 +57,7 @@ def test_the_pictures_of_ffmpeg_at_the_same_times(name: str, frames: int) -> Non
     path = CLIPS / name
     if not path.exists():
         pytest.skip(f"no {path}")
-    clip = decode(path, frames, 10**9)
+    clip = decode(path, Sampling(frames, 10**9))
     _, height, width, _ = clip.frames.shape
     times, pictures = shown_by_ffmpeg(path, height, width)
     for image, at, wanted in zip(clip.frames, clip.times, frame_times(clip.seconds, frames), strict=True):

@@ -21,6 +21,7 @@ from videostar.video.clip import Clip
 from videostar.video.decode import decode
 from videostar.video.errors import BadVideo
 from videostar.video.room import Room
+from videostar.video.sample import Sampling
 from videostar.video.workers import Workers
 
 ENDLESS = 2**40
@@ -56,88 +57,88 @@ def on_disk(folder: Path) -> int:
 def test_cached_frames_are_those_decoded_and_need_no_video(videos: list[tuple[Path, str]], tmp_path: Path) -> None:
     path = Path(shutil.copy(videos[0][0], tmp_path / "a.mp4"))
     sha256 = videos[0][1]
-    direct = decode(path, 5, 4096)
-    first = FrameCache(tmp_path / "cache", ENDLESS).clip(path, sha256, 5, 4096)
+    direct = decode(path, Sampling(5, 4096))
+    first = FrameCache(tmp_path / "cache", ENDLESS).clip(path, sha256, Sampling(5, 4096))
     path.unlink()
-    later = FrameCache(tmp_path / "cache", ENDLESS).clip(path, sha256, 5, 4096)
+    later = FrameCache(tmp_path / "cache", ENDLESS).clip(path, sha256, Sampling(5, 4096))
     for clip in (first, later):
         assert np.array_equal(clip.frames, direct.frames)
         assert (clip.times, clip.fps, clip.seconds) == (direct.times, direct.fps, direct.seconds)
     assert first.key == later.key != ""
     with pytest.raises(BadVideo, match="missing"):  # another sampling is another entry
-        FrameCache(tmp_path / "cache", ENDLESS).clip(path, sha256, 6, 4096)
+        FrameCache(tmp_path / "cache", ENDLESS).clip(path, sha256, Sampling(6, 4096))
 
 
 def test_a_damaged_entry_is_found_and_made_again(videos: list[tuple[Path, str]], tmp_path: Path) -> None:
     cache = FrameCache(tmp_path, ENDLESS)
-    good = cache.clip(*videos[0], 4, 4096)
+    good = cache.clip(*videos[0], Sampling(4, 4096))
     (entry,) = entries(tmp_path)
-    cache.clip(*videos[0], 3, 4096)
+    cache.clip(*videos[0], Sampling(3, 4096))
     (other,) = set(entries(tmp_path)) - {entry}
     whole = entry.read_bytes()
     retold = whole.replace(b'"fps": ', b'"fps": 1')[: len(whole)]
     assert retold != whole
     for damage in (b"", b"junk", whole[:-10], whole + b"x", retold, other.read_bytes()):
         entry.write_bytes(damage)
-        assert cache.read(videos[0][1], 4, 4096) is None
-        assert same(cache.clip(*videos[0], 4, 4096), good)
+        assert cache.read(videos[0][1], Sampling(4, 4096)) is None
+        assert same(cache.clip(*videos[0], Sampling(4, 4096)), good)
         assert entry.read_bytes() == whole
     for place in range(0, len(whole), len(whole) // 40):
         flipped = bytearray(whole)
         flipped[place] ^= 1
         entry.write_bytes(flipped)
-        found = cache.read(videos[0][1], 4, 4096)
+        found = cache.read(videos[0][1], Sampling(4, 4096))
         assert found is None or same(found, good), place
     assert entries(tmp_path) == sorted([entry, other])
 
 
 def test_a_video_that_changed_is_not_cached(videos: list[tuple[Path, str]], tmp_path: Path) -> None:
     with pytest.raises(BadVideo, match="unreadable: changed since it was checked"):
-        FrameCache(tmp_path, ENDLESS).clip(videos[1][0], videos[0][1], 4, 4096)
+        FrameCache(tmp_path, ENDLESS).clip(videos[1][0], videos[0][1], Sampling(4, 4096))
     assert not entries(tmp_path)
 
 
 def test_the_least_recently_used_go_first(videos: list[tuple[Path, str]], tmp_path: Path) -> None:
     for path, sha256 in videos[:10]:
-        FrameCache(tmp_path, ENDLESS).make(path, sha256, 4, 4096)
+        FrameCache(tmp_path, ENDLESS).make(path, sha256, Sampling(4, 4096))
     full = FrameCache(tmp_path, on_disk(tmp_path))
     for age, (_, sha256) in enumerate(videos[:10]):
         (entry,) = tmp_path.rglob(f"{sha256}*")
         os.utime(entry, (10**9 - age, 10**9 - age))  # the later ones were used earlier
-    assert full.read(videos[9][1], 4, 4096) is not None
-    full.make(*videos[10], 4, 4096)
-    left = [number for number, (_, sha256) in enumerate(videos) if full.read(sha256, 4, 4096) is not None]
+    assert full.read(videos[9][1], Sampling(4, 4096)) is not None
+    full.make(*videos[10], Sampling(4, 4096))
+    left = [number for number, (_, sha256) in enumerate(videos) if full.read(sha256, Sampling(4, 4096)) is not None]
     assert {0, 9, 10} <= set(left)
     assert left == [*range(len(left) - 2), 9, 10]
     assert len(left) < 11
 
 
 def test_an_entry_that_went_is_made_again(videos: list[tuple[Path, str]], tmp_path: Path) -> None:
-    good = [decode(path, 4, 4096) for path, _ in videos]
+    good = [decode(path, Sampling(4, 4096)) for path, _ in videos]
     cache = FrameCache(tmp_path, 150_000)
     for _ in range(2):
         for (path, sha256), clip in zip(videos, good, strict=True):
-            assert same(cache.clip(path, sha256, 4, 4096), clip)
+            assert same(cache.clip(path, sha256, Sampling(4, 4096)), clip)
     assert 0 < len(entries(tmp_path)) < len(videos)
 
 
 def test_what_is_larger_than_the_whole_cache_is_not_kept(videos: list[tuple[Path, str]], tmp_path: Path) -> None:
-    assert same(FrameCache(tmp_path, 4096).clip(*videos[0], 4, 4096), decode(videos[0][0], 4, 4096))
+    assert same(FrameCache(tmp_path, 4096).clip(*videos[0], Sampling(4, 4096)), decode(videos[0][0], Sampling(4, 4096)))
     assert not entries(tmp_path)
 
 
 def asked(workers: Workers, cache: FrameCache, videos: list[tuple[Path, str]], times: int) -> Iterator[Future[Clip]]:
     for number in range(times):
         for path, sha256 in videos[number:] + videos[:number]:
-            yield workers.submit(workers.call, cache.clip, path, sha256, 4, 4096)
+            yield workers.submit(workers.call, cache.clip, path, sha256, Sampling(4, 4096))
 
 
 def test_processes_that_write_and_read_at_once_stay_below_the_limit(
     videos: list[tuple[Path, str]], tmp_path: Path
 ) -> None:
-    good = {sha256: decode(path, 4, 4096) for path, sha256 in videos}
+    good = {sha256: decode(path, Sampling(4, 4096)) for path, sha256 in videos}
     for path, sha256 in videos[:8]:
-        FrameCache(tmp_path, ENDLESS).make(path, sha256, 4, 4096)
+        FrameCache(tmp_path, ENDLESS).make(path, sha256, Sampling(4, 4096))
     limit = on_disk(tmp_path)
     cache = FrameCache(tmp_path, limit)
     made = 0
@@ -145,7 +146,7 @@ def test_processes_that_write_and_read_at_once_stay_below_the_limit(
         for future, (_, sha256) in zip(list(asked(workers, cache, videos, 3)), videos * 9, strict=False):
             while not future.done():
                 assert on_disk(tmp_path) <= limit
-                found = cache.read(sha256, 4, 4096)  # while others make room
+                found = cache.read(sha256, Sampling(4, 4096))  # while others make room
                 assert found is None or any(same(found, clip) for clip in good.values())
             clip = future.result()
             assert any(same(clip, other) for other in good.values())
@@ -157,13 +158,13 @@ def test_processes_that_write_and_read_at_once_stay_below_the_limit(
 
 def test_processes_that_make_the_same_entry_at_once(videos: list[tuple[Path, str]], tmp_path: Path) -> None:
     cache = FrameCache(tmp_path, ENDLESS)
-    good = decode(videos[0][0], 4, 4096)
+    good = decode(videos[0][0], Sampling(4, 4096))
     with Workers(4) as workers:
-        made = [workers.submit(workers.call, cache.make, *videos[0], 4, 4096) for _ in range(12)]
+        made = [workers.submit(workers.call, cache.make, *videos[0], Sampling(4, 4096)) for _ in range(12)]
         assert all(same(future.result(), good) for future in made)
     assert len(entries(tmp_path)) == 1
     assert len(list(tmp_path.glob("*/*"))) == 1
-    found = cache.read(videos[0][1], 4, 4096)
+    found = cache.read(videos[0][1], Sampling(4, 4096))
     assert found is not None
     assert same(found, good)
 

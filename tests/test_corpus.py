@@ -23,7 +23,7 @@ from videostar.video.decode import decode
 from videostar.video.errors import BadVideo
 from videostar.video.pool import Ahead, ClipPool
 from videostar.video.probe import probe
-from videostar.video.sample import frame_times
+from videostar.video.sample import Sampling, frame_times
 
 FRAMES = 6
 PIXELS = 10**6
@@ -76,7 +76,7 @@ def tried(use: Callable[[], Outcome]) -> Outcome | BadVideo:
 def test_each_kind_is_taken_or_refused_as_it_should(corpus: Corpus, name: str) -> None:
     kind, path = KINDS[name], corpus(name)
     before = psutil.Process().memory_info().rss
-    facts, clip = tried(lambda: probe(path)), tried(lambda: decode(path, FRAMES, PIXELS))
+    facts, clip = tried(lambda: probe(path)), tried(lambda: decode(path, Sampling(FRAMES, PIXELS)))
     assert psutil.Process().memory_info().rss - before < MEMORY
     if isinstance(facts, BadVideo):
         assert isinstance(clip, BadVideo)
@@ -104,11 +104,11 @@ FEW = [
 
 
 def test_worker_processes_give_the_same_and_live_on(corpus: Corpus) -> None:
-    files = [(path, digest(path)) for path in map(corpus, FEW)]
-    with ClipPool(Cache().frames(), FRAMES, PIXELS) as pool:
+    files = [(path, digest(path), Sampling(FRAMES, PIXELS)) for path in map(corpus, FEW)]
+    with ClipPool(Cache().frames()) as pool:
         outcomes = list(Ahead(pool, files).get())
-    for (path, _), outcome in zip(files, outcomes, strict=True):
-        alone = tried(partial(decode, path, FRAMES, PIXELS))
+    for (path, _, _), outcome in zip(files, outcomes, strict=True):
+        alone = tried(partial(decode, path, Sampling(FRAMES, PIXELS)))
         if isinstance(alone, BadVideo):
             assert isinstance(outcome, BadVideo)
             assert str(outcome) == str(alone)  # and not that a process died of it

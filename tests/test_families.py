@@ -25,6 +25,7 @@ from videostar.models import load_model, load_processor
 from videostar.training import lora_config
 from videostar.video.clip import Clip
 from videostar.video.probe import probe
+from videostar.video.sample import Sampling
 
 SET = ["video.frames=4", "generation.max_new_tokens=16"]
 ASKED = "What moves here, and how?"
@@ -66,7 +67,7 @@ def chat(settings: Pipeline) -> Chat:
 def clips(world: Path) -> list[Clip]:
     cache = Cache().frames()
     videos = sorted((world.parent / "clips_and_labels" / "clips" / "train").glob("*.mp4"))[:6]
-    return [cache.clip(video, probe(video).sha256, 4, 4096) for video in videos]
+    return [cache.clip(video, probe(video).sha256, Sampling(4, 4096)) for video in videos]
 
 
 @pytest.fixture(scope="module")

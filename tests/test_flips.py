@@ -14,7 +14,7 @@ from films import film, waves
 from videostar.video.decode import decode
 from videostar.video.errors import BadVideo
 from videostar.video.picture import to_rgb
-from videostar.video.sample import frame_times
+from videostar.video.sample import Sampling, frame_times
 
 FRAMES = 8
 PIXELS = 448 * 448
@@ -78,7 +78,7 @@ def test_nearly_all_files_with_wrong_pictures_are_found(tmp_path: Path) -> None:
     for name, (codec, options) in FILMS.items():
         good = film(tmp_path / name, 48, codec, options, size=(256, 192), draw=waves)
         content = np.frombuffer(good.read_bytes(), np.uint8)
-        sound = decode(good, FRAMES, PIXELS)
+        sound = decode(good, Sampling(FRAMES, PIXELS))
         for bits in BITS:
             for seed in SEEDS:
                 damaged = content.copy()
@@ -87,7 +87,7 @@ def test_nearly_all_files_with_wrong_pictures_are_found(tmp_path: Path) -> None:
                 path = tmp_path / f"{bits}-{seed}-{name}"
                 path.write_bytes(damaged.tobytes())
                 try:
-                    images: Any = decode(path, FRAMES, PIXELS).frames
+                    images: Any = decode(path, Sampling(FRAMES, PIXELS)).frames
                 except BadVideo:
                     if visibly_wrong(seen_without_checks(path, sound.seconds, sound.frames.shape), sound.frames):
                         wrong.append(path.name)

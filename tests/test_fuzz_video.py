@@ -21,6 +21,7 @@ from videostar.config import Cache
 from videostar.video.clip import Clip
 from videostar.video.errors import BadVideo, Reason
 from videostar.video.pool import ClipPool
+from videostar.video.sample import Sampling
 
 FRAMES = 4
 PATIENCE = 60.0  # seconds for one file; a sound one takes 20 ms
@@ -119,7 +120,7 @@ def outcomes(pool: ClipPool, folder: Path, originals: list[bytes], count: int) -
         if number < count:
             path, content = folder / str(number), harmed(originals, number)
             path.write_bytes(content)
-            asked.append((path, pool.ask(path, hashlib.sha256(content).hexdigest())))
+            asked.append((path, pool.ask(path, hashlib.sha256(content).hexdigest(), Sampling(FRAMES, 4096))))
         if number >= AHEAD:
             path, answer = asked.popleft()
             try:
@@ -136,7 +137,7 @@ def outcomes(pool: ClipPool, folder: Path, originals: list[bytes], count: int) -
 )
 def test_broken_files_cost_nothing_but_themselves(originals: list[bytes], tmp_path: Path, count: int) -> None:
     found: Counter[str] = Counter()
-    with ClipPool(Cache().frames(), FRAMES, 4096) as pool:
+    with ClipPool(Cache().frames()) as pool:
         each = outcomes(pool, tmp_path, originals, count)
         found.update(map(kind, islice(each, count // 4)))
         memory, files = held()

@@ -16,6 +16,7 @@ from videostar.video.decode import decode
 from videostar.video.film import open_film
 from videostar.video.picture import to_rgb
 from videostar.video.playing import pictures
+from videostar.video.sample import Sampling
 
 FILMS = Path(__file__).parent / "data" / "films"
 PIXELS = 48 * 36
@@ -53,11 +54,11 @@ def in_sequence(path: Path, times: tuple[float, ...], size: tuple[int, int]) -> 
 @pytest.mark.parametrize("frames", [4, 16])
 def test_frames_are_those_of_every_strategy_and_version(name: str, frames: int) -> None:
     path = FILMS / name
-    clip = decode(path, frames, PIXELS)
+    clip = decode(path, Sampling(frames, PIXELS))
     assert clip.frames.shape == (frames, 36, 48, 3)
     assert digest(clip.frames) == GOLDEN[name, frames]
     for threads in (0, 2, 3):
-        again = decode(path, frames, PIXELS, threads=threads)
+        again = decode(path, Sampling(frames, PIXELS), threads=threads)
         assert again.times == clip.times
         assert np.array_equal(again.frames, clip.frames)
     assert np.array_equal(in_sequence(path, clip.times, (48, 36)), clip.frames)

@@ -21,7 +21,7 @@ from videostar.video import film as films
 from videostar.video.decode import decode
 from videostar.video.errors import BadVideo
 from videostar.video.probe import probe
-from videostar.video.sample import frame_times
+from videostar.video.sample import Sampling, frame_times
 
 CLIPS = Path(__file__).resolve().parents[2] / "shared" / "clips"
 
@@ -47,14 +47,14 @@ def test_each_format_gives_the_picture_on_screen_at_each_time(tmp_path: Path, na
     assert facts.fps == pytest.approx(30, abs=0.1)
     assert (facts.width, facts.height, facts.bytes) == (WIDTH, HEIGHT, path.stat().st_size)
     assert facts.sha256 == digest(path)
-    clip = decode(path, 7, 10**6)
+    clip = decode(path, Sampling(7, 10**6))
     expected = [math.floor(time * 30 + 0.03) for time in frame_times(2, 7)]
     assert numbers_in(clip) == expected
     assert clip.times == pytest.approx([number / 30 for number in expected], abs=0.002)
     assert clip.frames.shape == (7, HEIGHT, WIDTH, 3)
     assert clip.frames.dtype == np.uint8
     assert (clip.seconds, clip.fps) == (facts.seconds, facts.fps)
-    assert np.array_equal(decode(path, 7, 10**6).frames, clip.frames)
+    assert np.array_equal(decode(path, Sampling(7, 10**6)).frames, clip.frames)
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
@@ -62,7 +62,7 @@ def test_each_format_gives_the_picture_on_screen_at_each_time(tmp_path: Path, na
 def test_time_counts_from_the_first_picture_and_not_by_pictures(tmp_path: Path, name: str, start: int) -> None:
     shown = [0, 100, 1000, 1040, 1080, 1900, 2000]
     path = film(tmp_path / name, stamps=[start + at for at in shown], options={"bf": "2"})
-    clip = decode(path, 10, 10**6)
+    clip = decode(path, Sampling(10, 10**6))
     expected = [max(n for n, at in enumerate(shown) if at <= 1000 * time + 1) for time in frame_times(clip.seconds, 10)]
     assert 2.0 < clip.seconds < 2.2
     assert numbers_in(clip) == expected
@@ -70,14 +70,14 @@ def test_time_counts_from_the_first_picture_and_not_by_pictures(tmp_path: Path, 
 
 
 def test_pictures_repeat_when_there_are_fewer_than_asked_for(tmp_path: Path) -> None:
-    clip = decode(film(tmp_path / "a.mp4", 2), 6, 10**6)
+    clip = decode(film(tmp_path / "a.mp4", 2), Sampling(6, 10**6))
     assert numbers_in(clip) == [0, 0, 0, 1, 1, 1]
-    assert numbers_in(decode(film(tmp_path / "b.mp4", 1), 3, 10**6)) == [0, 0, 0]
+    assert numbers_in(decode(film(tmp_path / "b.mp4", 1), Sampling(3, 10**6))) == [0, 0, 0]
 
 
 @pytest.mark.parametrize("max_pixels", [1, 7, 1000, 5000, WIDTH * HEIGHT, 10**9])
 def test_pictures_are_shrunk_to_the_budget_and_never_enlarged(tmp_path: Path, max_pixels: int) -> None:
-    _, height, width, _ = decode(film(tmp_path / "a.mp4", 3), 1, max_pixels).frames.shape
+    _, height, width, _ = decode(film(tmp_path / "a.mp4", 3), Sampling(1, max_pixels)).frames.shape
     assert 1 <= height * width <= min(max_pixels, WIDTH * HEIGHT)
     if max_pixels >= 1000:
         assert width / height == pytest.approx(WIDTH / HEIGHT, rel=0.06)
@@ -85,11 +85,11 @@ def test_pictures_are_shrunk_to_the_budget_and_never_enlarged(tmp_path: Path, ma
 
 
 def test_oblong_pixels_are_made_square_and_turned_films_upright(tmp_path: Path) -> None:
-    wide = decode(film(tmp_path / "wide.mp4", 3, aspect=Fraction(2)), 1, 10**6)
+    wide = decode(film(tmp_path / "wide.mp4", 3, aspect=Fraction(2)), Sampling(1, 10**6))
     assert wide.frames.shape[1:3] == (HEIGHT // 2, WIDTH)
-    turned = decode(film(tmp_path / "turned.mp4", 3, rotation=-90), 1, 10**6)
+    turned = decode(film(tmp_path / "turned.mp4", 3, rotation=-90), Sampling(1, 10**6))
     assert turned.frames.shape[1:3] == (WIDTH, HEIGHT)
-    plain = decode(film(tmp_path / "plain.mp4", 3), 1, 10**6)
+    plain = decode(film(tmp_path / "plain.mp4", 3), Sampling(1, 10**6))
     assert np.array_equal(turned.frames[0], np.rot90(plain.frames[0], -1))  # clockwise, as a telephone means it
 
 
@@ -98,7 +98,7 @@ def test_real_clips_give_what_pyav_gives(name: str) -> None:
     path = CLIPS / name
     if not path.exists():
         pytest.skip(f"no {path}")
-    clip = decode(path, 8, 10**9)
+    clip = decode(path, Sampling(8, 10**9))
     _, height, width, _ = clip.frames.shape
     with av.open(str(path)) as opened:
         frames = list(opened.decode(video=0))
@@ -144,7 +144,7 @@ def bad_files(folder: Path) -> Iterator[tuple[str, Path, str]]:
 
 def test_bad_files_are_refused_with_a_reason(tmp_path: Path) -> None:
     for name, path, reason in bad_files(tmp_path):
-        for use in (probe, lambda file: decode(file, 4, 1000)):
+        for use in (probe, lambda file: decode(file, Sampling(4, 1000))):
             with pytest.raises(BadVideo) as caught:
                 use(path)
             assert caught.value.reason == reason, (name, caught.value)
@@ -157,11 +157,11 @@ def test_bad_files_are_refused_with_a_reason(tmp_path: Path) -> None:
 def test_a_film_in_which_nothing_happens_is_refused(tmp_path: Path, draw: Any, reason: str) -> None:
     same = film(tmp_path / "same.mp4", [0] * 60, options={"qp": "0"}, pixels="yuv444p", draw=draw)
     with pytest.raises(BadVideo) as caught:
-        decode(same, 8, 1000)
+        decode(same, Sampling(8, 1000))
     assert caught.value.reason == reason
     little = film(tmp_path / "little.mp4", [0] * 50 + [1] * 10, draw=draw)
-    assert len(decode(little, 8, 1000).frames) == 8
-    assert len(decode(film(tmp_path / "short.mp4", [0, 0, 0], draw=draw), 8, 1000).frames) == 8  # who knows
+    assert len(decode(little, Sampling(8, 1000)).frames) == 8
+    assert len(decode(film(tmp_path / "short.mp4", [0, 0, 0], draw=draw), Sampling(8, 1000)).frames) == 8  # who knows
 
 
 def test_a_playlist_that_ffmpeg_itself_would_follow_is_refused(tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ def test_budgets(
     path = film(tmp_path / "a.mkv", 60)
     monkeypatch.setattr(where, limit, value)
     with pytest.raises(BadVideo) as caught:
-        decode(path, 4, 1000)
+        decode(path, Sampling(4, 1000))
     assert caught.value.reason == reason
 
 
@@ -199,6 +199,12 @@ def test_frame_times_are_centres_of_equal_shares(seconds: float, frames: int) ->
     assert len(times) == frames
     assert 0 < times[0] <= times[-1] < seconds
     assert times == pytest.approx([(i + 0.5) * share for i in range(frames)])
+
+
+def test_a_sampling_of_nothing() -> None:
+    for wrong in ({"frames": 0}, {"max_pixels": 0}, {"fps": 0.0}, {"fps": math.nan}):
+        with pytest.raises(ValueError, match="cannot look at"):
+            Sampling(**{"frames": 1, "max_pixels": 1, **wrong})
 
 
 @pytest.mark.parametrize(("seconds", "frames"), [(0.0, 1), (-1.0, 1), (math.nan, 1), (math.inf, 1), (1.0, 0)])
@@ -227,7 +233,42 @@ def test_any_bytes_give_a_clip_or_bad_video(originals: list[Path], data: st.Data
     path = originals[0].with_name("any")
     path.write_bytes(content)
     try:
-        clip = decode(path, 3, 1000)
+        clip = decode(path, Sampling(3, 1000))
     except BadVideo:
         return
     assert len(clip.frames) == len(clip.times) == 3
+
+
+def test_only_the_labels_interval_is_looked_at_and_no_more_often_than_asked_for(tmp_path: Path) -> None:
+    path = film(tmp_path / "a.mp4", 90)
+    assert numbers_in(decode(path, Sampling(4, 10**6, span=(1.0, 2.0)))) == [33, 41, 48, 56]
+    assert numbers_in(decode(path, Sampling(4, 10**6, span=(2.8, 99.0)))) == [84, 86, 87, 89]
+    assert numbers_in(decode(path, Sampling(8, 10**6, fps=1.0))) == [15, 45, 75]
+    assert numbers_in(decode(path, Sampling(8, 10**6, fps=0.1))) == [22, 67]  # two at least
+    assert numbers_in(decode(path, Sampling(2, 10**6, fps=9.0))) == [22, 67]
+    with pytest.raises(BadVideo, match="not in the video"):
+        decode(path, Sampling(4, 10**6, span=(3.5, 4.0)))
+
+
+@given(
+    seconds=st.floats(0.01, 1e5),
+    frames=st.integers(1, 64),
+    fps=st.none() | st.floats(0.01, 60),
+    span=st.none() | st.tuples(st.floats(-10, 1e5), st.floats(-10, 1e5)),
+)
+def test_times_lie_within_what_is_looked_at(
+    seconds: float, frames: int, fps: float | None, span: tuple[float, float] | None
+) -> None:
+    sampling = Sampling(frames, 4096, fps, span)
+    start, end = (0.0, seconds) if span is None else (max(0.0, span[0]), min(seconds, span[1]))
+    if start >= end:
+        with pytest.raises(BadVideo):
+            sampling.times(seconds)
+        return
+    times = sampling.times(seconds)
+    assert 1 <= len(times) <= frames
+    assert list(times) == sorted(times)
+    assert start <= times[0]
+    assert times[-1] <= end
+    if fps is not None:
+        assert len(times) <= max(2, round((end - start) * fps))

@@ -21,6 +21,7 @@ from videostar.video.clip import Clip
 from videostar.video.errors import BadVideo
 from videostar.video.pool import Ahead, ClipPool
 from videostar.video.probe import probe
+from videostar.video.sample import Sampling
 from videostar.video.workers import Workers
 
 
@@ -98,18 +99,18 @@ def test_a_hung_decoder_costs_one_clip_and_a_full_cache_needs_none(
 ) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 2)  # one process
     videos = sorted((world.parent / "clips_and_labels" / "clips" / "train").glob("*.mp4"))[:6]
-    files = [(Path(shutil.copy(path, tmp_path)), digest(path)) for path in videos]
+    files = [(Path(shutil.copy(path, tmp_path)), digest(path), Sampling(4, 4096)) for path in videos]
     cache = FrameCache(tmp_path / "cache", 2**30)
-    with ClipPool(cache, 4, 4096) as pool:
+    with ClipPool(cache) as pool:
         assert isinstance(pool.ask(*files[0]).result(), Clip)
         monkeypatch.setattr(module, "SECONDS", 5.0)
         for process in processes():
             process.suspend()
         clips = list(Ahead(pool, files).get())
     assert [isinstance(clip, BadVideo) and clip.reason for clip in clips] == [False, "too slow", *[False] * 4]
-    for path, _ in files:
+    for path, _, _ in files:
         path.unlink()
-    with ClipPool(cache, 4, 4096) as pool:
+    with ClipPool(cache) as pool:
         again = list(Ahead(pool, [*files[:1], *files[2:]]).get())
         assert all(isinstance(clip, Clip) for clip in again)
         assert not processes()

@@ -68,6 +68,13 @@ class Video(Settings):
 
     frames: int = Field(8, ge=1, description="Frames a video, at even distances in time.")
     max_pixels: int = Field(4096, ge=1024, description="Most pixels of a frame; larger ones are scaled down.")
+    fps: float | None = Field(None, gt=0, description="At most so many frames a second: fewer of a short video.")
+    within: Literal["video", "label"] = Field(
+        "video",
+        description="label: only the row's own `start` to `end` is looked at, where it has them, unless it is a time "
+        "that is asked for.",
+    )
+    margin: float = Field(0.0, ge=0, description="Seconds before `start` and after `end` that are looked at too.")
 
 
 class Cache(Settings):

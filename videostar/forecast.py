@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import Field
 
 from videostar.chat import Chat
-from videostar.config import Pipeline, Settings
+from videostar.config import Pipeline, Settings, Video
 from videostar.engines import EngineProtocol
 from videostar.engines.memory import video_tokens
 from videostar.generation import Asking, generate
@@ -33,6 +33,7 @@ from videostar.versions import build_version
 from videostar.video.cache import FrameCache
 from videostar.video.errors import BadVideo
 from videostar.video.pool import Ahead, ClipPool
+from videostar.video.sample import Sampling
 from videostar.yaml_files import load_mapping, validate
 
 _DECODED = 16  # videos whose decoding is timed
@@ -122,24 +123,23 @@ def count_tokens(answers: Iterable[Answer], settings: Pipeline) -> int:
 
 def _decoding(some: Questions, settings: Pipeline, folder: Path) -> tuple[float, float]:
     """Seconds a video of all worker processes together, and bytes that its frames take. All others are read ahead."""
-    video = settings.video
-    files = list(dict.fromkeys(_file(some, question) for question in some.split("train")))
+    files = list(dict.fromkeys(_file(some, question, settings.video) for question in some.split("train")))
     cache = FrameCache(folder, 2**62)
     started = time.monotonic()
-    for path, sha256 in files[:_DECODED]:
+    for file in files[:_DECODED]:
         try:
-            cache.clip(path, sha256, video.frames, video.max_pixels)
+            cache.clip(*file)
         except BadVideo:
             continue  # set aside when it is asked about
     spent = (time.monotonic() - started) / min(_DECODED, len(files))
-    size = sum(file.stat().st_size for file in folder.rglob("*.safetensors")) / min(_DECODED, len(files))
-    with ClipPool(settings.cache.frames(), video.frames, video.max_pixels) as pool:
+    size = sum(entry.stat().st_size for entry in folder.rglob("*.safetensors")) / min(_DECODED, len(files))
+    with ClipPool(settings.cache.frames()) as pool:
         list(Ahead(pool, files).get())
     return spent / max(1, (os.cpu_count() or 2) - 1), size
 
 
-def _file(some: Questions, question: Question) -> tuple[Path, str]:
-    return some.root / question.sample.video, question.sample.sha256
+def _file(some: Questions, question: Question, video: Video) -> tuple[Path, str, Sampling]:
+    return some.root / question.sample.video, question.sample.sha256, question.sampling(video)
 
 
 def _answering(some: Questions, settings: Pipeline, engine: EngineProtocol, out: Path, tick: Tick) -> float:

@@ -86,10 +86,10 @@ def _answered(
     video, cache = asking.settings.video, asking.settings.cache.frames()
     running: deque[tuple[Future[list[Answer]], _Window]] = deque()
     shown = any(kind != "template" for kind in asking.answers)
-    with ClipPool(cache, video.frames, video.max_pixels) as clips, ThreadPoolExecutor(engine.windows) as threads:
+    with ClipPool(cache) as clips, ThreadPoolExecutor(engine.windows) as threads:
         try:
             for questions in windows:
-                files = [(root / item.sample.video, item.sample.sha256) for item in questions]
+                files = [(root / item.sample.video, item.sample.sha256, item.sampling(video)) for item in questions]
                 window = _Window(questions, Ahead(clips, files) if shown else None, engine, asking, written)
                 running.append((threads.submit(window.lines), window))
                 if len(running) > engine.windows:
@@ -225,6 +225,7 @@ def _judged(
             pass_rate=sum(good) / len(good),
             video_sha256=item.sample.sha256,
             frame_times=clip.times if clip is not None and kind != "template" else (),
+            span=item.sampling(asking.settings.video).span or (),
             seed=seeds[number] if seeds else None,
             template=item.template(kind),
         )

@@ -46,6 +46,7 @@ class Answer:
     # Where it comes from; the defaults are those of ledgers written before this was told.
     video_sha256: str = ""
     frame_times: tuple[float, ...] = ()  # of the frames that were shown, seconds from the first picture
+    span: tuple[float, ...] = ()  # from where to where it was looked at, seconds likewise; empty: all of it
     seed: int | None = None  # of this try; None: greedy. transformers seeds a batch with that of its first request
     template: str = ""  # what it was asked with, such as "action.yaml questions[2]"
 

@@ -16,11 +16,15 @@ from typing import Any, NamedTuple
 
 from videostar.adapters import LabelAdapter, NoQuestion, Row, adapter_folder, load_adapter
 from videostar.annotations import SetAside, Split
-from videostar.config import AnswerSource, Pipeline
+from videostar.config import AnswerSource, Pipeline, Video
 from videostar.errors import UserError
 from videostar.labels import Action, Label, parse_label
+from videostar.labels.fields import Fields
+from videostar.labels.interval import Interval
+from videostar.labels.timestamp import Timestamp
 from videostar.prompts import Prompts, load_prompts
 from videostar.samples import Data, Sample, load_manifest
+from videostar.video.sample import Sampling
 
 _KNOWN = 8192  # labels of a task that are kept parsed
 
@@ -80,6 +84,14 @@ class Question:
         """The label in a fixed sentence."""
         return self.words().template_answer
 
+    def sampling(self, video: Video) -> Sampling:
+        """What is looked at to answer it."""
+        span = None
+        start, end = self.sample.values.get("start"), self.sample.values.get("end")
+        if video.within == "label" and start is not None and end is not None and not _asks_for_time(self.label):
+            span = (float(start) - video.margin, float(end) + video.margin)
+        return Sampling(video.frames, video.max_pixels, video.fps, span)
+
     def words(self) -> Words:
         """The question in words."""
         return self.asker.words(self.sample.values, self.label, *self.numbers)
@@ -93,6 +105,11 @@ class Question:
             "template": "template",
         }
         return f"{self.asker.prompts.file} {place[kind]}"
+
+
+def _asks_for_time(label: Label) -> bool:
+    parts = label.fields.values() if isinstance(label, Fields) else [label]
+    return any(isinstance(part, Interval | Timestamp) for part in parts)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from datasets import disable_progress_bars, load_dataset
@@ -42,6 +42,9 @@ from videostar.progress import Tick
 from videostar.video.clip import Clip
 from videostar.video.errors import BadVideo
 from videostar.video.pool import Ahead, ClipPool
+from videostar.video.sample import Sampling
+
+_File: TypeAlias = tuple[Path, str, Sampling]
 
 _AT_ONCE = 64  # clips looked at together before training: their frames are held
 
@@ -130,6 +133,7 @@ class _Row:
     question: str
     answer: str
     video: Path | None
+    span: tuple[float, float] | None = None  # of the video, seconds; None: all of it
 
 
 def read_rows(path: Path, root: Path) -> list[_Row]:
@@ -154,7 +158,10 @@ def _row(record: dict[str, Any], root: Path, where: str) -> _Row:
     video = below(root, videos[0]) if videos else None
     if videos and video is None:
         raise UserError(f"{where}: {videos[0]} leads out of {root}; keep videos below it")
-    return _Row(question, answer, video)
+    span = record.get("span") or None
+    if span is not None and len(span) != 2:
+        raise UserError(f"{where}: `span` is {span}, not a start and an end in seconds")
+    return _Row(question, answer, video, span and (float(span[0]), float(span[1])))
 
 
 def _said(message: dict[str, Any]) -> str:
@@ -196,26 +203,35 @@ class _Clips:
     """Clips of rows, through the frame cache. A video that was measured and sampled before is not opened."""
 
     def __init__(self, settings: Pipeline) -> None:
-        self.sampling = settings.video.frames, settings.video.max_pixels
+        self.video = settings.video
         self.cache, self.home = settings.cache.frames(), settings.cache.home
         self.digests: dict[Path, str] = {}
 
     def load(self, row: _Row) -> Clip | None:
         if row.video is None:
             return None
-        return self.cache.clip(row.video, self.digests[row.video], *self.sampling)
+        return self.cache.clip(row.video, self.digests[row.video], self._sampling(row))
 
     def usable(self, rows: list[_Row]) -> list[_Row]:
         """The rows whose videos can be shown; all are in the cache afterwards."""
         videos = list(dict.fromkeys(row.video for row in rows if row.video is not None))
-        files = list(sha256_of(videos, self.home).items())
-        with ClipPool(self.cache, *self.sampling) as pool:
+        self.digests = sha256_of(videos, self.home)
+        files = list(dict.fromkeys(file for row in rows if (file := self._file(row)) is not None))
+        shown: set[_File] = set()
+        with ClipPool(self.cache) as pool:
             for start in range(0, len(files), _AT_ONCE):
                 some = files[start : start + _AT_ONCE]
-                for (video, sha256), clip in zip(some, Ahead(pool, some).get(), strict=True):
-                    if not isinstance(clip, BadVideo):
-                        self.digests[video] = sha256
-        return [row for row in rows if row.video is None or row.video in self.digests]
+                clips = zip(some, Ahead(pool, some).get(), strict=True)
+                shown.update(file for file, clip in clips if not isinstance(clip, BadVideo))
+        return [row for row in rows if row.video is None or self._file(row) in shown]
+
+    def _file(self, row: _Row) -> _File | None:
+        if row.video is None or row.video not in self.digests:
+            return None
+        return row.video, self.digests[row.video], self._sampling(row)
+
+    def _sampling(self, row: _Row) -> Sampling:
+        return Sampling(self.video.frames, self.video.max_pixels, self.video.fps, row.span)
 
 
 class _Collator:

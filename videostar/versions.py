@@ -30,6 +30,7 @@ _KEPT = pa.schema(
     [
         ("messages", pa.list_(_MESSAGE)),
         ("videos", pa.list_(pa.string())),
+        ("span", pa.list_(pa.float64())),  # seconds from its first picture; empty: all of it
         ("task", pa.string()),
         ("label", pa.string()),
         ("kind", pa.string()),
@@ -135,6 +136,7 @@ def _kept_row(answer: Answer) -> dict[str, Any]:
     return {
         "messages": [{"role": "user", "content": question}, {"role": "assistant", "content": reply}],
         "videos": [answer.video],
+        "span": list(answer.span),
         "task": answer.task,
         "label": answer.label,
         "kind": answer.kind,

@@ -13,6 +13,7 @@ from videostar.demo.language import DESCRIBE_QUESTIONS, read
 from videostar.engines import Refused, Request, open_engine
 from videostar.files import digest
 from videostar.video.clip import Clip
+from videostar.video.sample import Sampling
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,11 @@ def score(answers: Iterable[tuple[str, str]], truth: dict[str, Truth]) -> Score:
 def ask(settings: Pipeline, adapter: Path | None, root: Path, asked: Sequence[tuple[str, str]]) -> list[str]:
     """Answers to (video, question) pairs, videos below `root`."""
     cache = settings.cache.frames()
+    sampling = Sampling(settings.video.frames, settings.video.max_pixels, settings.video.fps)
 
     def load(video: str) -> Clip:
         path = root / video
-        return cache.clip(path, digest(path), settings.video.frames, settings.video.max_pixels)
+        return cache.clip(path, digest(path), sampling)
 
     with ThreadPoolExecutor() as pool:
         clips = list(pool.map(load, [video for video, _ in asked]))

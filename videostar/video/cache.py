@@ -12,6 +12,7 @@ from videostar.video.clip import Clip
 from videostar.video.clip_file import Damaged, pack, read_clip
 from videostar.video.decode import decode
 from videostar.video.room import Room
+from videostar.video.sample import Sampling
 
 FORMAT = 2  # raise it whenever the same video and sampling would give other frames, or another layout here
 
@@ -25,17 +26,17 @@ class FrameCache:
     def __init__(self, folder: Path, limit: int) -> None:
         self._folder, self._room = folder, Room(folder, limit)
 
-    def clip(self, path: Path, sha256: str, frames: int, max_pixels: int) -> Clip:
+    def clip(self, path: Path, sha256: str, sampling: Sampling) -> Clip:
         """What `decode` gives for the content `sha256` (hexadecimal).
 
         `path` is opened only when there is no sound entry for that content. Raises BadVideo when the file is then bad,
         or has changed, and OSError when the entry cannot be written.
         """
-        return self.read(sha256, frames, max_pixels) or self.make(path, sha256, frames, max_pixels)
+        return self.read(sha256, sampling) or self.make(path, sha256, sampling)
 
-    def read(self, sha256: str, frames: int, max_pixels: int) -> Clip | None:
+    def read(self, sha256: str, sampling: Sampling) -> Clip | None:
         """The clip, if there is a sound entry."""
-        key, entry = self._entry(sha256, frames, max_pixels)
+        key, entry = self._entry(sha256, sampling)
         try:
             clip = read_clip(entry, key)
         except Damaged:  # or absent
@@ -44,10 +45,10 @@ class FrameCache:
             os.utime(entry)  # used now
         return clip
 
-    def make(self, path: Path, sha256: str, frames: int, max_pixels: int) -> Clip:
+    def make(self, path: Path, sha256: str, sampling: Sampling) -> Clip:
         """The clip, from the file at `path`; it is in the cache then, unless it is larger than all of that may be."""
-        key, entry = self._entry(sha256, frames, max_pixels)
-        clip = replace(decode(path, frames, max_pixels, sha256), key=key)
+        key, entry = self._entry(sha256, sampling)
+        clip = replace(decode(path, sampling, sha256), key=key)
         content = pack(key, clip)
         # Renamed into place, so that no process sees half of it; not synced, because it is checked when read.
         made = entry.with_name(f".making-{uuid4().hex}")
@@ -65,6 +66,6 @@ class FrameCache:
         """Bytes of all entries."""
         return self._room.used()
 
-    def _entry(self, sha256: str, frames: int, max_pixels: int) -> tuple[str, Path]:
-        key = f"{sha256}-{frames}x{max_pixels}-v{FORMAT}"
+    def _entry(self, sha256: str, sampling: Sampling) -> tuple[str, Path]:
+        key = f"{sha256}-{sampling.key}-v{FORMAT}"
         return key, self._folder / sha256[:2] / f"{key}.safetensors"

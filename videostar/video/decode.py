@@ -18,44 +18,42 @@ from videostar.video.film import Film, open_film
 from videostar.video.picture import target_size, to_rgb
 from videostar.video.plan import ROUNDING, decoded, plan, wanted_ticks
 from videostar.video.playing import pictures
-from videostar.video.sample import frame_times
+from videostar.video.sample import Sampling
 
 _FEW = 4  # pictures: fewer that are equal may be so by chance
 _FLAT = 8  # of 255: what encoding makes of one colour
 
 
-def decode(path: Path, frames: int, max_pixels: int, sha256: str | None = None, *, threads: int = 1) -> Clip:
-    """`frames` pictures, at the centres of equal shares of the duration, each of at most `max_pixels` pixels.
+def decode(path: Path, sampling: Sampling, sha256: str | None = None, *, threads: int = 1) -> Clip:
+    """The pictures at the times of `sampling`, decoded by so many threads (0: one a core).
 
     A frame is the picture on screen at its time, with that picture's own time in `Clip.times`: when there are fewer
     pictures than frames, pictures repeat. They keep the display aspect, are turned upright and are never enlarged.
     With `sha256` (hexadecimal) the file must have that content. Raises BadVideo for whatever is wrong with the file.
     """
-    if frames < 1 or max_pixels < 1:
-        raise ValueError(f"cannot decode {frames} frames of {max_pixels} pixels")
     with open_file(path) as file:
         if sha256 is not None and hashlib.file_digest(file, "sha256").hexdigest() != sha256:
             raise BadVideo("unreadable", "changed since it was checked")
         with open_film(file, threads) as film:
             if film.codec not in SILENT:
-                return _sampled(film, frames, max_pixels)
+                return _sampled(film, sampling)
             # Where damage shifts what is decoded, threads for rows of a picture begin at other places than one does.
             with ThreadPoolExecutor(1) as beside:
-                again = beside.submit(_again, path, frames, max_pixels)
-                clip = _sampled(film, frames, max_pixels)
+                again = beside.submit(_again, path, sampling)
+                clip = _sampled(film, sampling)
                 if not np.array_equal(again.result().frames, clip.frames):
                     raise BadVideo("damaged", "two ways of decoding it see other pictures")
                 return clip
 
 
-def _again(path: Path, frames: int, max_pixels: int) -> Clip:
+def _again(path: Path, sampling: Sampling) -> Clip:
     with open_file(path) as file, open_film(file, slices=True) as film:
-        return _sampled(film, frames, max_pixels)
+        return _sampled(film, sampling)
 
 
-def _sampled(film: Film, frames: int, max_pixels: int) -> Clip:
-    times = frame_times(film.seconds, frames)
-    scaled = _Scaled(film.aspect, max_pixels)
+def _sampled(film: Film, sampling: Sampling) -> Clip:
+    times = sampling.times(film.seconds)
+    scaled = _Scaled(film.aspect, sampling.max_pixels)
     shown = _planned(film, times, scaled) or [(at, scaled(picture)) for at, picture in _on_screen(film, times)]
     images = np.stack([image for _, image in shown])
     if scaled.seen >= _FEW and not scaled.moved:

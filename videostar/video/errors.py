@@ -14,6 +14,7 @@ Reason = Literal[
     "damaged",
     "blank",
     "frozen",
+    "not in the video",
     "too long",
     "too large",
     "too slow",

@@ -11,23 +11,24 @@ from typing import Self
 from videostar.video.cache import FrameCache
 from videostar.video.clip import Clip
 from videostar.video.errors import BadVideo
+from videostar.video.sample import Sampling
 from videostar.video.workers import Workers
 
 
 class ClipPool:
-    """Samples `frames` of at most `max_pixels` each, through the frame cache. What is in there needs no process."""
+    """Samples videos through the frame cache. What is in there needs no process."""
 
-    def __init__(self, cache: FrameCache, frames: int, max_pixels: int) -> None:
-        self._cache, self._sampling = cache, (frames, max_pixels)
+    def __init__(self, cache: FrameCache) -> None:
+        self._cache = cache
         self._workers = Workers(max(1, (os.cpu_count() or 2) - 1))
 
-    def ask(self, path: Path, sha256: str) -> Future[Clip | BadVideo]:
+    def ask(self, path: Path, sha256: str, sampling: Sampling) -> Future[Clip | BadVideo]:
         """The clip of a file, in some time. Its future raises OSError when the cache cannot be written."""
-        return self._workers.submit(self._clip, path, sha256)
+        return self._workers.submit(self._clip, path, sha256, sampling)
 
-    def _clip(self, path: Path, sha256: str) -> Clip | BadVideo:
-        found = self._cache.read(sha256, *self._sampling)
-        return self._workers.call(self._cache.make, path, sha256, *self._sampling) if found is None else found
+    def _clip(self, path: Path, sha256: str, sampling: Sampling) -> Clip | BadVideo:
+        found = self._cache.read(sha256, sampling)
+        return self._workers.call(self._cache.make, path, sha256, sampling) if found is None else found
 
     def __enter__(self) -> Self:
         return self
@@ -39,7 +40,7 @@ class ClipPool:
 class Ahead:
     """The clips of some files, asked for now and waited for later."""
 
-    def __init__(self, pool: ClipPool, files: Sequence[tuple[Path, str]]) -> None:
+    def __init__(self, pool: ClipPool, files: Sequence[tuple[Path, str, Sampling]]) -> None:
         self._files = files
         self._asked = {file: pool.ask(*file) for file in dict.fromkeys(files)}
 
