@@ -80,6 +80,12 @@ def test_errors_of_the_system_are_raised_and_bad_videos_given(tmp_path: Path) ->
         assert bad.reason == "missing"
 
 
+def test_a_process_that_cannot_start_is_no_files_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_serve", bool)  # which ends at once
+    with Workers(1) as workers, pytest.raises(RuntimeError, match="before it was ready"):
+        workers.submit(workers.call, os.getpid).result()
+
+
 def test_the_end_waits_for_no_call_and_leaves_no_process() -> None:
     started = time.monotonic()
     with Workers(2) as workers:
@@ -108,6 +114,7 @@ def test_a_hung_decoder_costs_one_clip_and_a_full_cache_needs_none(
             process.suspend()
         clips = list(Ahead(pool, files).get())
     assert [isinstance(clip, BadVideo) and clip.reason for clip in clips] == [False, "too slow", *[False] * 4]
+    psutil.wait_procs(processes(), timeout=10)
     for path, _, _ in files:
         path.unlink()
     with ClipPool(cache) as pool:

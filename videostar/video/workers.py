@@ -59,6 +59,8 @@ class Workers:
                 return BadVideo("too slow", f"not done after {SECONDS:.0f} s")
             except (EOFError, OSError):
                 self._end(worker)
+                if not worker.ready and not self._closed:
+                    raise RuntimeError("a worker process ended before it was ready") from None
                 continue
             if isinstance(answer, OSError):
                 raise answer
@@ -96,6 +98,7 @@ class _Worker:
     """A process that calls what it is sent."""
 
     def __init__(self) -> None:
+        self.ready = False  # to be asked; what ends it before is no file's fault
         self._pipe, theirs = _PROCESSES.Pipe()
         self._process = _PROCESSES.Process(target=_serve, args=(theirs,), daemon=True)
         self._process.start()
@@ -103,11 +106,16 @@ class _Worker:
 
     def ask(self, function: Callable[..., T], args: tuple[Any, ...]) -> T | BadVideo | OSError:
         """Raises TimeoutError, and EOFError or another OSError when the process has died."""
+        if not self.ready:
+            self.ready = self._said()
         self._pipe.send((function, args))
+        answer: T | BadVideo | OSError = self._said()
+        return answer
+
+    def _said(self) -> Any:
         if not self._pipe.poll(SECONDS):
             raise TimeoutError
-        answer: T | BadVideo | OSError = self._pipe.recv()
-        return answer
+        return self._pipe.recv()
 
     def end(self) -> None:
         self._process.kill()  # also one that is stopped, or deep in a call of ffmpeg's
@@ -119,6 +127,7 @@ def _serve(pipe: Connection) -> None:
     _, most = resource.getrlimit(resource.RLIMIT_AS)
     limit = psutil.Process(os.getpid()).memory_info().vms + MEMORY
     resource.setrlimit(resource.RLIMIT_AS, (limit if most == resource.RLIM_INFINITY else min(limit, most), most))
+    pipe.send(True)  # ready
     while True:
         try:
             function, args = pipe.recv()
