@@ -98,11 +98,11 @@ def _ours(questions: Questions, settings: Pipeline, engine: VllmEngine, folder: 
     asked = questions.split("train")
     started = time.monotonic()
     if ahead:
-        from videostar.video.pool import Ahead, ClipPool
+        from videostar.video.pool import look_at
 
         files = [(questions.root / q.sample.video, q.sample.sha256, q.sampling(settings.video)) for q in asked]
-        with ClipPool(settings.cache.frames()) as pool:
-            list(Ahead(pool, files).get())
+        for _ in look_at(settings.cache.frames(), files):
+            pass
     generate(questions, engine, asking, split="train", adapter=None, out=out, tick=silent(""))
     return len(asked) / (time.monotonic() - started)
 

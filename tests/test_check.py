@@ -57,6 +57,19 @@ def test_good_data_has_no_problems(folder: Path) -> None:
     assert train.few == {"run": 1, "walk": 1}
 
 
+def test_damage_that_only_decoding_shows(folder: Path) -> None:
+    content = bytearray((folder / "a.mp4").read_bytes())
+    media = content.index(b"mdat")
+    end = content.index(b"moov")
+    for place in range((media + end) // 2, end - 8, 400):  # the first picture is looked at anyway
+        content[place] ^= 0x10
+    (folder / "a.mp4").write_bytes(content)
+    assert not checked(folder, GOOD).problems
+    report = check("csv", None, silent, folder, pictures=True)
+    assert found(report) == {"damaged": 1, "class without a training row": 1}
+    assert (report.rows, report.usable) == (4, 3)
+
+
 def test_rows_that_are_lost(folder: Path) -> None:
     (folder / "text.mp4").write_text("no video")
     (folder / "classes.txt").write_text("run\nwalk\n")

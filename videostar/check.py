@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from videostar.adapters import NoQuestion, load_adapter
 from videostar.annotations import SetAside, Split, official_classes
-from videostar.config import Cache
+from videostar.config import Cache, Video
 from videostar.errors import UserError
 from videostar.labels import parse_label
 from videostar.progress import Progress
 from videostar.questions import Task
 from videostar.samples import Data, Sample, load_manifest, open_data
+from videostar.video.errors import BadVideo
+from videostar.video.pool import look_at
+from videostar.video.sample import Sampling
 
 FEW = 5  # training rows: a class with fewer is hardly learnt
 _SHOWN = 3  # examples of a problem
@@ -68,13 +71,17 @@ def check(
     cache: Cache | None = None,
     *,
     contents: bool = True,
+    pictures: bool = False,
 ) -> Report:
     """The data called `name`, as `load_data` takes it, with all that is wrong with it.
 
-    Without `contents` no video is opened: a file that is there counts as good, and as no other's double. Raises
-    UserError when the manifest or a file of rows is wrong.
+    Without `contents` no video is opened: a file that is there counts as good, and as no other's double. With
+    `pictures` every one is decoded too, as a run does, so that damage shows; a run then finds its frames in the cache.
+    Raises UserError when the manifest or a file of rows is wrong.
     """
     data = open_data(name, limit, progress, root, cache, contents=contents)
+    if pictures:
+        data = _seen(data, cache or Cache(), progress)
     _, folder, where = load_manifest(name, root)
     splits: dict[Split, list[Sample]] = {"train": data.split("train"), "test": data.split("test")}
     found = [
@@ -95,6 +102,28 @@ def check(
         splits={split: _counts(samples) for split, samples in splits.items()},
         problems=found,
     )
+
+
+def _seen(data: Data, cache: Cache, progress: Progress) -> Data:
+    """The data, less the samples whose videos cannot be decoded as they were encoded."""
+    video = Video()
+    sampling = Sampling(video.frames, video.max_pixels, video.fps)
+    files = {sample.video: (data.root / sample.video, sample.sha256, sampling) for sample in data.samples}
+    tick = progress("videos decoded")
+    bad: dict[Path, BadVideo] = {}
+    for number, ((path, _, _), clip) in enumerate(look_at(cache.frames(), files.values()), start=1):
+        if isinstance(clip, BadVideo):
+            bad[path] = clip
+        tick(number, len(files))
+    good: list[Sample] = []
+    set_aside = list(data.set_aside)
+    for sample in data.samples:
+        wrong = bad.get(data.root / sample.video)
+        if wrong is None:
+            good.append(sample)
+        else:
+            set_aside.append(SetAside(sample.row, sample.video, wrong.reason, wrong.detail))
+    return replace(data, samples=good, set_aside=set_aside)
 
 
 def _counts(samples: list[Sample]) -> Counts:

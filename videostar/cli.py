@@ -190,12 +190,17 @@ def check(
     rows_only: Annotated[
         bool, typer.Option("--rows-only", help="Open no video: see only whether each is there. Minutes for a million.")
     ] = False,
+    pictures: Annotated[
+        bool, typer.Option("--pictures", help="Decode every video too, so that damage shows; frames stay in the cache.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole report as JSON.")] = False,
 ) -> None:
     """Look a data set over: rows, videos, classes and what is wrong with them. Exits with 1 if data is lost."""
     from videostar import commands
 
-    if commands.check(data, root, limit, cache, rows_only=rows_only, as_json=as_json).loses_data:
+    if rows_only and pictures:
+        raise UserError("--pictures: opens every video, and --rows-only opens none; give one of them")
+    if commands.check(data, root, limit, cache, rows_only=rows_only, pictures=pictures, as_json=as_json).loses_data:
         raise typer.Exit(1)
 
 

@@ -199,11 +199,18 @@ def evaluate(settings: Pipeline, adapter: Path | None, out: Path) -> None:
 
 
 def check(
-    data: str, root: Path | None, limit: int | None, cache: str | None, *, rows_only: bool, as_json: bool
+    data: str,
+    root: Path | None,
+    limit: int | None,
+    cache: str | None,
+    *,
+    rows_only: bool,
+    pictures: bool,
+    as_json: bool,
 ) -> Report:
     """Print what a check of the data finds, and return it."""
     with bars() as progress:
-        report = check_data(data, limit, progress, root, Cache(folder=cache), contents=not rows_only)
+        report = check_data(data, limit, progress, root, Cache(folder=cache), contents=not rows_only, pictures=pictures)
     if as_json:
         print(json.dumps(asdict(report), indent=2))
     else:

@@ -32,8 +32,7 @@ from videostar.training import train
 from videostar.versions import build_version
 from videostar.video.cache import FrameCache
 from videostar.video.errors import BadVideo
-from videostar.video.pool import Ahead, ClipPool
-from videostar.video.sample import Sampling
+from videostar.video.pool import File, look_at
 from videostar.yaml_files import load_mapping, validate
 
 _DECODED = 16  # videos whose decoding is timed
@@ -133,12 +132,12 @@ def _decoding(some: Questions, settings: Pipeline, folder: Path) -> tuple[float,
             continue  # set aside when it is asked about
     spent = (time.monotonic() - started) / min(_DECODED, len(files))
     size = sum(entry.stat().st_size for entry in folder.rglob("*.safetensors")) / min(_DECODED, len(files))
-    with ClipPool(settings.cache.frames()) as pool:
-        list(Ahead(pool, files).get())
+    for _ in look_at(settings.cache.frames(), files):
+        pass
     return spent / max(1, (os.cpu_count() or 2) - 1), size
 
 
-def _file(some: Questions, question: Question, video: Video) -> tuple[Path, str, Sampling]:
+def _file(some: Questions, question: Question, video: Video) -> File:
     return some.root / question.sample.video, question.sample.sha256, question.sampling(video)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 from datasets import disable_progress_bars, load_dataset
@@ -41,12 +41,8 @@ from videostar.opening import sha256_of
 from videostar.progress import Tick
 from videostar.video.clip import Clip
 from videostar.video.errors import BadVideo
-from videostar.video.pool import Ahead, ClipPool
+from videostar.video.pool import File, look_at
 from videostar.video.sample import Sampling
-
-_File: TypeAlias = tuple[Path, str, Sampling]
-
-_AT_ONCE = 64  # clips looked at together before training: their frames are held
 
 disable_progress_bars()  # the one that users see is ours
 
@@ -217,15 +213,10 @@ class _Clips:
         videos = list(dict.fromkeys(row.video for row in rows if row.video is not None))
         self.digests = sha256_of(videos, self.home)
         files = list(dict.fromkeys(file for row in rows if (file := self._file(row)) is not None))
-        shown: set[_File] = set()
-        with ClipPool(self.cache) as pool:
-            for start in range(0, len(files), _AT_ONCE):
-                some = files[start : start + _AT_ONCE]
-                clips = zip(some, Ahead(pool, some).get(), strict=True)
-                shown.update(file for file, clip in clips if not isinstance(clip, BadVideo))
+        shown = {file for file, clip in look_at(self.cache, files) if not isinstance(clip, BadVideo)}
         return [row for row in rows if row.video is None or self._file(row) in shown]
 
-    def _file(self, row: _Row) -> _File | None:
+    def _file(self, row: _Row) -> File | None:
         if row.video is None or row.video not in self.digests:
             return None
         return row.video, self.digests[row.video], self._sampling(row)

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from itertools import islice
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeAlias
 
 from videostar.video.cache import FrameCache
 from videostar.video.clip import Clip
 from videostar.video.errors import BadVideo
 from videostar.video.sample import Sampling
 from videostar.video.workers import Workers
+
+#: A file, its digest (hexadecimal), and what is looked at of it.
+File: TypeAlias = tuple[Path, str, Sampling]
+
+_AT_ONCE = 64  # clips that are looked at together: their frames are held
 
 
 class ClipPool:
@@ -40,10 +46,18 @@ class ClipPool:
 class Ahead:
     """The clips of some files, asked for now and waited for later."""
 
-    def __init__(self, pool: ClipPool, files: Sequence[tuple[Path, str, Sampling]]) -> None:
+    def __init__(self, pool: ClipPool, files: Sequence[File]) -> None:
         self._files = files
         self._asked = {file: pool.ask(*file) for file in dict.fromkeys(files)}
 
     def get(self) -> Iterator[Clip | BadVideo]:
         """A clip for each file, or what is wrong with it, as soon as it is there; the same one for the same file."""
         return (self._asked[file].result() for file in self._files)
+
+
+def look_at(cache: FrameCache, files: Iterable[File]) -> Iterator[tuple[File, Clip | BadVideo]]:
+    """Every file with its clip or what is wrong with it, in order; those that are good are in the cache afterwards."""
+    left = iter(files)
+    with ClipPool(cache) as pool:
+        while some := list(islice(left, _AT_ONCE)):
+            yield from zip(some, Ahead(pool, some).get(), strict=True)
