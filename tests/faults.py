@@ -15,8 +15,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import traceback
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -30,6 +32,9 @@ DISTURBANCES = {
     "ENOSPC": ("fail from now on", errno.ENOSPC),
     "WATCH": ("watch", 0),
 }
+#: Signals that come by the clock, to the run and all its processes, as from a terminal or a machine that is shut down.
+BY_THE_CLOCK = {"SIGINT-any-time": signal.SIGINT, "SIGTERM-any-time": signal.SIGTERM}
+_MOMENTS = 1000  # that an undisturbed run's time is cut into
 
 
 def build(folder: Path) -> Path:
@@ -41,7 +46,10 @@ def build(folder: Path) -> Path:
 
 
 def points(library: Path, pipeline: Path, scratch: Path, *plan: str) -> list[dict[str, Any]]:
-    """What came of every point of a plan: words `SIGKILL:all`, or `EIO:12` for as many, seeded."""
+    """What came of every point of a plan.
+
+    Its words: `SIGKILL:all`; `EIO:12` for as many, seeded; `SIGKILL:all:3/12` for the third of twelve parts of them.
+    """
     said = preloaded(library, __file__, library, pipeline, scratch, *plan)
     return [json.loads(line) for line in said.splitlines()]
 
@@ -72,10 +80,11 @@ def contents(run: Path) -> dict[str, Any]:
 
 def _plan(words: Sequence[str], count: int) -> Iterator[tuple[str, int]]:
     for word in words:
-        name, _, many = word.partition(":")
-        every = range(1, count + 1)
-        chosen = every if many == "all" else sorted(random.Random(name).sample(every, min(count, int(many))))
-        for point in chosen:
+        name, many, *parts = word.split(":")
+        every = range(1, (_MOMENTS if name in BY_THE_CLOCK else count) + 1)
+        chosen = every if many == "all" else sorted(random.Random(name).sample(every, min(len(every), int(many))))
+        part, of = map(int, parts[0].split("/")) if parts else (1, 1)
+        for point in chosen[part - 1 :: of]:
             yield name, point
 
 
@@ -85,12 +94,28 @@ class Runner:
     def __init__(self, library: str, pipeline: str) -> None:
         self.faults = ctypes.CDLL(library)
         self.pipeline = pipeline
+        self.seconds = 0.0  # that an undisturbed run takes
+
+    def undisturbed(self, folder: Path) -> int:
+        """The calls of a run to its end in `folder`."""
+        folder.mkdir(parents=True)
+        started = time.monotonic()
+        assert self.child(folder, None, 0) == 0, (folder / "err").read_text()
+        self.seconds = time.monotonic() - started
+        return int((folder / "count").read_text())
 
     def child(self, folder: Path, name: str | None, point: int) -> int:
         """The exit status of `videostar cycle` in `folder`, disturbed or not; its count of operations in `count`."""
+        later = BY_THE_CLOCK.get(name or "")
         pid = os.fork()
         if pid == 0:
-            self.run_and_exit(folder, name, point)
+            if later:
+                os.setpgid(0, 0)
+            self.run_and_exit(folder, None if later else name, point)
+        if later:
+            time.sleep(self.seconds * point / _MOMENTS)
+            with suppress(ProcessLookupError):  # it may be through
+                os.killpg(pid, later)
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
     def run_and_exit(self, folder: Path, name: str | None, point: int, lines: int = 0) -> NoReturn:
@@ -140,10 +165,10 @@ def load_all() -> None:
 def _main(library: str, pipeline: str, scratch: Path, words: Sequence[str]) -> None:
     load_all()
     runner = Runner(library, pipeline)
-    calm = scratch / "undisturbed"
-    calm.mkdir(parents=True)
-    assert runner.child(calm, None, 0) == 0, (calm / "err").read_text()
-    wanted, count = contents(calm / "run"), int((calm / "count").read_text())
+    if any(word.split(":")[0] in BY_THE_CLOCK for word in words):
+        runner.undisturbed(scratch / "first")  # which decodes, and takes longer than all others
+    count = runner.undisturbed(scratch / "undisturbed")
+    wanted = contents(scratch / "undisturbed" / "run")
     for name, point in _plan(words, count):
         folder = scratch / f"{name}-{point}"
         folder.mkdir()
@@ -155,7 +180,7 @@ def _main(library: str, pipeline: str, scratch: Path, words: Sequence[str]) -> N
         result = {
             "disturbance": name,
             "point": point,
-            "of": count,
+            "of": _MOMENTS if name in BY_THE_CLOCK else count,
             "status": first,
             "said": said,
             "resumed": again,
