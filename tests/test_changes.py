@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import psutil
 import pytest
 import yaml
 from commands import Command, command
@@ -241,14 +242,10 @@ def test_two_processes_and_a_dead_one(quick: Path, tmp_path: Path, videostar: Co
 
 
 def _children(pid: int) -> list[int]:
-    import psutil
-
     return [child.pid for child in psutil.Process(pid).children(recursive=True)]
 
 
 def _alive(pid: int) -> bool:
-    import psutil
-
     try:
         return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
@@ -279,17 +276,26 @@ def test_a_clock_that_jumps_back_changes_nothing(run: Path, tmp_path: Path) -> N
     assert started[2] < started[1] < started[0] < "2100"
 
 
-def test_ctrl_c_says_how_to_go_on(quick: Path, tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        command("cycle", "--pipeline", quick, "--out", "run"), cwd=tmp_path, stderr=subprocess.PIPE, text=True
-    )
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["decoding begins", "answers are there"])
+def test_ctrl_c_says_how_to_go_on_and_no_more(quick: Path, tmp_path: Path, moment: str) -> None:
+    """To the run and all its processes, as a terminal sends it; to the run alone while the others begin."""
+    words = command("cycle", "--pipeline", quick, "--out", "run")
+    process = subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    ledger = tmp_path / "run" / "rounds" / "01" / "answers.jsonl"
     deadline = time.monotonic() + 300
-    while not (tmp_path / "run" / "manifest.json").exists():
+    while not (_decoding(process.pid) if moment == "decoding begins" else ledger.exists() and ledger.stat().st_size):
         assert time.monotonic() < deadline
-        time.sleep(0.05)
-    time.sleep(1)
-    process.send_signal(signal.SIGINT)
+        time.sleep(0.01)
+    if moment == "decoding begins":
+        process.send_signal(signal.SIGINT)
+    else:
+        os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=120)
     assert process.returncode == 130
-    assert "interrupted; the same command goes on" in said
+    assert said.splitlines()[-1] == "videostar: interrupted; the same command goes on"
     assert "Traceback" not in said
+
+
+def _decoding(pid: int) -> bool:
+    return any("forkserver" in " ".join(child.cmdline()) for child in psutil.Process(pid).children())

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
+from contextlib import suppress
 
 #: Set where vLLM's processes are ours.
 OURS = "VIDEOSTAR_VLLM"
@@ -19,6 +20,20 @@ def end_with_parent() -> None:
     if multiprocessing.parent_process() is not None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         _watch_parent()
+
+
+def end_unfinished() -> None:
+    """End the children that decode, after an interrupt: it may have come while one began, which nothing then waits for.
+
+    That one would find nothing of what it was to share with this process, and say so at length.
+    """
+    import psutil
+
+    for child in psutil.Process().children():
+        with suppress(psutil.Error):
+            if "multiprocessing.forkserver" in " ".join(child.cmdline()):
+                for process in (child, *child.children(recursive=True)):
+                    process.kill()
 
 
 def end_vllm_with_parent() -> None:
