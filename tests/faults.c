@@ -17,6 +17,7 @@ static char root[4096];
 static long at = -1;
 static int how, error;  // `error`: of FAIL an errno, of INTERRUPT a signal, of WATCH where its lines go
 static _Atomic long count;
+static _Thread_local const char *target = "";  // of the rename at hand
 
 void faults_arm(const char *folder, long point, int what, int number) {
     strncpy(root, folder, sizeof root - 1);
@@ -50,7 +51,8 @@ static int struck(const char *call, int fd, const char *path) {
     long now = ++count;
     if (how == WATCH) {
         if (!path) path = path_of(fd, found, sizeof found) ? found : "?";
-        dprintf(error, "%s %s\n", call, path);
+        dprintf(error, "%s\t%s\t%s\n", call, path, target);
+        target = "";
         kill(getpid(), SIGSTOP);
         return 0;
     }
@@ -103,29 +105,32 @@ ssize_t pwrite64(int fd, const void *data, size_t size, off64_t place) {
         if (below_fd(fd) && struck(#name, fd, NULL)) return -1; \
         return real(__VA_ARGS__);                     \
     }
-#define OF_PATH(name, declared, ...)                  \
-    int name declared {                               \
-        REAL(name);                                   \
-        if (below(path) && struck(#name, 0, path)) return -1; \
-        return real(__VA_ARGS__);                     \
+// `where`: to which a rename is.
+#define OF_PATH(name, declared, where, ...)                                   \
+    int name declared {                                                       \
+        REAL(name);                                                           \
+        if (below(path) && (target = where, struck(#name, 0, path))) return -1; \
+        return real(__VA_ARGS__);                                             \
     }
 // Calls with a folder's handle: the path may be relative to it.
-#define OF_EITHER(name, declared, ...)                                                        \
-    int name declared {                                                                       \
-        REAL(name);                                                                           \
-        if (path[0] == '/' ? below(path) && struck(#name, 0, path) : below_fd(fd) && struck(#name, fd, NULL)) return -1; \
-        return real(__VA_ARGS__);                                                             \
+#define OF_EITHER(name, declared, where, ...)                                         \
+    int name declared {                                                               \
+        REAL(name);                                                                   \
+        if (path[0] == '/' ? below(path) && (target = where, struck(#name, 0, path))  \
+                           : below_fd(fd) && (target = where, struck(#name, fd, NULL))) \
+            return -1;                                                                \
+        return real(__VA_ARGS__);                                                     \
     }
 
 OF_FD(fsync, (int fd), fd)
 OF_FD(fdatasync, (int fd), fd)
 OF_FD(ftruncate, (int fd, off_t size), fd, size)
 OF_FD(ftruncate64, (int fd, off64_t size), fd, size)
-OF_PATH(rename, (const char *path, const char *to), path, to)
-OF_PATH(unlink, (const char *path), path)
-OF_PATH(rmdir, (const char *path), path)
-OF_PATH(mkdir, (const char *path, mode_t mode), path, mode)
-OF_EITHER(renameat, (int fd, const char *path, int other, const char *to), fd, path, other, to)
-OF_EITHER(renameat2, (int fd, const char *path, int other, const char *to, unsigned flags), fd, path, other, to, flags)
-OF_EITHER(unlinkat, (int fd, const char *path, int flags), fd, path, flags)
-OF_EITHER(mkdirat, (int fd, const char *path, mode_t mode), fd, path, mode)
+OF_PATH(rename, (const char *path, const char *to), to, path, to)
+OF_PATH(unlink, (const char *path), "", path)
+OF_PATH(rmdir, (const char *path), "", path)
+OF_PATH(mkdir, (const char *path, mode_t mode), "", path, mode)
+OF_EITHER(renameat, (int fd, const char *path, int other, const char *to), to, fd, path, other, to)
+OF_EITHER(renameat2, (int fd, const char *path, int other, const char *to, unsigned flags), to, fd, path, other, to, flags)
+OF_EITHER(unlinkat, (int fd, const char *path, int flags), "", fd, path, flags)
+OF_EITHER(mkdirat, (int fd, const char *path, mode_t mode), "", fd, path, mode)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import hashlib
 import json
 import os
 import random
@@ -15,8 +16,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import traceback
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -30,18 +33,24 @@ DISTURBANCES = {
     "ENOSPC": ("fail from now on", errno.ENOSPC),
     "WATCH": ("watch", 0),
 }
+#: Signals that come by the clock, to the run and all its processes, as from a terminal or a machine that is shut down.
+BY_THE_CLOCK = {"SIGINT-any-time": signal.SIGINT, "SIGTERM-any-time": signal.SIGTERM}
+_MOMENTS = 1000  # that an undisturbed run's time is cut into
 
 
-def build(folder: Path) -> Path:
-    """The compiled `faults.c`. Raises OSError without a C compiler, CalledProcessError where it does not compile."""
-    library = folder / "faults.so"
-    source = Path(__file__).with_suffix(".c")
+def build(folder: Path, name: str = "faults") -> Path:
+    """The compiled `NAME.c`. Raises OSError without a C compiler, CalledProcessError where it does not compile."""
+    library = folder / f"{name}.so"
+    source = Path(__file__).with_name(f"{name}.c")
     subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True, capture_output=True)
     return library
 
 
 def points(library: Path, pipeline: Path, scratch: Path, *plan: str) -> list[dict[str, Any]]:
-    """What came of every point of a plan: words `SIGKILL:all`, or `EIO:12` for as many, seeded."""
+    """What came of every point of a plan.
+
+    Its words: `SIGKILL:all`; `EIO:12` for as many, seeded; `SIGKILL:all:3/12` for the third of twelve parts of them.
+    """
     said = preloaded(library, __file__, library, pipeline, scratch, *plan)
     return [json.loads(line) for line in said.splitlines()]
 
@@ -72,10 +81,11 @@ def contents(run: Path) -> dict[str, Any]:
 
 def _plan(words: Sequence[str], count: int) -> Iterator[tuple[str, int]]:
     for word in words:
-        name, _, many = word.partition(":")
-        every = range(1, count + 1)
-        chosen = every if many == "all" else sorted(random.Random(name).sample(every, min(count, int(many))))
-        for point in chosen:
+        name, many, *parts = word.split(":")
+        every = range(1, (_MOMENTS if name in BY_THE_CLOCK else count) + 1)
+        chosen = every if many == "all" else sorted(random.Random(name).sample(every, min(len(every), int(many))))
+        part, of = map(int, parts[0].split("/")) if parts else (1, 1)
+        for point in chosen[len(chosen) * (part - 1) // of : len(chosen) * part // of]:
             yield name, point
 
 
@@ -85,12 +95,28 @@ class Runner:
     def __init__(self, library: str, pipeline: str) -> None:
         self.faults = ctypes.CDLL(library)
         self.pipeline = pipeline
+        self.seconds = 0.0  # that an undisturbed run takes
+
+    def undisturbed(self, folder: Path) -> int:
+        """The calls of a run to its end in `folder`."""
+        folder.mkdir(parents=True)
+        started = time.monotonic()
+        assert self.child(folder, None, 0) == 0, (folder / "err").read_text()
+        self.seconds = time.monotonic() - started
+        return int((folder / "count").read_text())
 
     def child(self, folder: Path, name: str | None, point: int) -> int:
         """The exit status of `videostar cycle` in `folder`, disturbed or not; its count of operations in `count`."""
+        later = BY_THE_CLOCK.get(name or "")
         pid = os.fork()
         if pid == 0:
-            self.run_and_exit(folder, name, point)
+            if later:
+                os.setpgid(0, 0)
+            self.run_and_exit(folder, None if later else name, point)
+        if later:
+            time.sleep(self.seconds * point / _MOMENTS)
+            with suppress(ProcessLookupError):  # it may be through
+                os.killpg(pid, later)
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
     def run_and_exit(self, folder: Path, name: str | None, point: int, lines: int = 0) -> NoReturn:
@@ -140,30 +166,29 @@ def load_all() -> None:
 def _main(library: str, pipeline: str, scratch: Path, words: Sequence[str]) -> None:
     load_all()
     runner = Runner(library, pipeline)
-    calm = scratch / "undisturbed"
-    calm.mkdir(parents=True)
-    assert runner.child(calm, None, 0) == 0, (calm / "err").read_text()
-    wanted, count = contents(calm / "run"), int((calm / "count").read_text())
+    if any(word.split(":")[0] in BY_THE_CLOCK for word in words):
+        runner.undisturbed(scratch / "first")  # which decodes, and takes longer than all others
+    count = runner.undisturbed(scratch / "undisturbed")
+    wanted = contents(scratch / "undisturbed" / "run")
+    known: dict[
+        bytes, dict[str, Any]
+    ] = {}  # what came of a run's files: not gone on with again where they are the same
     for name, point in _plan(words, count):
         folder = scratch / f"{name}-{point}"
         folder.mkdir()
         first = runner.child(folder, name, point)
         said = (folder / "err").read_text()
-        again = runner.child(folder, None, 0)
-        found = contents(folder / "run")
-        lost = sorted(path for path in {*wanted, *found} if wanted.get(path) != found.get(path))
-        result = {
-            "disturbance": name,
-            "point": point,
-            "of": count,
-            "status": first,
-            "said": said,
-            "resumed": again,
-            "lost": lost,
-            "why": (folder / "err").read_text()[-2000:] if again else "",
-        }
+        left = hashlib.sha256(repr(contents(folder / "run")).encode()).digest()
+        if left not in known:
+            again = runner.child(folder, None, 0)
+            found = contents(folder / "run")
+            lost = sorted(path for path in {*wanted, *found} if wanted.get(path) != found.get(path))
+            why = (folder / "err").read_text()[-2000:] if again else ""
+            known[left] = {"resumed": again, "lost": lost, "why": why}
+        of = _MOMENTS if name in BY_THE_CLOCK else count
+        result = {"disturbance": name, "point": point, "of": of, "status": first, "said": said, **known[left]}
         print(json.dumps(result), flush=True)
-        if not lost:
+        if not known[left]["lost"]:
             shutil.rmtree(folder)
 
 

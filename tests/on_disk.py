@@ -1,7 +1,7 @@
 """The table of `design/on-disk.md`: what lies on disk at every write, rename and fsync of a run of one round.
 
 As a program, with `faults.c` preloaded, prints the table. A run is stopped (SIGSTOP) at each call: what is there then
-is what a kill would leave.
+is what a kill would leave. What a power cut would leave is reckoned from the same calls: nothing that counts may miss.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from durable import Durable
 from faults import Runner, load_all
 
 from videostar.changes import stages
@@ -26,16 +27,20 @@ def table(runner: Runner, folder: Path) -> str:
     folder.mkdir(parents=True)
     rows = [_HEAD]
     before = ()
-    for call, path in _calls(runner, folder):
+    durable = Durable(folder / "run")
+    for call, path, target in _calls(runner, folder):
+        durable.see(call, path, target)
         state = _state(folder / "run")
         if state != before:
-            name = Path(path).relative_to(folder).as_posix()
+            name = path.relative_to(folder).as_posix()
             rows.append("| " + " | ".join((f"{call} `{name}`", *state)) + " |")
             before = state
+    assert not durable.written | durable.named
+    assert durable.counted == 1 + len(stages(1))
     return "\n".join(rows)
 
 
-def _calls(runner: Runner, folder: Path) -> Iterator[tuple[str, str]]:
+def _calls(runner: Runner, folder: Path) -> Iterator[tuple[str, Path, Path]]:
     """Each call that a run is about to make below its folder; it stands still meanwhile."""
     told, lines = os.pipe()
     pid = os.fork()
@@ -46,8 +51,8 @@ def _calls(runner: Runner, folder: Path) -> Iterator[tuple[str, str]]:
     with os.fdopen(told) as file:
         for line in file:
             os.waitpid(pid, os.WUNTRACED)
-            call, path = line.rstrip("\n").split(" ", 1)
-            yield call, path
+            call, path, target = line.rstrip("\n").split("\t")
+            yield call, Path(path), Path(target)
             os.kill(pid, signal.SIGCONT)
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     assert status == 0, (folder / "err").read_text()

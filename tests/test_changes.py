@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import psutil
 import pytest
 import yaml
 from commands import Command, command
+from faults import build
 from safetensors import safe_open
 
 from videostar.manifest import Move, manifest_schema, read_manifest, write_manifest
@@ -117,17 +119,20 @@ def test_a_changed_setting_is_refused_with_the_stage_that_it_touches_and_taken_o
 
 
 @pytest.mark.slow
-def test_a_rolled_back_round_comes_out_the_same_when_it_is_done_again(
-    run: Path, quick: Path, videostar: Command
+def test_a_rolled_back_round_comes_out_the_same_when_it_is_done_again_elsewhere(
+    run: Path, world: Path, tmp_path: Path, videostar: Command
 ) -> None:
+    """A copy of the run, and of its data, which are named by the new place alone."""
     before = files(run, 1, 2)
     done(videostar, "rollback", run, 1)
     assert manifest_of(run)["settings"]["rounds"] == 1
     assert not files(run, 2)
     assert "finished" in done(videostar, "status", run)
     assert "give a number below" in refused(videostar, "rollback", run, 1)
-    done(videostar, "cycle", "--resume", run / "manifest.json", "--rounds", 2)
+    clips = shutil.copytree(world.parent / "clips_and_labels", tmp_path / "moved")
+    done(videostar, "cycle", "--resume", run / "manifest.json", "--rounds", 2, "--root", "moved")
     assert files(run, 1, 2) == before
+    assert manifest_of(run)["settings"]["root"] == str(clips)
 
 
 def test_a_run_and_its_data_that_were_moved_go_on(
@@ -154,7 +159,7 @@ def test_other_data_are_refused(run: Path, world: Path, tmp_path: Path, videosta
 
 def test_a_manifest_of_the_first_format_is_read_and_written_anew(run: Path, videostar: Command) -> None:
     old = manifest_of(run)
-    for name in ("seal", "mix", "environments", "changes", "move"):
+    for name in ("seal", "mix", "sources", "environments", "changes", "move"):
         del old[name]
     for stage in old["stages"].values():
         for name in ("read", "settings", "environment", "started"):
@@ -170,8 +175,9 @@ def test_a_manifest_of_a_later_format_or_changed_by_hand_is_refused(run: Path, v
     sound = path.read_text()
     path.write_text(sound.replace('"format": 2', '"format": 3'))
     assert "was written by a later videostar" in refused(videostar, "cycle", "--resume", path)
-    path.write_text(sound.replace('"rounds": 2', '"rounds": 4'))
-    assert "was changed by hand" in refused(videostar, "cycle", "--resume", path)
+    for was, now in (('"rounds": 2', '"rounds": 4'), ('"format": 2,', "")):
+        path.write_text(sound.replace(was, now))
+        assert "was changed by hand" in refused(videostar, "cycle", "--resume", path)
     path.write_text(sound[: len(sound) // 2])
     assert "is no manifest of a run" in refused(videostar, "cycle", "--resume", path)
 
@@ -211,15 +217,20 @@ def test_files_on_their_way_out_when_a_crash_came_are_moved_by_whoever_comes_nex
 
 @pytest.mark.slow
 def test_two_processes_and_a_dead_one(quick: Path, tmp_path: Path, videostar: Command) -> None:
-    """The second is told of the first; the lock of a killed process is nobody's, and it leaves no process behind."""
+    """Of two that start at once one goes on. The lock of a killed one is nobody's, and no process of it is left."""
     words = command("cycle", "--pipeline", quick, "--out", "run")
-    first = subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    both = [subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) for _ in range(2)]
     deadline = time.monotonic() + 300
-    while not list((tmp_path / "run").glob("rounds/00/*.jsonl")):
-        assert first.poll() is None
+    while not list((tmp_path / "run").glob("rounds/00/*.jsonl")) or all(one.poll() is None for one in both):
+        assert not all(one.poll() is not None for one in both)
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    assert "another process works on this run" in refused(videostar, "cycle", "--pipeline", quick, "--out", "run")
+    late, first = sorted(both, key=lambda one: one.poll() is None)
+    assert late.stderr is not None
+    assert late.returncode == 2
+    assert "another process works on this run" in late.stderr.read().decode()
+    for other in (("cycle", "--pipeline", quick, "--out", "run"), ("rollback", "run", 1), ("gc", "run")):
+        assert "another process works on this run" in refused(videostar, *other)
     children = _children(first.pid)
     first.kill()  # and not its children
     first.wait()
@@ -231,22 +242,23 @@ def test_two_processes_and_a_dead_one(quick: Path, tmp_path: Path, videostar: Co
 
 
 def _children(pid: int) -> list[int]:
-    import psutil
-
     return [child.pid for child in psutil.Process(pid).children(recursive=True)]
 
 
 def _alive(pid: int) -> bool:
-    import psutil
-
     try:
         return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
 
 
-def test_a_clock_that_jumps_back_changes_nothing(run: Path, videostar: Command, tmp_path: Path) -> None:
-    """A run from the future: its times lie ahead of this machine's clock."""
+@pytest.mark.slow
+def test_a_clock_that_jumps_back_changes_nothing(run: Path, tmp_path: Path) -> None:
+    """A run from the future, gone on with under a clock that runs backwards."""
+    try:
+        library = build(tmp_path, "clock")
+    except OSError:
+        pytest.skip("needs a C compiler (cc)")
     manifest = read_manifest(run / "manifest.json")
     ahead = {
         name: stage.model_copy(update={"started": stage.started and stage.started.replace(year=2100)})
@@ -255,23 +267,35 @@ def test_a_clock_that_jumps_back_changes_nothing(run: Path, videostar: Command, 
     write_manifest(run / "manifest.json", manifest.model_copy(update={"stages": ahead}))
     for path in run.rglob("*"):
         os.utime(path, (4e9, 4e9))
-    before = files(run, 1)
-    done(videostar, "cycle", "--resume", run / "manifest.json", "--restart-from", "02/version")
-    assert files(run, 1) == before
-    assert manifest_of(run)["stages"]["02/version"]["started"] < "2100"
+    before = files(run, 1, 2)
+    words = command("cycle", "--resume", run / "manifest.json", "--restart-from", "02/version")
+    again = subprocess.run(words, env={**os.environ, "LD_PRELOAD": str(library)}, capture_output=True, text=True)
+    assert again.returncode == 0, again.stderr
+    assert files(run, 1, 2) == before
+    started = [manifest_of(run)["stages"][f"02/{part}"]["started"] for part in ("version", "train", "evaluate")]
+    assert started[2] < started[1] < started[0] < "2100"
 
 
-def test_ctrl_c_says_how_to_go_on(quick: Path, tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        command("cycle", "--pipeline", quick, "--out", "run"), cwd=tmp_path, stderr=subprocess.PIPE, text=True
-    )
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["decoding begins", "answers are there"])
+def test_ctrl_c_says_how_to_go_on_and_no_more(quick: Path, tmp_path: Path, moment: str) -> None:
+    """To the run and all its processes, as a terminal sends it; to the run alone while the others begin."""
+    words = command("cycle", "--pipeline", quick, "--out", "run")
+    process = subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    ledger = tmp_path / "run" / "rounds" / "01" / "answers.jsonl"
     deadline = time.monotonic() + 300
-    while not (tmp_path / "run" / "manifest.json").exists():
+    while not (_decoding(process.pid) if moment == "decoding begins" else ledger.exists() and ledger.stat().st_size):
         assert time.monotonic() < deadline
-        time.sleep(0.05)
-    time.sleep(1)
-    process.send_signal(signal.SIGINT)
+        time.sleep(0.01)
+    if moment == "decoding begins":
+        process.send_signal(signal.SIGINT)
+    else:
+        os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=120)
     assert process.returncode == 130
-    assert "interrupted; the same command goes on" in said
+    assert said.splitlines()[-1] == "videostar: interrupted; the same command goes on"
     assert "Traceback" not in said
+
+
+def _decoding(pid: int) -> bool:
+    return any("forkserver" in " ".join(child.cmdline()) for child in psutil.Process(pid).children())

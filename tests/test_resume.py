@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -19,8 +20,8 @@ ROUNDS = ("01", "02")
 def kill_when(folder: Path, quick: Path, ready: Callable[[Path], bool]) -> None:
     """Start a run and SIGKILL it as soon as `ready` holds of its folder."""
     process = subprocess.Popen(
-        command("cycle", "--pipeline", quick, "--out", "run"),
-        cwd=folder,
+        command("cycle", "--pipeline", quick.name, "--data", "small.yaml", "--out", folder / "run"),
+        cwd=quick.parent,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -34,11 +35,13 @@ def kill_when(folder: Path, quick: Path, ready: Callable[[Path], bool]) -> None:
     process.wait()
 
 
-def resume(folder: Path) -> None:
+def resume(folder: Path) -> str:
+    """From another folder than it was begun in, by the manifest alone; what it said."""
     done = subprocess.run(
         command("cycle", "--resume", "run/manifest.json"), cwd=folder, capture_output=True, text=True, timeout=900
     )
     assert done.returncode == 0, done.stderr
+    return done.stderr
 
 
 def in_second_generation(run: Path) -> bool:
@@ -52,7 +55,10 @@ def test_a_killed_run_ends_like_an_undisturbed_one(finished: tuple[Path, str], q
     kill_when(tmp_path, quick, in_second_generation)
     stages = json.loads((tmp_path / "run" / "manifest.json").read_text())["stages"]
     assert "02/evaluate" not in stages
-    resume(tmp_path)
+    with (tmp_path / "run" / "rounds" / "02" / "answers.jsonl").open("a") as ledger:
+        ledger.write('{"question_id": "torn')
+    said = resume(tmp_path)
+    assert re.search(r"rounds/02/answers\.jsonl: its last line was unfinished, \d+ bytes of it were cut", said)
     for number in ROUNDS:
         for name in (
             "answers.jsonl",

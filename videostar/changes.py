@@ -25,9 +25,11 @@ def placed(settings: Pipeline) -> Pipeline:
     """The same settings with every path absolute, so that they mean the same from any working folder."""
     change: dict[str, Any] = {
         name: _absolute(value)
-        for name in ("data", "root", "model", "adapter", "prompts")
+        for name in ("data", "model", "adapter", "prompts")
         if (value := getattr(settings, name)) is not None
     }
+    if settings.root is not None:  # a path, never a name
+        change["root"] = str(Path(settings.root).expanduser().absolute())
     if settings.mix is not None:
         change["mix"] = settings.mix.model_copy(update={"data": _absolute(settings.mix.data)})
     if settings.cache.folder is not None:

@@ -14,6 +14,7 @@ import typer
 
 from videostar import __version__
 from videostar.errors import UserError
+from videostar.processes import end_unfinished
 from videostar.terminal import printable
 
 app = typer.Typer(
@@ -323,6 +324,7 @@ def main() -> None:
         _fail(f"{where}{error.strerror or error}; mend that, then the same command goes on")
     except SystemExit as end:
         if end.code == _INTERRUPTED:
+            end_unfinished()
             typer.echo("videostar: interrupted; the same command goes on", err=True)
         raise
 

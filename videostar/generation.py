@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from itertools import repeat, tee
@@ -19,7 +19,7 @@ from videostar.annotations import Split
 from videostar.config import AnswerSource, Pipeline
 from videostar.engines import EngineDied, EngineProtocol, Refused, Reply, Request
 from videostar.hints import strip_hint
-from videostar.ledger import Answer, Key, Ledger
+from videostar.ledger import Answer, Ledger, Written
 from videostar.progress import Tick
 from videostar.questions import Question, Questions
 from videostar.terminal import warn
@@ -60,7 +60,7 @@ def generate(
         warn(
             f"{out}: its last line was unfinished, {ledger.cut} bytes of it were cut; what it was about is asked again"
         )
-    written = {answer.key: answer.kept for answer in ledger}
+    written = Written(ledger)
     size = asking.settings.engine.batch_size
     windows = [asked[start : start + size] for start in range(0, len(asked), size)]
     todo = [window for window in windows if not all(_finished(item, asking, written) for item in window)]
@@ -69,7 +69,7 @@ def generate(
             engine.use(adapter)
         done = len(asked) - sum(map(len, todo))
         for window, lines in zip(todo, _answered(todo, questions.root, engine, asking, written), strict=True):
-            ledger.append(line for line in lines if line.key not in written)
+            ledger.append(line for line in lines if written.kept(line.key) is None)
             done += len(window)
             tick(done, len(asked))
     return _figures(ledger, len(asked))
@@ -80,7 +80,7 @@ def _answered(
     root: Path,
     engine: EngineProtocol,
     asking: Asking,
-    written: Mapping[Key, bool],
+    written: Written,
 ) -> Iterator[list[Answer]]:
     """The lines of each window in order. As many windows are asked at once as the engine wants; one more is decoded."""
     video, cache = asking.settings.video, asking.settings.cache.frames()
@@ -118,7 +118,7 @@ class _Window:
     clips: Ahead | None  # none for templates, which are filled in unseen
     engine: EngineProtocol
     asking: Asking
-    written: Mapping[Key, bool]
+    written: Written
 
     def lines(self, *, again: bool = False) -> list[Answer]:
         """Its lines: each kind of answer is asked only of the questions that no earlier kind settled.
@@ -136,7 +136,7 @@ class _Window:
                     continue
                 # What a crash left of this window was decided then.
                 made = [
-                    replace(line, kept=self.written.get(line.key, line.kept))
+                    line if (then := self.written.kept(line.key)) is None else replace(line, kept=then)
                     for line in _judged(*pair, kind, reply, self.asking)
                 ]
                 lines += made
@@ -253,13 +253,13 @@ def _set_aside(item: Question, reason: str) -> Answer:
     )
 
 
-def _finished(item: Question, asking: Asking, written: Mapping[Key, bool]) -> bool:
+def _finished(item: Question, asking: Asking, written: Written) -> bool:
     """Whether nothing is left to be asked: a set-aside video, a kind with a kept try, or every kind with all tries."""
-    if (item.id, "video", 0) in written:
+    if written.kept((item.id, "video", 0)) is not None:
         return True
     for kind in asking.answers:
         tries = 1 if kind == "template" else asking.samples
-        found = [written.get((item.id, kind, number)) for number in range(tries)]
+        found = [written.kept((item.id, kind, number)) for number in range(tries)]
         if None in found:
             return False
         if any(found):

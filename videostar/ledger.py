@@ -20,6 +20,7 @@ from videostar.files import make_folder, sync_folder
 
 #: Question, kind and number of the try.
 Key = tuple[str, str, int]
+_State = tuple[tuple[str, int, bool], ...]  # of a question: kind, number and whether it was kept
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,23 @@ def read_answers(path: Path, about: str | None = None) -> Iterator[Answer]:
                 raise UserError(
                     f"{path}:{number}: not an answer; restore the file or delete it to answer again"
                 ) from None
+
+
+class Written:
+    """Which answers a ledger holds, and whether each was kept. There may be millions: questions share their states."""
+
+    def __init__(self, answers: Iterable[Answer]) -> None:
+        self._states: dict[str, _State] = {}
+        known: dict[_State, _State] = {}
+        for answer in answers:
+            state = (*self._states.get(answer.question_id, ()), (answer.kind, answer.number, answer.kept))
+            self._states[answer.question_id] = known.setdefault(state, state)
+
+    def kept(self, key: Key) -> bool | None:
+        """Whether that answer was kept; None if there is none."""
+        question, *about = key
+        found = (kept for *asked, kept in self._states.get(question, ()) if asked == about)
+        return next(found, None)
 
 
 class Ledger:

@@ -127,7 +127,7 @@ def read_manifest(path: Path) -> Manifest:
             f"{path}: was written by a later videostar (format {found}, this one knows {FORMAT}): update videostar"
         )
     seal = data.pop("seal", None)
-    if found == FORMAT and seal != digest_json(data):
+    if found != 1 and seal != digest_json(data):  # format 1 had none
         raise UserError(
             f"{path}: was changed by hand (its `seal` does not fit): restore it; settings are changed by --set and "
             "--restart-from"

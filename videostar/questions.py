@@ -177,7 +177,7 @@ class Task:
     def _own(self, ask: Callable[[Row], Mapping[str, Any]], row: Row) -> Mapping[str, Any]:
         """What the adapter says of a row. Whatever a user's adapter raises becomes a UserError that names it."""
         try:
-            said = ask(row)
+            said = ask(dict(row))  # of its own, to do with as it likes
         except UserError:
             raise
         except Exception as error:  # noqa: BLE001  (a user's own code)
@@ -200,8 +200,9 @@ class Questions:
         for task in tasks:
             self._ask(replace(task, among=_actions(data.samples, task)), data.samples, seed)
         # All questions about a video stand together: an engine then has to see it once.
-        first: dict[str, int] = {}
-        self._asked.sort(key=lambda question: first.setdefault(question.sample.video, len(first)))
+        if len({question.sample.video for question in self._asked}) < len(self._asked):
+            first: dict[str, int] = {}
+            self._asked.sort(key=lambda question: first.setdefault(question.sample.video, len(first)))
 
     def split(self, split: Split) -> list[Question]:
         """The questions about one split's samples."""

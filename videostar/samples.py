@@ -9,14 +9,14 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from videostar.annotations import FORMATS, PathTemplate, Row, SetAside, Split, Values, read_rows
+from videostar.annotations import FORMATS, PathTemplate, Record, Row, SetAside, Split, read_rows
 from videostar.config import Cache, Settings
 from videostar.errors import UserError
 from videostar.opening import Opened, open_videos
@@ -25,7 +25,7 @@ from videostar.resources import find_resource
 from videostar.yaml_files import load_mapping, validate
 
 _SLACK = 1.0  # seconds that an interval may end after its video: annotators round, and so do files
-_IDENTITY = ("id", "label", "seconds", "sha256", "split", "values", "video")  # of a sample; not where its row stands
+_IDENTITY = ("id", "label", "seconds", "sha256", "split", "video")  # of a sample, with its values; not where it stands
 _SAID = ("labels", "question", "start", "end")  # what makes two rows of one video and label different ones
 
 Paths = Annotated[
@@ -95,7 +95,7 @@ class Sample:
     split: Split
     sha256: str  # empty, and endless seconds, where videos were not opened
     seconds: float
-    values: Values = field(default_factory=dict, hash=False)  # all that the row says
+    values: Mapping[str, Any] = field(default_factory=dict, hash=False)  # all that the row says
     row: str = ""  # where it stands, file:line
 
 
@@ -222,7 +222,7 @@ def _sample(item: Opened) -> Sample | SetAside:
     label = row.label or json.dumps(row.values.get("label", ""))
     said = [label, *(json.dumps(row.values[name]) for name in _SAID if name in row.values)]
     identity = hashlib.sha256("\0".join([item.video, *said]).encode()).hexdigest()[:16]
-    return Sample(identity, item.video, row.label, row.split, item.sha256, seconds, row.values, row.where)
+    return Sample(identity, item.video, row.label, row.split, item.sha256, seconds, Record(row.values), row.where)
 
 
 def data_digest(data: Data, questions: str) -> str:
@@ -234,7 +234,7 @@ def data_digest(data: Data, questions: str) -> str:
     found = hashlib.sha256(f'{{"adapters":{write(data.manifest.adapters)},"questions":{write(questions)}'.encode())
     found.update(b',"samples":[')
     for number, sample in enumerate(data.samples):
-        said = {name: getattr(sample, name) for name in _IDENTITY}
+        said = {name: getattr(sample, name) for name in _IDENTITY} | {"values": dict(sample.values)}
         found.update(f"{',' if number else ''}{write(said)}".encode())
     found.update(b"]}")
     return found.hexdigest()
