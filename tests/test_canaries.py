@@ -1,0 +1,49 @@
+"""An adapter that was trained elsewhere has no canaries: they are made before an engine is trusted with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from random_adapter import make_adapter
+from safetensors.torch import load_file, save_file
+
+from videostar.chat import Chat
+from videostar.config import load_pipeline
+from videostar.engines import canaries
+from videostar.engines.canaries import canaries_of
+from videostar.lora import read_canaries
+from videostar.models import load_processor
+from videostar.video.clip import Clip
+
+CLIP = Clip(np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), np.uint8), (0.1, 0.3, 0.5, 0.7), 10.0, 0.8)
+
+
+@pytest.fixture
+def adapter(tmp_path: Path) -> Path:
+    return make_adapter(load_pipeline("demo"), tmp_path / "adapter", 1, CLIP)
+
+
+def test_those_beside_it_are_taken(adapter: Path) -> None:
+    settings = load_pipeline("demo")
+    (found,) = canaries_of(adapter, settings, Chat(load_processor(settings)))
+    (beside,) = read_canaries(adapter)
+    assert (found.question, found.answer, found.likely) == (beside.question, beside.answer, beside.likely)
+
+
+def test_where_there_are_none_they_are_made_and_tell_the_adapter_from_another(adapter: Path) -> None:
+    settings = load_pipeline("demo")
+    chat = Chat(load_processor(settings))
+    for file in adapter.glob("canary*"):
+        file.unlink()
+    first = canaries_of(adapter, settings, chat)
+    assert [each.question for each in first] == list(canaries._QUESTIONS)
+    weights = load_file(adapter / "adapter_model.safetensors")
+    turned = {name: -each if "lora_B" in name else each for name, each in weights.items()}
+    save_file(turned, adapter / "adapter_model.safetensors")
+    other = canaries_of(adapter, settings, chat)
+    for one, two in zip(first, other, strict=True):
+        assert not one.compare(one.prompt, one.answer, one.likely, exact=True)
+        assert one.compare(two.prompt, two.answer, two.likely[: len(one.answer)], exact=True)
+    assert not list(adapter.glob("canary*"))  # the adapter's own files, and so its digest, are as they were
