@@ -281,13 +281,14 @@ def test_a_clock_that_jumps_back_changes_nothing(run: Path, tmp_path: Path) -> N
 @pytest.mark.parametrize("moment", ["decoding begins", "answers are there"])
 def test_ctrl_c_says_how_to_go_on_and_no_more(quick: Path, tmp_path: Path, moment: str) -> None:
     """To the run and all its processes, as a terminal sends it; to the run alone while the others begin."""
-    words = command("cycle", "--pipeline", quick, "--out", "run")
+    words = command("cycle", "--pipeline", quick, "--out", "run", "--cache", "frames")  # none there: all is decoded
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # which shells ignore in the background
     process = subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True)
     signal.signal(signal.SIGINT, before)
     ledger = tmp_path / "run" / "rounds" / "01" / "answers.jsonl"
     deadline = time.monotonic() + 300
     while not (_decoding(process.pid) if moment == "decoding begins" else ledger.exists() and ledger.stat().st_size):
+        assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.01)
     if moment == "decoding begins":

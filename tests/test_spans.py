@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -36,7 +37,7 @@ def test_the_interval_of_a_row(tmp_path: Path, row: dict[str, object], adapter: 
 
 @pytest.mark.slow
 def test_frames_shown_and_trained_on_lie_in_it(world: Path, quick: Path, videostar: Command, tmp_path: Path) -> None:
-    folder = world.parent / "clips_and_labels"
+    folder = shutil.copytree(world.parent / "clips_and_labels", tmp_path / "clips_and_labels")
     with (folder / "train.csv").open() as rows:
         header, *lines = rows.read().splitlines()
     assert header.startswith("video,label")
