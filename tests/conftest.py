@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
-from commands import Command, command
+from commands import Command
+from hypothesis import settings
+from warm import Warm
+
+settings.register_profile("untimed", deadline=None)  # how busy a machine is says nothing of the code
+settings.load_profile("untimed")
 
 #: A pipeline of seconds on the small world: few steps, and every stage for real.
 QUICK = {
@@ -54,24 +60,28 @@ def quick(world: Path) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory, _own_cache: None) -> Iterator[Warm]:
+    """Runs commands in forks of a process that has all loaded."""
+    process = Warm(tmp_path_factory.mktemp("warm"))
+    yield process
+    process.stop()
+
+
 @pytest.fixture
-def videostar(tmp_path: Path) -> Command:
+def videostar(warm: Warm, tmp_path: Path) -> Command:
     """`videostar(*arguments)` in a child process whose working folder is `tmp_path`."""
 
-    def run(*arguments: object, timeout: float = 600) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            command(*arguments), cwd=tmp_path, capture_output=True, text=True, timeout=timeout, check=False
-        )
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        return warm.run(*arguments, cwd=tmp_path)
 
     return run
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory, quick: Path) -> tuple[Path, str]:
+def finished(tmp_path_factory: pytest.TempPathFactory, quick: Path, warm: Warm) -> tuple[Path, str]:
     """A run of two rounds, and what it printed."""
     folder = tmp_path_factory.mktemp("finished")
-    done = subprocess.run(
-        command("cycle", "--pipeline", quick, "--out", "run"), cwd=folder, capture_output=True, text=True, timeout=900
-    )
+    done = warm.run("cycle", "--pipeline", quick, "--out", "run", cwd=folder)
     assert done.returncode == 0, done.stderr
     return folder / "run", done.stdout

@@ -23,6 +23,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
+from warm import load_all
+
 HOW = {"kill": 1, "interrupt": 2, "fail": 3, "fail from now on": 4, "watch": 5}
 #: What disturbs, and the signal or error that it comes with.
 DISTURBANCES = {
@@ -149,18 +151,6 @@ class Runner:
         self.faults.faults_arm(run.encode(), point if name else 0, HOW[how], lines or int(number))
         sys.argv = ["videostar", "cycle", "--pipeline", self.pipeline, "--out", run]
         main()
-
-
-def load_all() -> None:
-    """All that a run loads, but nothing computed: threads do not survive a fork."""
-    import datasets  # noqa: F401
-    import peft  # noqa: F401
-
-    import videostar.commands
-    import videostar.cycle
-    import videostar.engines.transformers
-    import videostar.preflight
-    import videostar.video.pool  # noqa: F401
 
 
 def _main(library: str, pipeline: str, scratch: Path, words: Sequence[str]) -> None:

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from durable import Durable
-from faults import Runner, load_all
+from faults import Runner
+from warm import load_all
 
 from videostar.changes import stages
 

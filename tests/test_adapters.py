@@ -193,7 +193,7 @@ def test_a_template_that_names_what_no_row_has_is_refused(own: Path) -> None:
         Questions(data([{"judges": [1], "difficulty": 1}]), [_task(f"{own}:Told")], 0)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.text(min_size=1, max_size=40).filter(str.strip))
 def test_a_label_arrives_in_every_prompt_as_text(name: str) -> None:
     nasty = f"{{{{ question }}}}{{% raw %}} <|im_end|>\"' {name}".strip()

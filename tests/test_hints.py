@@ -59,7 +59,7 @@ def test_ordinary_text_is_left_alone(answer: str) -> None:
     assert strip_hint(answer) == answer
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.one_of(st.text(), st.lists(st.sampled_from(PIECES), max_size=30).map(" ".join)))
 def test_stripping_twice_is_stripping_once(answer: str) -> None:
     once = strip_hint(answer)

@@ -294,7 +294,7 @@ def any_label() -> st.SearchStrategy[dict[str, Any]]:
 
 
 @given(any_label())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_label_contains_its_own_words(data: dict[str, Any]) -> None:
     label = parse_label(data)
     for form in ("{}", "Answer: {}", "So the final answer is {}."):
@@ -315,7 +315,7 @@ PIECES = st.sampled_from(
     st.one_of(st.text(), st.lists(PIECES, max_size=40).map(" ".join), st.lists(PIECES, max_size=40).map("".join)),
     st.one_of(st.none(), st.text(max_size=20)),
 )
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 def test_no_text_makes_a_label_raise(kind: str, answer: str, prompt: str | None) -> None:
     verdict = parse_label(LABELS[kind]).judge(answer, prompt)
     assert 0 <= verdict.score <= 1
@@ -324,7 +324,6 @@ def test_no_text_makes_a_label_raise(kind: str, answer: str, prompt: str | None)
 
 
 @given(st.integers(0, 35999))
-@settings(deadline=None)
 def test_a_time_is_read_back_from_every_notation(seconds: int) -> None:
     label = parse_label({"kind": "timestamp", "seconds": seconds, "tolerance": 0})
     minutes, rest = divmod(seconds, 60)

@@ -22,7 +22,7 @@ def said(name: str) -> str:
     return words.replace("something", "the door")
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     text=st.one_of(st.text(), st.lists(st.sampled_from(WORDS)).map(" ".join)), prompt=st.none() | st.text(), name=names
 )
@@ -31,7 +31,7 @@ def test_any_text_gets_a_verdict(text: str, prompt: str | None, name: str) -> No
     assert verdict.accepted == (verdict.reason is Reason.MATCHED) == (verdict.score == 1.0)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(name=st.text(min_size=1).filter(str.strip), text=st.text())
 def test_any_name_makes_a_label(name: str, text: str) -> None:
     label = parse_label({"kind": "action", "name": name, "aliases": [name + " up"], "among": [name, "x " + name]})
@@ -39,19 +39,16 @@ def test_any_name_makes_a_label(name: str, text: str) -> None:
     assert isinstance(label.words(), str)
 
 
-@settings(deadline=None)
 @given(name=names, form=st.sampled_from(SAYING))
 def test_saying_it_is_accepted(name: str, form: str) -> None:
     assert parse_label({"kind": "action", "name": name}).judge(form.format(said(name))).accepted
 
 
-@settings(deadline=None)
 @given(name=names, form=st.sampled_from(DENYING))
 def test_denying_it_is_not(name: str, form: str) -> None:
     assert not parse_label({"kind": "action", "name": name}).judge(form.format(said(name))).accepted
 
 
-@settings(deadline=None)
 @given(
     name=names,
     form=st.sampled_from(SAYING + DENYING),

@@ -220,7 +220,7 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_bytes_give_a_clip_or_bad_video(originals: list[Path], data: st.DataObject) -> None:
     whole = bytearray(data.draw(st.sampled_from(originals)).read_bytes())
     places = st.lists(st.integers(0, len(whole) - 1), max_size=8)

@@ -192,7 +192,7 @@ def test_a_video_that_kills_the_engine_costs_only_itself(world: Path, settings: 
 
 
 def test_the_demo_with_vllm_reaches_what_it_reaches_with_transformers(videostar: Command, tmp_path: Path) -> None:
-    done = videostar("cycle", "--engine", "vllm", "--out", "run", timeout=1500)
+    done = videostar("cycle", "--engine", "vllm", "--out", "run")
     assert done.returncode == 0, done.stderr
     reached = [
         json.loads((tmp_path / "run" / "rounds" / f"{number:02}" / "evaluation.json").read_text())["accuracy"]

@@ -31,7 +31,7 @@ def test_known_and_target_actions_are_apart() -> None:
     assert len(set(paths)) == len(paths)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(0, 2**32), st.sampled_from(PATHS))
 def test_the_object_stays_in_the_picture_and_goes_as_said(seed: int, path: tuple[str, str, str]) -> None:
     rng = np.random.default_rng(seed)
@@ -113,7 +113,7 @@ def test_labels_of_the_other_tasks_are_those_of_the_scenes(task: str, tmp_path: 
             assert row["label"].split("; ") == [STEPS[leg] for leg in legs]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(0, 2**32))
 def test_turns_come_at_any_time_and_in_order(seed: int) -> None:
     rng = np.random.default_rng(seed)

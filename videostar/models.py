@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +21,20 @@ logging.disable_progress_bar()
 
 
 def load_config(settings: Pipeline) -> Any:
-    """The model's configuration. Raises UserError when it has none that can be read."""
+    """The model's configuration, read once. Raises UserError when it has none that can be read."""
     try:
-        return AutoConfig.from_pretrained(
-            model_path(settings.model), trust_remote_code=settings.engine.trust_remote_code
-        )
+        return _config(model_path(settings.model), settings.engine.trust_remote_code)
     except (OSError, ValueError) as error:
         raise _unreadable(settings, error) from None
 
 
 def load_processor(settings: Pipeline) -> Any:
-    """The model's processor, with a chat template. Raises UserError when there is none, or it takes no videos."""
+    """The model's processor, with a chat template, read once.
+
+    Raises UserError when there is none, or it takes no videos.
+    """
     try:
-        processor = AutoProcessor.from_pretrained(
-            model_path(settings.model), trust_remote_code=settings.engine.trust_remote_code
-        )
+        processor = _processor(model_path(settings.model), settings.engine.trust_remote_code)
     except (OSError, ValueError) as error:
         raise _unreadable(settings, error) from None
     except ImportError as error:  # of a package that this processor alone needs
@@ -72,6 +72,16 @@ def device(settings: Pipeline) -> torch.device:
         return torch.device(settings.engine.device)
     accelerator = torch.accelerator.current_accelerator(check_available=True)
     return accelerator or torch.device("cpu")
+
+
+@cache
+def _config(model: str, trust_remote_code: bool) -> Any:
+    return AutoConfig.from_pretrained(model, trust_remote_code=trust_remote_code)
+
+
+@cache
+def _processor(model: str, trust_remote_code: bool) -> Any:
+    return AutoProcessor.from_pretrained(model, trust_remote_code=trust_remote_code)
 
 
 def _unreadable(settings: Pipeline, error: Exception) -> UserError:

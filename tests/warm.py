@@ -1,0 +1,80 @@
+"""The command line in a fork of a process that has everything loaded: loading takes longer than most commands do.
+
+A child is what `python -m videostar.cli` would be after its imports, and ends as that would, hooks and all.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+
+class Warm:
+    """Runs commands one at a time, each in a child process of its own."""
+
+    def __init__(self, scratch: Path) -> None:
+        self._out, self._err = scratch / "out", scratch / "err"
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        self._parent = subprocess.Popen([sys.executable, __file__], text=True, bufsize=1, **pipes)
+
+    def run(self, *arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+        """What came of `videostar ARGUMENTS` in the folder `cwd`."""
+        words = [str(argument) for argument in arguments]
+        assert self._parent.stdin is not None
+        assert self._parent.stdout is not None
+        self._parent.stdin.write(json.dumps([words, str(cwd), str(self._out), str(self._err)]) + "\n")
+        status = int(self._parent.stdout.readline())
+        return subprocess.CompletedProcess(words, status, self._out.read_text(), self._err.read_text())
+
+    def stop(self) -> None:
+        """Waits until it is through."""
+        self._parent.communicate()
+
+
+def load_all() -> None:
+    """All that a run loads, but nothing computed: threads do not survive a fork."""
+    import datasets  # noqa: F401
+    import peft  # noqa: F401
+    import transformers.tokenization_mistral_common  # noqa: F401
+
+    import videostar.commands
+    import videostar.cycle
+    import videostar.engines.transformers
+    import videostar.lineage
+    import videostar.preflight
+    import videostar.video.pool  # noqa: F401
+
+    gc.freeze()  # no child looks through all this for what can be freed
+
+
+def _serve() -> None:
+    """Until there are no more commands; in a child, one of them."""
+    load_all()
+    for line in sys.stdin:
+        words, folder, *files = json.loads(line)
+        pid = os.fork()
+        if pid == 0:
+            _command(words, folder, files)
+        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+
+
+def _command(words: list[str], folder: str, files: list[str]) -> None:
+    from videostar.cli import main
+
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    for stream, file in zip((1, 2), files, strict=True):
+        os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
+    os.chdir(folder)
+    sys.argv = ["videostar", *words]
+    main()
+    sys.exit()
+
+
+if __name__ == "__main__":
+    _serve()
