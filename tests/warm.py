@@ -39,16 +39,23 @@ class Warm:
 def load_all() -> None:
     """All that a run loads, but nothing computed: threads do not survive a fork."""
     import datasets  # noqa: F401
+    import lemminflect  # noqa: F401
     import peft  # noqa: F401
+    import transformers.models.qwen3_vl.modeling_qwen3_vl
     import transformers.tokenization_mistral_common  # noqa: F401
 
+    import videostar.cli
     import videostar.commands
     import videostar.cycle
+    import videostar.demo.build
     import videostar.engines.transformers
     import videostar.lineage
     import videostar.preflight
     import videostar.video.pool  # noqa: F401
+    from videostar.config import load_pipeline
+    from videostar.models import load_processor
 
+    load_processor(load_pipeline("demo", {}))  # which looks at all of transformers' models
     gc.freeze()  # no child looks through all this for what can be freed
 
 
