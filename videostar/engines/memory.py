@@ -84,6 +84,9 @@ def llm_options(settings: Pipeline, model: str) -> dict[str, Any]:
         # Compiling takes longer than it saves, and without being told vLLM would take nearly all memory for its cache.
         chosen |= {
             "enforce_eager": True,
+            # What two questions about a video share is found again by whole blocks, and vLLM's default here is 128
+            # tokens, which is more than a small video takes. Its kernels want multiples of 32.
+            "block_size": 32,
             # In the engine's own process: vLLM's other way waits for its one worker by spinning on a core of ours.
             "distributed_executor_backend": "vllm.v1.executor.uniproc_executor.UniProcExecutor",
             "kv_cache_memory_bytes": min(_cache_bytes(settings, length), psutil.virtual_memory().available // 4),
