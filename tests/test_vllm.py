@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -201,6 +202,33 @@ def test_the_demo_with_vllm_reaches_what_it_reaches_with_transformers(videostar:
     assert reached[0] <= 0.05
     assert reached[3] >= 0.9
     assert reached[1] < reached[3] - 0.1
+
+
+def test_a_forecast_counts_windows_that_are_answered_at_once(quick: Path, engine: VllmEngine) -> None:
+    """They end nearly together: from the first end to the last hardly any time passes."""
+    from videostar.forecast import forecast
+    from videostar.generation import Asking, generate
+    from videostar.progress import silent
+    from videostar.questions import Questions, load_tasks
+    from videostar.samples import load_data
+
+    options = {"engine": {**SMALL, "batch_size": 4}, "rounds": 1}
+    settings = load_pipeline(str(quick), options)
+    questions = Questions(load_data(settings.data, 16, silent), load_tasks(settings), 0)
+    said = forecast(questions, settings, engine, silent).seconds["generate"]
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        generate(
+            questions,
+            engine,
+            Asking(settings, settings.generation.answers, samples=1, salt=""),
+            split="train",
+            adapter=None,
+            out=Path(folder) / "answers.jsonl",
+            tick=silent(""),
+        )
+    took = time.monotonic() - started
+    assert took / 10 < said < took * 10  # it was a hundredth
 
 
 def test_frames_are_given_as_they_are(requests: list[Request]) -> None:

@@ -142,11 +142,11 @@ def _file(some: Questions, question: Question, video: Video) -> File:
 
 
 def _answering(some: Questions, settings: Pipeline, engine: EngineProtocol, out: Path, tick: Tick) -> float:
-    """Seconds a question, once the first window is done, if there is another."""
+    """Seconds a question: once the first window is done, unless others are under way by then."""
     asking = Asking(settings, settings.generation.answers, settings.generation.samples, "forecast")
     watch = _Watch(tick)
     generate(some, engine, asking, split="train", adapter=None, out=out, tick=watch)
-    return watch.each()
+    return watch.each(from_start=engine.windows > 1)
 
 
 def _training(some: Questions, settings: Pipeline, folder: Path, progress: Progress) -> tuple[float, float, int, int]:
@@ -179,9 +179,9 @@ class _Watch:
         """Seconds until the first call."""
         return self._times[1][1] - self._times[0][1]
 
-    def each(self) -> float:
-        """Seconds for one more, from the first call on; if there was only one, with all that came before it."""
-        (before, since), (done, now) = self._times[1 if len(self._times) > 2 else 0], self._times[-1]
+    def each(self, *, from_start: bool = False) -> float:
+        """Seconds for one more, from the first call on; if asked, or there was only one, with all that came before."""
+        (before, since), (done, now) = self._times[0 if from_start or len(self._times) == 2 else 1], self._times[-1]
         return (now - since) / max(1, done - before)
 
 
