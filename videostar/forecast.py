@@ -10,6 +10,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -142,11 +143,15 @@ def _file(some: Questions, question: Question, video: Video) -> File:
 
 
 def _answering(some: Questions, settings: Pipeline, engine: EngineProtocol, out: Path, tick: Tick) -> float:
-    """Seconds a question: once the first window is done, unless others are under way by then."""
+    """Seconds a question; where there are enough, after a first window, which waits for much that happens once."""
     asking = Asking(settings, settings.generation.answers, settings.generation.samples, "forecast")
-    watch = _Watch(tick)
-    generate(some, engine, asking, split="train", adapter=None, out=out, tick=watch)
-    return watch.each(from_start=engine.windows > 1)
+    first = some.some("train", slice(settings.engine.batch_size))
+    each = 0.0
+    for asked, answered in ((first, 0), (some, len(first.split("train")))):
+        if many := len(asked.split("train")) - answered:
+            each = _seconds(partial(generate, asked, engine, asking, split="train", adapter=None, out=out, tick=tick))
+            each /= many
+    return each
 
 
 def _training(some: Questions, settings: Pipeline, folder: Path, progress: Progress) -> tuple[float, float, int, int]:
@@ -179,13 +184,13 @@ class _Watch:
         """Seconds until the first call."""
         return self._times[1][1] - self._times[0][1]
 
-    def each(self, *, from_start: bool = False) -> float:
-        """Seconds for one more, from the first call on; if asked, or there was only one, with all that came before."""
-        (before, since), (done, now) = self._times[0 if from_start or len(self._times) == 2 else 1], self._times[-1]
+    def each(self) -> float:
+        """Seconds for one more, once the first is done; with the first if there was no other."""
+        (before, since), (done, now) = self._times[0 if len(self._times) == 2 else 1], self._times[-1]
         return (now - since) / max(1, done - before)
 
 
-def _seconds(work: Callable[[], None]) -> float:
+def _seconds(work: Callable[[], object]) -> float:
     started = time.monotonic()
     work()
     return time.monotonic() - started
