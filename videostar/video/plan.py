@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
+from av.packet import Packet
 from av.video.frame import VideoFrame
 
+from videostar.video.av1 import Referred
 from videostar.video.film import Film, VideoPacket
 
 ROUNDING = 0.001  # seconds, to which containers round: the same film must give the same pictures from any of them
@@ -81,12 +84,29 @@ def decoded(film: Film, stretches: Sequence[Stretch]) -> Iterator[tuple[int, Vid
 def _pictures(
     film: Film, packets: Iterator[tuple[int, VideoPacket]], stretch: Stretch, left: set[int]
 ) -> Iterator[VideoFrame]:
+    referred = Referred(film.decoder.context.extradata) if film.codec == "libdav1d" else None
     for number, packet in packets:
         if number < stretch.first:
             continue
+        wanted = film.ticks_of(packet) in left
         if film.codec in _LEAVE_OUT:
-            film.decoder.context.skip_frame = "DEFAULT" if film.ticks_of(packet) in left else "NONREF"
-        yield from film.decoder.pictures(packet)
+            film.decoder.context.skip_frame = "DEFAULT" if wanted else "NONREF"
+        needed = packet if wanted or referred is None else _without(packet, referred)
+        if needed is not None:
+            yield from film.decoder.pictures(needed)
         if number == stretch.last:
             break
     yield from film.decoder.pictures(None)
+
+
+def _without(packet: VideoPacket, referred: Referred) -> VideoPacket | None:
+    """The packet without pictures that no other refers to, if anything is left."""
+    whole = bytes(packet)
+    part = referred.part(whole)
+    if len(part) == len(whole):
+        return packet
+    if not part:
+        return None
+    made = cast(VideoPacket, Packet(part))
+    made.pts, made.dts, made.time_base = packet.pts, packet.dts, packet.time_base
+    return made
