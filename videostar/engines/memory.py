@@ -29,7 +29,11 @@ _GIB = 2**30
 
 def video_tokens(settings: Pipeline) -> int:
     """The tokens of a prompt that shows the largest clip which `settings.video` allows, and says nothing."""
-    return int(Chat(load_processor(settings)).prompts([Turn("", largest_clip(settings))])["input_ids"].shape[1])
+    return int(_largest_prompt(settings)["input_ids"].shape[1])
+
+
+def _largest_prompt(settings: Pipeline) -> dict[str, torch.Tensor]:
+    return Chat(load_processor(settings)).prompts([Turn("", largest_clip(settings))])
 
 
 def largest_clip(settings: Pipeline) -> Clip:
@@ -71,7 +75,7 @@ def llm_options(settings: Pipeline, model: str) -> dict[str, Any]:
         # Below the length of one video vLLM waits for ever.
         "max_num_batched_tokens": max(8192, length),
         "limit_mm_per_prompt": {"video": 1, "image": 0},
-        "mm_processor_cache_gb": 1,
+        "mm_processor_cache_gb": min(1.0, _IN_FLIGHT * _clip_bytes(settings) / _GIB),
         "enable_prefix_caching": True,
         "enable_lora": family(load_config(settings)).lora,
         "max_loras": 1,
@@ -107,6 +111,11 @@ def _cache_bytes(settings: Pipeline, length: int) -> int:
     size = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
     token: int = 2 * text.num_hidden_layers * heads * size * int(getattr(torch, settings.engine.dtype).itemsize)
     return token * (length + _IN_FLIGHT * (max(0, length - _TEXT) + _USUAL_TEXT))
+
+
+def _clip_bytes(settings: Pipeline) -> int:
+    """Of the largest clip that `settings.video` allows, as the model's processor gives it."""
+    return sum(values.nbytes for values in _largest_prompt(settings).values())
 
 
 def unfit(rank: int, options: dict[str, Any]) -> str:
