@@ -41,6 +41,9 @@ os.environ.setdefault("VLLM_WORKER_MULTIPROCESSING_METHOD", "spawn")
 os.environ[OURS] = "1"
 
 
+_TAKEN_IN = 24  # prompts between two steps of the engine: as long as one takes, for small models
+
+
 class VllmEngine:
     """vLLM's `LLM`. Frames go in decoded, with the times at which they are shown."""
 
@@ -276,7 +279,7 @@ class _Pump(threading.Thread):
         """Take in what waits, but a few at a time, so that answers come out meanwhile; then one step."""
         from vllm.exceptions import VLLMClientError
 
-        for _ in range(8):
+        for _ in range(_TAKEN_IN):
             try:
                 job = self._inbox.get(block=not self._open)
             except queue.Empty:

@@ -18,6 +18,7 @@ from videostar.processes import end_with_parent
 from videostar.video.errors import BadVideo
 
 SECONDS = 600.0  # that a call may take
+_BEHIND = 10  # niceness: where cores are few the engine comes first, since decoding is ahead of it
 MEMORY = 4 * 2**30  # bytes of address space that the calls of a process may add
 
 # Not forked from this process: the engine's threads and torch's would be forked with it. One small process that has
@@ -124,6 +125,7 @@ class _Worker:
 def _serve(pipe: Connection) -> None:
     end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends this process
+    os.nice(_BEHIND)
     _, most = resource.getrlimit(resource.RLIMIT_AS)
     limit = psutil.Process(os.getpid()).memory_info().vms + MEMORY
     resource.setrlimit(resource.RLIMIT_AS, (limit if most == resource.RLIM_INFINITY else min(limit, most), most))
