@@ -52,9 +52,9 @@ ablations: setup  ## the paper's ablations on the small world, as one table
 # vLLM is tested where its build without a GPU can be installed. Two processes, so that each has a core.
 test: export OMP_NUM_THREADS := 1
 test: $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),vllm,setup)  ## all tests but `faults` and `fuzz`, in some 20 minutes; for a part: .venv/bin/pytest -k WORD
-	$(BIN)/pytest -m "not exhaustive" --numprocesses 2 --dist worksteal
+	$(BIN)/pytest -m "not exhaustive" --numprocesses 2 --dist worksteal --durations 15
 
-faults: setup  ## a run killed at every write, rename and fsync, and gone on with: an hour
+faults: setup  ## a run killed at every write, rename and fsync, and gone on with: half an hour or more
 	$(BIN)/pytest -m exhaustive --numprocesses 2 --dist worksteal tests/test_faults.py
 
 fuzz: setup  ## 200,000 broken videos through the worker processes: some ten minutes
