@@ -59,12 +59,13 @@ class Family:
     fills: str = "video_token"  # which of the processor's tokens stands where a clip's features go
     vllm: bool = False  # vLLM was seen to answer about videos as transformers does
     lora: bool = True  # vLLM has adapters for it; otherwise they are merged into the weights
+    on_device: bool = False  # vLLM normalises videos where it computes, and so keeps them as bytes
 
 
 #: By `model_type`.
 FAMILIES = {
-    "qwen3_vl": Family(vllm=True),
-    "qwen2_5_vl": Family(mend=_text_after_video, vllm=True),
+    "qwen3_vl": Family(vllm=True, on_device=True),
+    "qwen2_5_vl": Family(mend=_text_after_video, vllm=True, on_device=True),
     "llava_onevision": Family(vllm=True, lora=False),  # vLLM 0.32
     "internvl": Family(fills="image_token", vllm=True),
     "smolvlm": Family(language="text_model"),  # vLLM 0.32 has images alone

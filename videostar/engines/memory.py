@@ -114,8 +114,10 @@ def _cache_bytes(settings: Pipeline, length: int) -> int:
 
 
 def _clip_bytes(settings: Pipeline) -> int:
-    """Of the largest clip that `settings.video` allows, as the model's processor gives it."""
-    return sum(values.nbytes for values in _largest_prompt(settings).values())
+    """Of the largest clip that `settings.video` allows, as vLLM keeps it: bytes, or floating point."""
+    pixels = [values for values in _largest_prompt(settings).values() if values.is_floating_point()]
+    as_bytes = family(load_config(settings)).on_device and normalised_alike(settings)
+    return sum(values.numel() * (1 if as_bytes else values.itemsize) for values in pixels)
 
 
 def unfit(rank: int, options: dict[str, Any]) -> str:
