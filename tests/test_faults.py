@@ -73,6 +73,7 @@ def nothing_is_lost(found: list[dict[str, Any]]) -> None:
             assert len(re.findall("^videostar: .*goes on$", result["said"], re.MULTILINE)) == 1
 
 
+@pytest.mark.first
 @pytest.mark.slow
 def test_nothing_is_lost_at_a_few_points(library: Path, tiny: Path, tmp_path: Path) -> None:
     found = points(library, tiny, tmp_path, "SIGKILL:13", *(f"{name}:2" for name in OTHERS))

@@ -192,6 +192,7 @@ def test_a_video_that_kills_the_engine_costs_only_itself(world: Path, settings: 
     assert engine.deaths >= 4  # once by itself, twice with its window, and alone
 
 
+@pytest.mark.first
 def test_the_demo_with_vllm_reaches_what_it_reaches_with_transformers(videostar: Command, tmp_path: Path) -> None:
     done = videostar("cycle", "--engine", "vllm", "--out", "run")
     assert done.returncode == 0, done.stderr
