@@ -136,10 +136,12 @@ def kill() -> None:
             process.kill()
 
 
-def test_a_killed_engine_is_started_again(engine: VllmEngine, requests: list[Request]) -> None:
+@pytest.mark.parametrize("seconds", [0, 3], ids=["at once", "once vLLM has noticed"])
+def test_a_killed_engine_is_started_again(engine: VllmEngine, requests: list[Request], seconds: int) -> None:
     engine.use(None)
     before = engine.answer(requests[:4])
     kill()
+    time.sleep(seconds)
     with pytest.raises(EngineDied):
         engine.answer(requests[:4])
     engine.restart()

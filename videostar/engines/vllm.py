@@ -256,12 +256,14 @@ class _Pump(threading.Thread):
             self._end()
 
     def _watch(self, core: Any) -> None:
-        """Wake `run` when vLLM's process is killed: vLLM notices, and lets whoever waits for it wait on."""
+        """End `run` when vLLM's process is killed: vLLM notices, and lets whoever waits for it wait on."""
         from vllm.v1.engine.exceptions import EngineDeadError
 
         while self.alive and not core.resources.engine_dead:
             time.sleep(0.5)
+        self._why = "its process has ended"
         core.outputs_queue.put_nowait(EngineDeadError())
+        self._inbox.put(None)  # where nothing was asked, it waits for that
 
     def _end(self) -> None:
         with self._lock:
@@ -295,6 +297,9 @@ class _Pump(threading.Thread):
                 self._open[name.rpartition("-")[0] or name] = future  # vLLM answers to the number it gave, not the name
             except (ValueError, VLLMClientError) as error:  # of this prompt alone: too long, for one
                 future.set_result(Refused(str(error).strip().splitlines()[0]))
+            except BaseException:
+                self._inbox.put(job)  # to be told of the end like all that wait
+                raise
         if self._open:
             for output in self.llm.llm_engine.step():
                 if output.finished:
