@@ -53,6 +53,11 @@ def test_a_file_whose_process_was_killed_by_chance_is_asked_for_again() -> None:
         assert second not in (first, os.getpid())
 
 
+def test_processes_give_way_to_the_one_that_waits_for_them() -> None:
+    with Workers(1) as workers:
+        assert workers.submit(workers.call, os.nice, 0).result() == min(os.nice(0) + 10, 19)
+
+
 def test_a_process_that_hangs_is_killed_and_costs_its_file(monkeypatch: pytest.MonkeyPatch) -> None:
     with Workers(1) as workers:
         hung = psutil.Process(workers.submit(workers.call, os.getpid).result())
