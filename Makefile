@@ -55,7 +55,7 @@ test: $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),vllm,setup)  ## 
 	$(BIN)/pytest -m "not exhaustive" --numprocesses 2 --dist worksteal --durations 15
 
 faults: setup  ## a run killed at every write, rename and fsync, and gone on with: half an hour or more
-	$(BIN)/pytest -m exhaustive --numprocesses 2 --dist worksteal tests/test_faults.py
+	$(BIN)/pytest -m exhaustive -rP --numprocesses 2 --dist worksteal tests/test_faults.py
 
 fuzz: setup  ## 200,000 broken videos through the worker processes: some ten minutes
 	$(BIN)/pytest -m exhaustive tests/test_fuzz_video.py

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 _HEAD = 64  # bytes of a unit that are looked at
-_SEQUENCE, _FRAME_HEADER, _TILES, _FRAME = 1, 3, 4, 6  # kinds of units
+_SEQUENCE, _FRAME_HEADER, _TILES, _FRAME, _SAME_HEADER = 1, 3, 4, 6, 7  # kinds of units
 _INTRA = {0, 2}  # frame types without references
 _KEY, _SWITCH = 0, 3
 _CHOSEN = 2  # by each frame
@@ -44,7 +44,7 @@ class Referred:
                 elif kind in (_FRAME_HEADER, _FRAME):
                     keep = self._sequence is None or _referred_to(_Bits(head), self._sequence)
                     pictures += keep
-                if keep or kind not in (_FRAME_HEADER, _TILES, _FRAME):
+                if keep or kind not in (_FRAME_HEADER, _TILES, _FRAME, _SAME_HEADER):
                     needed.append(unit)
         except IndexError:  # cut, or not as it should be: for the decoder to say
             return packet
