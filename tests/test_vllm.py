@@ -28,7 +28,8 @@ from videostar.errors import UserError
 
 pytestmark = pytest.mark.slow
 GIB = 2**30
-SMALL = {"name": "vllm", "options": {"kv_cache_memory_bytes": GIB // 2}}
+OPTIONS = {"kv_cache_memory_bytes": GIB // 2}
+SMALL = {"name": "vllm", "options": OPTIONS}
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +41,23 @@ def settings() -> Pipeline:
 def engine(settings: Pipeline) -> Iterator[VllmEngine]:
     with VllmEngine(settings) as engine:
         yield engine
+
+
+@pytest.fixture(scope="module")
+def lora_engine(settings: Pipeline) -> Iterator[VllmEngine]:
+    """With adapters as vLLM loads them, which is the way on a GPU."""
+    options = {**OPTIONS, "enable_lora": True}
+    with VllmEngine(
+        settings.model_copy(update={"engine": settings.engine.model_copy(update={"options": options})})
+    ) as engine:
+        yield engine
+
+
+@pytest.fixture(params=["engine", "lora_engine"], ids=["merged", "loaded"])
+def either(request: pytest.FixtureRequest) -> VllmEngine:
+    """Whichever way adapters are served."""
+    engine: VllmEngine = request.getfixturevalue(request.param)
+    return engine
 
 
 @pytest.fixture(scope="module")
@@ -59,49 +77,59 @@ def adapters(settings: Pipeline, requests: list[Request], tmp_path_factory: pyte
 
 
 def test_answers_are_those_of_transformers(
-    engine: VllmEngine, reference: TransformersEngine, requests: list[Request], adapters: list[Path]
+    either: VllmEngine, reference: TransformersEngine, requests: list[Request], adapters: list[Path]
 ) -> None:
-    spoken = [said(engine, adapter, requests) for adapter in (None, *adapters)]
+    spoken = [said(either, adapter, requests) for adapter in (None, *adapters)]
     assert spoken == [said(reference, adapter, requests) for adapter in (None, *adapters)]
     assert spoken[0] != spoken[1] != spoken[2] != spoken[0]
 
 
+def test_adapters_are_taken_by_the_engine_that_runs(
+    either: VllmEngine, requests: list[Request], adapters: list[Path]
+) -> None:
+    either.use(None)
+    running = engine_processes()
+    for adapter in adapters:
+        said(either, adapter, requests[:1])
+    assert engine_processes() == running
+
+
 def test_an_adapter_that_is_overwritten_in_place_is_not_served_stale(
-    engine: VllmEngine, reference: TransformersEngine, requests: list[Request], adapters: list[Path], tmp_path: Path
+    either: VllmEngine, reference: TransformersEngine, requests: list[Request], adapters: list[Path], tmp_path: Path
 ) -> None:
     place = shutil.copytree(adapters[0], tmp_path / "adapter")
-    first = said(engine, place, requests[:8])
+    first = said(either, place, requests[:8])
     shutil.rmtree(place)
     shutil.copytree(adapters[1], place)
-    second = said(engine, place, requests[:8])
+    second = said(either, place, requests[:8])
     assert first == said(reference, adapters[0], requests[:8])
     assert second == said(reference, adapters[1], requests[:8])
 
 
 def test_swapped_adapters_are_told_apart(
-    engine: VllmEngine, reference: TransformersEngine, requests: list[Request], adapters: list[Path], tmp_path: Path
+    either: VllmEngine, reference: TransformersEngine, requests: list[Request], adapters: list[Path], tmp_path: Path
 ) -> None:
     """Weights of one in the folder of the other: its canaries say otherwise, and nothing is answered."""
     mixed = shutil.copytree(adapters[0], tmp_path / "mixed")
     shutil.copy(adapters[1] / "adapter_model.safetensors", mixed)
     with pytest.raises(UserError, match="answers otherwise than transformers"):
-        engine.use(mixed)
-    assert said(engine, adapters[1], requests[:4]) == said(reference, adapters[1], requests[:4])
+        either.use(mixed)
+    assert said(either, adapters[1], requests[:4]) == said(reference, adapters[1], requests[:4])
 
 
 def test_an_adapter_of_too_high_a_rank_is_merged(
     settings: Pipeline,
-    engine: VllmEngine,
+    lora_engine: VllmEngine,
     reference: TransformersEngine,
     requests: list[Request],
     tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     adapter = make_adapter(settings, tmp_path / "high", 3, requests[0].clip, rank=48)
-    spoken = said(engine, adapter, requests[:8])
+    spoken = said(lora_engine, adapter, requests[:8])
     assert "rank 48 is more than the 32" in capfd.readouterr().err
     assert spoken == said(reference, adapter, requests[:8])
-    assert said(engine, None, requests[:4]) == said(reference, None, requests[:4])
+    assert said(lora_engine, None, requests[:4]) == said(reference, None, requests[:4])
 
 
 def test_tries_differ_by_seed_and_come_again_with_it(engine: VllmEngine, requests: list[Request]) -> None:
@@ -129,11 +157,18 @@ def test_frames_that_take_more_than_the_context_are_refused_before_anything_star
         engine.use(None)
 
 
+def engine_processes() -> set[psutil.Process]:
+    """What vLLM runs in."""
+    return {
+        process
+        for process in psutil.Process().children(recursive=True)
+        if "EngineCore" in process.name() or "VLLM" in process.name()
+    }
+
+
 def kill() -> None:
-    """Kill what vLLM runs in."""
-    for process in psutil.Process().children(recursive=True):
-        if "EngineCore" in process.name() or "VLLM" in process.name():
-            process.kill()
+    for process in engine_processes():
+        process.kill()
 
 
 @pytest.mark.parametrize("seconds", [0, 3], ids=["at once", "once vLLM has noticed"])

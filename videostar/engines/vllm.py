@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import gc
 import os
-import queue
 import tempfile
 import threading
-import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -24,6 +22,7 @@ from videostar.config import Pipeline
 from videostar.engines import EngineDied, Refused, Reply, Request
 from videostar.engines.canaries import canaries_of
 from videostar.engines.memory import fits_beside_training, llm_options, unfit
+from videostar.engines.pump import Pump
 from videostar.errors import UserError
 from videostar.families import as_processed
 from videostar.lora import Canary, read_facts
@@ -41,9 +40,6 @@ os.environ.setdefault("VLLM_WORKER_MULTIPROCESSING_METHOD", "spawn")
 os.environ[OURS] = "1"
 
 
-_TAKEN_IN = 24  # prompts between two steps of the engine: as long as one takes, for small models
-
-
 class VllmEngine:
     """vLLM's `LLM`. Frames go in decoded, with the times at which they are shown."""
 
@@ -56,7 +52,7 @@ class VllmEngine:
         self._copies = Path(tempfile.mkdtemp(prefix="videostar-adapters-"))
         self._model = model_path(settings.model)  # what runs: the base, or a copy with an adapter merged into it
         self._lora: Any = None
-        self._pump: _Pump | None = None
+        self._pump: Pump | None = None
         self._starting = threading.Lock()
 
     def use(self, adapter: Path | None) -> None:
@@ -71,22 +67,24 @@ class VllmEngine:
         facts = read_facts(copy)
         copy = copy.rename(self._copies / facts.digest) if not (self._copies / facts.digest).exists() else copy
         canaries = canaries_of(copy, self.settings, self.chat)
-        wrong = unfit(facts.rank, llm_options(self.settings, self._model))
-        if not wrong:
+        options = llm_options(self.settings, self._model)
+        wrong = unfit(self.settings, facts.rank, options)
+        if options["enable_lora"] and not wrong:
             self._run(model_path(self.settings.model))
             self._lora = _lora_request(facts.digest, self._copies / facts.digest)
             wrong = self._listen(canaries)
+            if not wrong:
+                return
+            self._lora = None
         if wrong:
             warn(f"vLLM does not serve {adapter} as an adapter ({wrong}): it is merged into a copy of the weights")
-            self._lora = None
-            merged = self._copies / "merged" / facts.digest
-            if not merged.exists():
-                rmtree(merged.parent, ignore_errors=True)  # the last adapter's, as large as the model
-                save_merged(self.settings, copy, merged)
-            self._run(str(merged))
-            wrong = self._listen(canaries)
-            if wrong:
-                raise UserError(f"{adapter}: vLLM answers otherwise than transformers does ({wrong}); use that engine")
+        merged = self._copies / "merged" / facts.digest
+        if not merged.exists():
+            rmtree(merged.parent, ignore_errors=True)  # the last adapter's, as large as the model
+            save_merged(self.settings, copy, merged)
+        wrong = self._take(str(merged), canaries)
+        if wrong:
+            raise UserError(f"{adapter}: vLLM answers otherwise than transformers does ({wrong}); use that engine")
 
     def answer(self, requests: Iterable[Request]) -> list[Reply]:
         """Replies, once all are there. Any number of threads may ask at once."""
@@ -165,8 +163,18 @@ class VllmEngine:
             raise EngineDied("not started")
         return self._pump.llm
 
+    def _take(self, model: str, canaries: Sequence[Canary]) -> str:
+        """Have an engine with these weights, the one that runs if it takes them; what its canaries find wrong."""
+        if self._model != model and self._pump is not None and self._pump.load(model):
+            self._model = model
+            if not self._listen(canaries):
+                return ""
+            self._stop()
+        self._run(model)
+        return self._listen(canaries)
+
     def _run(self, model: str) -> None:
-        """Have an engine with these weights."""
+        """Have an engine that was started with these weights."""
         if self._model != model:
             self._stop()
         self._model = model
@@ -178,7 +186,7 @@ class VllmEngine:
             if self._pump is not None and self._pump.alive:
                 return
             self._stop()
-            self._pump = _Pump(_start(llm_options(self.settings, self._model)))
+            self._pump = Pump(_start(llm_options(self.settings, self._model)))
 
     def rest(self) -> None:
         """Stop, so that memory is really free, unless there is enough for both."""
@@ -218,95 +226,3 @@ def _lora_request(digest: str, folder: Path) -> Any:
     from vllm.lora.request import LoRARequest
 
     return LoRARequest(digest, int(digest[:15], 16) % (2**31 - 1) + 1, str(folder))
-
-
-class _Pump(threading.Thread):
-    """The one thread that talks to vLLM: takes prompts in, hands finished answers out."""
-
-    def __init__(self, llm: Any) -> None:
-        super().__init__(daemon=True, name="vllm")
-        self.llm = llm
-        self._inbox: queue.SimpleQueue[tuple[Future[Any], Any, Any, Any] | None] = queue.SimpleQueue()
-        self._open: dict[str, Future[Any]] = {}
-        self._lock = threading.Lock()
-        self._why = "stopped"
-        self.alive = True
-        self.start()
-        threading.Thread(target=self._watch, args=(llm.llm_engine.engine_core,), daemon=True).start()
-
-    def submit(self, prompt: dict[str, Any], params: Any, lora: Any) -> Future[Any]:
-        """The future of vLLM's output, or of why it is Refused. Raises EngineDied."""
-        future: Future[Any] = Future()
-        with self._lock:
-            if not self.alive:
-                raise EngineDied(self._why)
-            self._inbox.put((future, prompt, params, lora))
-        return future
-
-    def run(self) -> None:
-        """Until stopped, or until vLLM dies; whoever waits is told. Any other error is ours, and shown as such."""
-        from vllm.v1.engine.exceptions import EngineDeadError
-
-        try:
-            while self._turn():
-                pass
-        except EngineDeadError as error:
-            self._why = f"{type(error).__name__}: {error}"
-        finally:
-            self._end()
-
-    def _watch(self, core: Any) -> None:
-        """End `run` when vLLM's process is killed: vLLM notices, and lets whoever waits for it wait on."""
-        from vllm.v1.engine.exceptions import EngineDeadError
-
-        while self.alive and not core.resources.engine_dead:
-            time.sleep(0.5)
-        self._why = "its process has ended"
-        core.outputs_queue.put_nowait(EngineDeadError())
-        self._inbox.put(None)  # where nothing was asked, it waits for that
-
-    def _end(self) -> None:
-        with self._lock:
-            self.alive = False
-        while not self._inbox.empty():
-            job = self._inbox.get()
-            if job is not None:
-                job[0].set_exception(EngineDied(self._why))
-        for future in self._open.values():
-            future.set_exception(EngineDied(self._why))
-        self.llm.llm_engine.engine_core.shutdown()
-        del self.llm
-
-    def _turn(self) -> bool:
-        """Take in what waits, but a few at a time, so that answers come out meanwhile; then one step."""
-        from vllm.exceptions import VLLMClientError
-
-        for _ in range(_TAKEN_IN):
-            try:
-                job = self._inbox.get(block=not self._open)
-            except queue.Empty:
-                break
-            if job is None:
-                return False
-            future, prompt, params, lora = job
-            try:
-                # No special tokens beyond those of the chat template.
-                (name,) = self.llm.enqueue(
-                    prompt, params, lora, use_tqdm=False, tokenization_kwargs={"add_special_tokens": False}
-                )
-                self._open[name.rpartition("-")[0] or name] = future  # vLLM answers to the number it gave, not the name
-            except (ValueError, VLLMClientError) as error:  # of this prompt alone: too long, for one
-                future.set_result(Refused(str(error).strip().splitlines()[0]))
-            except BaseException:
-                self._inbox.put(job)  # to be told of the end like all that wait
-                raise
-        if self._open:
-            for output in self.llm.llm_engine.step():
-                if output.finished:
-                    self._open.pop(output.request_id).set_result(output)
-        return True
-
-    def stop(self) -> None:
-        """End the engine's process and wait for it."""
-        self._inbox.put(None)
-        self.join()
