@@ -25,6 +25,7 @@ from videostar.engines import EngineDied, Refused, Reply, Request
 from videostar.engines.transformers import TransformersEngine
 from videostar.engines.vllm import VllmEngine
 from videostar.errors import UserError
+from videostar.preflight import preflight
 
 pytestmark = pytest.mark.slow
 GIB = 2**30
@@ -155,6 +156,18 @@ def test_frames_that_take_more_than_the_context_are_refused_before_anything_star
     long = load_pipeline("demo", {"engine": SMALL}, ["video.frames=512"])
     with pytest.raises(UserError, match=r"a video takes \d+ tokens .* lower video.frames"), VllmEngine(long) as engine:
         engine.use(None)
+
+
+def test_no_room_for_merged_weights_is_found_before_anything_starts(
+    settings: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage
+    full = Path(tempfile.gettempdir())
+    monkeypatch.setattr(
+        shutil, "disk_usage", lambda place: usage(place)._replace(free=0) if place == full else usage(place)
+    )
+    with pytest.raises(UserError, match=r"with an adapter merged into them take .* set TMPDIR"):
+        preflight(settings, tmp_path / "run")
 
 
 def engine_processes() -> set[psutil.Process]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import shutil
+import tempfile
 from pathlib import Path
 
 import psutil
@@ -12,9 +13,10 @@ import torch
 from transformers import AutoModelForImageTextToText
 
 from videostar.config import Pipeline
-from videostar.engines.memory import RANKS, check_length, weights_bytes
+from videostar.engines.memory import RANKS, check_length, llm_options, weights_bytes
 from videostar.errors import UserError
 from videostar.models import device, load_config
+from videostar.resources import model_path
 from videostar.terminal import warn
 from videostar.training import lora_config
 
@@ -33,6 +35,13 @@ def preflight(settings: Pipeline, out: Path) -> None:
     adapter = _adapter_bytes(settings)
     _check_memory(settings, adapter)
     _check_disk(out, settings.rounds * adapter, "the adapters", "lower training.rank, or give --out on a larger disk")
+    if settings.engine.name == "vllm" and not llm_options(settings, model_path(settings.model))["enable_lora"]:
+        _check_disk(
+            Path(tempfile.gettempdir()),
+            weights_bytes(settings),
+            "the model's weights with an adapter merged into them",
+            "set TMPDIR to a folder on a larger disk",
+        )
 
 
 def check_cache(settings: Pipeline, videos: int) -> None:
