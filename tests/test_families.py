@@ -233,16 +233,20 @@ SERVED = [name for name, family in FAMILIES.items() if family.vllm]
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SERVED, scope="module")
+@pytest.mark.parametrize("loaded", [True, False], ids=["adapter loaded", "adapter merged"])
 def test_vllm_says_what_transformers_says(
     settings: Pipeline,
     reference: TransformersEngine,
     clips: list[Clip],
     adapter: Path,
     name: str,
+    loaded: bool,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     pytest.importorskip("vllm", reason="vLLM is not installed here (make vllm)")
-    options = {"kv_cache_memory_bytes": 2**29}
+    if loaded and not FAMILIES[name].lora:
+        pytest.skip(f"vLLM has no adapters for {name}")
+    options = {"kv_cache_memory_bytes": 2**29, "enable_lora": loaded}
     engine = settings.engine.model_copy(update={"name": "vllm", "options": options})
     asked = requests(clips)
     with open_engine(settings.model_copy(update={"engine": engine})) as vllm:
