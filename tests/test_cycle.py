@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 from commands import Command
 from datasets import load_dataset
 from safetensors import safe_open
+from safetensors.torch import load_file
 
 from videostar.files import digest
 from videostar.labels import parse_label
@@ -256,3 +258,30 @@ def test_stages_run_alone_give_what_the_cycle_gives(
     done = videostar("evaluate", "--pipeline", quick, "--adapter", "adapter", "--out", "evaluation.json")
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "evaluation.json").read_text()) == json.loads((first / "evaluation.json").read_text())
+
+
+def test_a_dataset_whose_videos_are_elsewhere_is_not_trained_on(
+    finished: tuple[Path, str], quick: Path, videostar: Command, tmp_path: Path
+) -> None:
+    """Not on what is mixed in alone."""
+    dataset = finished[0] / "rounds" / "01" / "dataset"
+    done = videostar("train", dataset, "--pipeline", quick, "--root", tmp_path, "--out", "adapter")
+    assert done.returncode == 2
+    assert "none of the videos of its" in done.stderr
+    assert "say with --root" in done.stderr
+
+
+def test_activations_that_are_computed_again_give_the_same_adapter(
+    finished: tuple[Path, str], quick: Path, videostar: Command, tmp_path: Path
+) -> None:
+    run, _ = finished
+    again = "training.gradient_checkpointing=true"
+    dataset = run / "rounds" / "01" / "dataset"
+    done = videostar("train", dataset, "--pipeline", quick, "--set", again, "--out", tmp_path / "adapter")
+    assert done.returncode == 0, done.stderr
+    made, kept = (
+        load_file(folder / "adapter_model.safetensors") for folder in (tmp_path / "adapter", run / "rounds/01/adapter")
+    )
+    assert made.keys() == kept.keys()
+    for name, weights in made.items():
+        torch.testing.assert_close(weights, kept[name])

@@ -120,6 +120,9 @@ class Training(Settings):
     learning_rate: float = Field(2e-3, gt=0)
     batch_size: int = Field(24, ge=1)
     gradient_accumulation: int = Field(1, ge=1)
+    gradient_checkpointing: bool = Field(
+        False, description="Compute activations again instead of keeping them: much less memory, a third slower."
+    )
     epochs: float = Field(3.0, gt=0, description="Passes over the kept answers and what is mixed in.")
     final_round: Literal["direct_only", "all"] = Field(
         "direct_only", description="The last round trains on direct answers; a label without one keeps its others."

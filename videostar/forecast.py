@@ -114,10 +114,10 @@ def count_tokens(answers: Iterable[Answer], settings: Pipeline) -> int:
     tokenizer = Chat(load_processor(settings)).tokenizer
     video = video_tokens(settings)
     total = 0
-    answers = iter(answers)
-    while some := [answer for answer in islice(answers, 1024) if answer.kind != "video"]:
-        said = tokenizer([text for answer in some for text in (answer.prompt, answer.answer)])["input_ids"]
-        total += sum(map(len, said)) + video * len(some)
+    said = (answer for answer in answers if answer.kind != "video")
+    while some := list(islice(said, 1024)):
+        tokens = tokenizer([text for answer in some for text in (answer.prompt, answer.answer)])["input_ids"]
+        total += sum(map(len, tokens)) + video * len(some)
     return total
 
 

@@ -39,6 +39,7 @@ from videostar.lora import CANARIES, write_canaries
 from videostar.models import load_model, load_processor
 from videostar.opening import sha256_of
 from videostar.progress import Tick
+from videostar.terminal import warn
 from videostar.video.clip import Clip
 from videostar.video.errors import BadVideo
 from videostar.video.pool import File, look_at
@@ -65,9 +66,16 @@ def train(
     clips = _Clips(settings)
     rows = read_rows(dataset / "data-00000.parquet", data_root)
     mixed = _mixed_rows(settings, len(rows), tick)
-    usable = clips.usable([*rows, *mixed])
-    if not rows or not usable:
+    if not rows:
         raise UserError(f"{dataset}: no kept answers to train on; see rejected.parquet for the reasons")
+    usable = clips.usable([*rows, *mixed])
+    if not set(usable) & set(rows):
+        raise UserError(
+            f"{dataset}: none of the videos of its {len(rows)} answers can be shown below {data_root}; say with --root "
+            "where they are"
+        )
+    if missing := len(rows) + len(mixed) - len(usable):
+        warn(f"{dataset}: {missing} of {len(rows) + len(mixed)} rows are left out, as their videos cannot be shown")
     set_seed(settings.seed)
     chat = Chat(load_processor(settings))
     base = load_model(settings)
@@ -78,27 +86,32 @@ def train(
         model = get_peft_model(base, lora_config(base, settings))
     options = settings.training
     with new_folder(out) as folder:
+        arguments = TrainingArguments(
+            output_dir=str(folder),
+            num_train_epochs=options.epochs,
+            per_device_train_batch_size=options.batch_size,
+            gradient_accumulation_steps=options.gradient_accumulation,
+            gradient_checkpointing=options.gradient_checkpointing,
+            learning_rate=options.learning_rate,
+            lr_scheduler_type="cosine",
+            warmup_steps=0.05,
+            max_grad_norm=1.0,
+            bf16=settings.engine.dtype == "bfloat16",
+            fp16=settings.engine.dtype == "float16",
+            use_cpu=base.device.type == "cpu",
+            seed=settings.seed,
+            save_strategy="no",
+            logging_strategy="no",
+            disable_tqdm=True,
+            remove_unused_columns=False,
+            report_to=[],
+        )
+        # Given several GPUs, Trainer would cut every tensor of a batch into as many parts; pixels have a row for each
+        # patch, not for each question.
+        arguments._n_gpu = min(1, arguments.n_gpu)
         trainer = Trainer(
             model=model,
-            args=TrainingArguments(
-                output_dir=str(folder),
-                num_train_epochs=options.epochs,
-                per_device_train_batch_size=options.batch_size,
-                gradient_accumulation_steps=options.gradient_accumulation,
-                learning_rate=options.learning_rate,
-                lr_scheduler_type="cosine",
-                warmup_steps=0.05,
-                max_grad_norm=1.0,
-                bf16=settings.engine.dtype == "bfloat16",
-                fp16=settings.engine.dtype == "float16",
-                use_cpu=base.device.type == "cpu",
-                seed=settings.seed,
-                save_strategy="no",
-                logging_strategy="no",
-                disable_tqdm=True,
-                remove_unused_columns=False,
-                report_to=[],
-            ),
+            args=arguments,
             train_dataset=_Rows(usable),
             data_collator=_Collator(chat, clips),
             callbacks=[_Steps(tick)],
@@ -117,7 +130,7 @@ def train(
             "steps": result.global_step,
             "rows": len(rows),
             "mixed": len(mixed),
-            "set_aside": len(rows) + len(mixed) - len(usable),
+            "set_aside": missing,
             "loss": round(result.training_loss, 4),
         }
         write_text(folder / "README.md", _card(settings, facts))
