@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +16,7 @@ from peft import PeftModel, get_peft_model
 from random_adapter import make_adapter
 from tiny_models import MAKERS, make
 
-from videostar.chat import IGNORED, Chat, Turn
+from videostar.chat import IGNORED, Chat, Turn, without_prompts
 from videostar.config import Cache, Pipeline, load_pipeline
 from videostar.engines import EngineProtocol, Reply, Request, open_engine
 from videostar.engines.transformers import TransformersEngine
@@ -129,6 +131,17 @@ def test_a_batch_gives_each_clip_what_it_gets_alone(reference: TransformersEngin
     assert said(reference, None, asked) == [reply for one in asked for reply in reference.answer([one])]
 
 
+def test_penalties_that_come_with_a_checkpoint_are_left_out(
+    settings: Pipeline, reference: TransformersEngine, clips: list[Clip], tmp_path: Path
+) -> None:
+    """As vLLM does, so that both engines answer alike."""
+    folder = shutil.copytree(settings.model, tmp_path / "model")
+    known = json.loads((folder / "generation_config.json").read_text())
+    (folder / "generation_config.json").write_text(json.dumps({**known, "repetition_penalty": 9.0}))
+    with TransformersEngine(settings.model_copy(update={"model": str(folder)})) as penalised:
+        assert said(penalised, None, requests(clips)) == said(reference, None, requests(clips))
+
+
 def test_answers_turn_on_the_clip_and_on_the_question(reference: TransformersEngine, clips: list[Clip]) -> None:
     replies = [str(reply) for reply in said(reference, None, requests(clips))]
     assert len(set(replies)) > len(replies) // 2
@@ -164,6 +177,14 @@ def test_a_step_of_training_changes_the_language_model_alone(settings: Pipeline,
         optimizer.step()
         losses.append(loss.item())
     assert losses[1] < losses[0]
+
+
+def test_the_loss_needs_no_logits_of_prompts(settings: Pipeline, chat: Chat, clips: list[Clip]) -> None:
+    batch = chat.examples([Turn(ASKED, clips[0], "It is a ball."), Turn(f"{ASKED} {ASKED}", clips[1], "No.")])
+    model = load_model(settings)
+    whole, part = model(**batch), model(**without_prompts(batch))
+    assert part.logits.shape[1] < whole.logits.shape[1] / 2
+    torch.testing.assert_close(part.loss, whole.loss)
 
 
 @pytest.mark.parametrize("name", ["qwen2_5_vl", "qwen3_vl"], scope="module")

@@ -137,6 +137,17 @@ class Chat:
         return text
 
 
+def without_prompts(batch: dict[str, torch.Tensor]) -> dict[str, Any]:
+    """A batch of examples, to get logits only from where the first answer is learned from.
+
+    There the same loss takes a fraction of the memory: videos are most of the tokens, and logits as wide as the
+    vocabulary.
+    """
+    learned = (batch["labels"] != IGNORED).any(dim=0)
+    kept = len(learned) - int(learned.int().argmax()) + 1  # with the token before the first that is learned
+    return {**batch, "labels": batch["labels"][:, -kept:], "logits_to_keep": kept}
+
+
 def _frames(clip: Clip) -> torch.Tensor:
     return torch.from_numpy(clip.frames).permute(0, 3, 1, 2)
 

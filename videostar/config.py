@@ -36,7 +36,10 @@ class Engine(Settings):
     )
     batch_size: int = Field(64, ge=1, description="Videos answered at once: the window that a crash can cost.")
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        "auto",
+        description="auto: the accelerator if there is one. Of several GPUs the first that CUDA_VISIBLE_DEVICES shows.",
+    )
     trust_remote_code: bool = Field(False, description="Runs code that comes with the model: only if you have read it.")
     options: dict[str, Any] = Field(
         {}, description="vllm: arguments of vllm.LLM that take the place of those chosen, such as max_model_len."

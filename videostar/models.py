@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import PeftModel
-from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
+from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, GenerationConfig
 from transformers.utils import logging
 
 from videostar.config import Pipeline
@@ -42,8 +43,9 @@ def load_processor(settings: Pipeline) -> Any:
     return complete(processor, load_config(settings), settings.model)
 
 
-def load_model(settings: Pipeline) -> Any:
-    """The base model on its device, from safetensors only. Raises UserError when it cannot be read."""
+def load_model(settings: Pipeline, where: torch.device | None = None) -> Any:
+    """The base model on its device or on `where`, from safetensors only. Raises UserError when it cannot be read."""
+    free_memory()
     try:
         model = AutoModelForImageTextToText.from_pretrained(
             model_path(settings.model),
@@ -56,12 +58,27 @@ def load_model(settings: Pipeline) -> Any:
     mend = family(model.config).mend
     if mend is not None:
         mend(model)
-    return model.to(device(settings))
+    # Greedy is greedy: many checkpoints come with penalties, which vLLM does not apply unless it is told to.
+    known = model.generation_config
+    ids = {name: getattr(known, name, None) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    model.generation_config = GenerationConfig(**ids)
+    return model.to(where or device(settings))
+
+
+def free_memory() -> None:
+    """Give back what dropped models took: some refer to themselves, and torch keeps an accelerator's memory."""
+    gc.collect()
+    torch.accelerator.empty_cache()
 
 
 def save_merged(settings: Pipeline, adapter: Path, out: Path) -> None:
-    """Write the base with the adapter merged into its weights to the folder `out`."""
-    model: Any = PeftModel.from_pretrained(load_model(settings), str(adapter)).merge_and_unload()
+    """Write the base with the adapter merged into its weights to the folder `out`.
+
+    In the machine's own memory, as an engine may have all of an accelerator's.
+    """
+    where = torch.device("cpu")
+    base = load_model(settings, where)
+    model: Any = PeftModel.from_pretrained(base, str(adapter), torch_device=where.type).merge_and_unload()
     model.save_pretrained(out)
     load_processor(settings).save_pretrained(out)
 

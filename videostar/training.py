@@ -11,6 +11,7 @@ import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from inspect import signature
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,7 +31,7 @@ from transformers import (
     set_seed,
 )
 
-from videostar.chat import Chat, Turn
+from videostar.chat import Chat, Turn, without_prompts
 from videostar.config import Pipeline
 from videostar.errors import UserError
 from videostar.families import language_layer
@@ -113,7 +114,7 @@ def train(
             model=model,
             args=arguments,
             train_dataset=_Rows(usable),
-            data_collator=_Collator(chat, clips),
+            data_collator=_Collator(chat, clips, trim="logits_to_keep" in signature(base.forward).parameters),
             callbacks=[_Steps(tick)],
         )
         trainer.remove_callback(PrinterCallback)
@@ -241,11 +242,13 @@ class _Clips:
 class _Collator:
     """Rows to a padded batch."""
 
-    def __init__(self, chat: Chat, clips: _Clips) -> None:
-        self.chat, self.clips = chat, clips
+    def __init__(self, chat: Chat, clips: _Clips, *, trim: bool) -> None:
+        """`trim`: the model takes `logits_to_keep`."""
+        self.chat, self.clips, self.trim = chat, clips, trim
 
-    def __call__(self, rows: list[_Row]) -> dict[str, torch.Tensor]:
-        return self.chat.examples([Turn(row.question, self.clips.load(row), row.answer) for row in rows])
+    def __call__(self, rows: list[_Row]) -> dict[str, Any]:
+        batch = self.chat.examples([Turn(row.question, self.clips.load(row), row.answer) for row in rows])
+        return without_prompts(batch) if self.trim else batch
 
 
 class _Steps(TrainerCallback):

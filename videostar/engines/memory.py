@@ -77,7 +77,8 @@ def llm_options(settings: Pipeline, model: str) -> dict[str, Any]:
         "limit_mm_per_prompt": {"video": 1, "image": 0},
         "mm_processor_cache_gb": min(1.0, _IN_FLIGHT * _clip_bytes(settings) / _GIB),
         "enable_prefix_caching": True,
-        "enable_lora": family(load_config(settings)).lora,
+        # On a GPU vLLM has adapters of 16 bits alone.
+        "enable_lora": family(load_config(settings)).lora and settings.engine.dtype != "float32",
         "max_loras": 1,
         "max_lora_rank": max_lora_rank(settings.training.rank),
     }

@@ -16,7 +16,7 @@ from typing import Any, Self
 from videostar.chat import Chat, Turn
 from videostar.config import Pipeline
 from videostar.engines import Refused, Reply, Request
-from videostar.engines.canaries import canaries_of
+from videostar.engines.canaries import alike, canaries_of
 from videostar.engines.memory import largest_clip, max_lora_rank, normalised_alike
 from videostar.engines.server import Card, Said, Server
 from videostar.errors import UserError
@@ -162,8 +162,9 @@ class OpenaiEngine:
             )
             if isinstance(said, Refused):
                 return said.reason
-            exact = self.settings.engine.dtype == "float32"
-            wrong = canary.compare(self._prompt(said), said.tokens, said.likely(canary.answer), exact=exact)
+            wrong = canary.compare(
+                self._prompt(said), said.tokens, said.likely(canary.answer), exact=alike(self.settings)
+            )
             if wrong:
                 return wrong
         return ""

@@ -12,7 +12,7 @@ from peft import PeftModel
 from videostar.chat import Chat, Turn
 from videostar.config import Pipeline
 from videostar.engines import Reply, Request
-from videostar.models import load_model, load_processor
+from videostar.models import free_memory, load_model, load_processor
 
 
 class TransformersEngine:
@@ -67,6 +67,7 @@ class TransformersEngine:
     def rest(self) -> None:
         """Drop the model."""
         self.model = None
+        free_memory()
 
     def __enter__(self) -> Self:
         return self

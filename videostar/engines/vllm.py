@@ -20,13 +20,13 @@ from typing import Any, Self
 from videostar.chat import Chat, Turn, metadata
 from videostar.config import Pipeline
 from videostar.engines import EngineDied, Refused, Reply, Request
-from videostar.engines.canaries import canaries_of
+from videostar.engines.canaries import alike, canaries_of
 from videostar.engines.memory import fits_beside_training, llm_options, unfit
 from videostar.engines.pump import Pump
 from videostar.errors import UserError
 from videostar.families import as_processed
 from videostar.lora import Canary, read_facts
-from videostar.models import load_config, load_processor, save_merged
+from videostar.models import device, free_memory, load_config, load_processor, save_merged
 from videostar.processes import OURS
 from videostar.resources import model_path
 from videostar.terminal import warn
@@ -150,7 +150,7 @@ class VllmEngine:
                 as_processed(greedy.prompt_token_ids, self.chat.processor, load_config(self.settings)),
                 list(greedy.outputs[0].token_ids),
                 [item.outputs[0].logprobs[0][token].logprob for item, token in zip(likely, canary.answer, strict=True)],
-                exact=self.settings.engine.dtype == "float32",
+                exact=alike(self.settings),
             )
             if wrong:
                 return wrong
@@ -186,7 +186,8 @@ class VllmEngine:
             if self._pump is not None and self._pump.alive:
                 return
             self._stop()
-            self._pump = Pump(_start(llm_options(self.settings, self._model)))
+            free_memory()
+            self._pump = Pump(_start(self.settings, self._model))
 
     def rest(self) -> None:
         """Stop, so that memory is really free, unless there is enough for both."""
@@ -207,17 +208,25 @@ class VllmEngine:
         rmtree(self._copies, ignore_errors=True)
 
 
-def _start(options: dict[str, Any]) -> Any:
+def _start(settings: Pipeline, model: str) -> Any:
     try:
         from vllm import LLM
+        from vllm.platforms import current_platform
     except ImportError:
         raise UserError(
             "engine vllm: is not installed; pip install 'videostar[vllm]' for a GPU; without one see `make vllm`"
         ) from None
-    # For the process that vLLM starts, without a GPU: a core is left for decoding videos and for this process.
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 2) - 1)))
+    where = device(settings).type
+    if current_platform.is_cpu() != (where == "cpu"):
+        raise UserError(
+            f"engine vllm: the build that is installed computes on {current_platform.device_type}, and engine.device "
+            f"({settings.engine.device}) means {where}: set it to match, or install the other build"
+        )
+    if where == "cpu":
+        # For the process that vLLM starts: a core is left for decoding videos and for this process.
+        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 2) - 1)))
     try:
-        return LLM(**options)
+        return LLM(**llm_options(settings, model))
     except (RuntimeError, ValueError, TypeError, OSError) as error:
         raise UserError(f"engine vllm: does not start: {str(error).strip().splitlines()[-1]}") from None
 
