@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from peft import PeftModel
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, GenerationConfig
 from transformers.utils import logging
 
@@ -79,7 +80,10 @@ def save_merged(settings: Pipeline, adapter: Path, out: Path) -> None:
     where = torch.device("cpu")
     base = load_model(settings, where)
     model: Any = PeftModel.from_pretrained(base, str(adapter), torch_device=where.type).merge_and_unload()
-    model.save_pretrained(out)
+    try:
+        model.save_pretrained(out)
+    except SafetensorError as error:  # a full disk, for one
+        raise OSError(str(error)) from None
     load_processor(settings).save_pretrained(out)
 
 

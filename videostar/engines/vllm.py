@@ -52,6 +52,7 @@ class VllmEngine:
         self._copies = Path(tempfile.mkdtemp(prefix="videostar-adapters-"))
         self._model = model_path(settings.model)  # what runs: the base, or a copy with an adapter merged into it
         self._lora: Any = None
+        self._canaries: dict[str, list[Canary]] = {}
         self._pump: Pump | None = None
         self._starting = threading.Lock()
 
@@ -66,7 +67,10 @@ class VllmEngine:
         copytree(adapter, copy)
         facts = read_facts(copy)
         copy = copy.rename(self._copies / facts.digest) if not (self._copies / facts.digest).exists() else copy
-        canaries = canaries_of(copy, self.settings, self.chat)
+        # Made but once: an engine that runs may leave no memory for it.
+        if facts.digest not in self._canaries:
+            self._canaries[facts.digest] = canaries_of(copy, self.settings, self.chat)
+        canaries = self._canaries[facts.digest]
         options = llm_options(self.settings, self._model)
         wrong = unfit(self.settings, facts.rank, options)
         if options["enable_lora"] and not wrong:
@@ -78,13 +82,17 @@ class VllmEngine:
             self._lora = None
         if wrong:
             warn(f"vLLM does not serve {adapter} as an adapter ({wrong}): it is merged into a copy of the weights")
-        merged = self._copies / "merged" / facts.digest
-        if not merged.exists():
-            rmtree(merged.parent, ignore_errors=True)  # the last adapter's, as large as the model
-            save_merged(self.settings, copy, merged)
-        wrong = self._take(str(merged), canaries)
+        wrong = self._take(self._merged(copy, facts.digest), canaries)
         if wrong:
             raise UserError(f"{adapter}: vLLM answers otherwise than transformers does ({wrong}); use that engine")
+
+    def _merged(self, adapter: Path, digest: str) -> str:
+        """The folder of a copy of the weights with this adapter merged into them."""
+        merged = self._copies / "merged" / digest
+        if not merged.exists():
+            rmtree(merged.parent, ignore_errors=True)  # the last adapter's, as large as the model
+            save_merged(self.settings, adapter, merged)
+        return str(merged)
 
     def answer(self, requests: Iterable[Request]) -> list[Reply]:
         """Replies, once all are there. Any number of threads may ask at once."""
