@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -194,6 +195,18 @@ def test_a_killed_engine_is_started_again(engine: VllmEngine, requests: list[Req
         engine.answer(requests[:4])
     engine.restart()
     assert engine.answer(requests[:4]) == before
+
+
+def test_an_engine_that_dies_while_it_takes_weights_is_started_with_them(
+    engine: VllmEngine, reference: TransformersEngine, requests: list[Request], adapters: list[Path]
+) -> None:
+    engine.use(None)
+    for process in engine_processes():
+        process.suspend()
+    death = threading.Timer(6, kill)
+    death.start()
+    assert said(engine, adapters[0], requests[:4]) == said(reference, adapters[0], requests[:4])
+    assert death.finished.is_set()
 
 
 class Fragile(VllmEngine):

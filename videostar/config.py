@@ -124,7 +124,7 @@ class Training(Settings):
     batch_size: int = Field(24, ge=1)
     gradient_accumulation: int = Field(1, ge=1)
     gradient_checkpointing: bool = Field(
-        False, description="Compute activations again instead of keeping them: much less memory, a third slower."
+        False, description="Compute activations again instead of keeping them: less memory, more time."
     )
     epochs: float = Field(3.0, gt=0, description="Passes over the kept answers and what is mixed in.")
     final_round: Literal["direct_only", "all"] = Field(

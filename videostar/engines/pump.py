@@ -78,6 +78,8 @@ class Pump(threading.Thread):
             time.sleep(0.5)
         self._why = "its process has ended"
         core.outputs_queue.put_nowait(EngineDeadError())
+        for call in list(core.utility_results.values()):  # new weights, which it will never say that it has
+            call.set_exception(EngineDeadError())
         self._inbox.put(None)  # where nothing was asked, it waits for that
 
     def _end(self) -> None:
