@@ -249,12 +249,16 @@ def test_a_model_of_no_family_is_refused_with_the_reason_if_it_cannot_be_shown_v
     assert "its processor takes no videos" in refusal(processor.tokenizer)
 
 
-SERVED = [name for name, family in FAMILIES.items() if family.vllm]
+SERVED = [
+    pytest.param(name, loaded, id=f"{name}, adapter {'loaded' if loaded else 'merged'}")
+    for name, family in FAMILIES.items()
+    for loaded in (True, False)
+    if family.vllm and (family.lora or not loaded)
+]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SERVED, scope="module")
-@pytest.mark.parametrize("loaded", [True, False], ids=["adapter loaded", "adapter merged"])
+@pytest.mark.parametrize(("name", "loaded"), SERVED, scope="module")
 def test_vllm_says_what_transformers_says(
     settings: Pipeline,
     reference: TransformersEngine,
@@ -265,8 +269,6 @@ def test_vllm_says_what_transformers_says(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     pytest.importorskip("vllm", reason="vLLM is not installed here (make vllm)")
-    if loaded and not FAMILIES[name].lora:
-        pytest.skip(f"vLLM has no adapters for {name}")
     options = {"kv_cache_memory_bytes": 2**29, "enable_lora": loaded}
     engine = settings.engine.model_copy(update={"name": "vllm", "options": options})
     asked = requests(clips)
