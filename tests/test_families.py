@@ -187,7 +187,7 @@ def test_the_loss_needs_no_logits_of_prompts(settings: Pipeline, chat: Chat, cli
     torch.testing.assert_close(part.loss, whole.loss)
 
 
-@pytest.mark.parametrize("name", ["qwen2_5_vl", "qwen3_vl"], scope="module")
+@pytest.mark.parametrize("name", ["qwen2_5_vl", "qwen3_vl"], indirect=True, scope="module")
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_the_text_after_a_video_is_numbered_after_its_end(
     settings: Pipeline, chat: Chat, clips: list[Clip], name: str, side: str
@@ -258,7 +258,7 @@ SERVED = [
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "loaded"), SERVED, scope="module")
+@pytest.mark.parametrize(("name", "loaded"), SERVED, indirect=["name"], scope="module")
 def test_vllm_says_what_transformers_says(
     settings: Pipeline,
     reference: TransformersEngine,
