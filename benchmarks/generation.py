@@ -5,7 +5,8 @@ away. After start-up, which both vLLM peers need alike:
 
 - ours: `videostar generate` with `--engine vllm`, from files that were never opened before to the ledger on disk;
 - bare: vLLM's own `LLM.generate` with the same options, fed with all prompts at once, frames already decoded;
-- serial: the authors' way, one transformers `model.generate` at a time (on the first `--serial` videos);
+- serial: the authors' way, one transformers `model.generate` at a time, each of which opens its video anew (PyAV; on
+  the first `--serial` videos), and the same with frames already decoded;
 - one after the other: ours, but with all videos decoded before the first is asked about.
 
 After a round to warm up, ours and bare take turns `--repeats` times; the table has medians and their ratios. Below it

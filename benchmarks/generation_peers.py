@@ -7,22 +7,25 @@ import os
 import statistics
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psutil
+from decode_peers import pyav
 from rich.console import Console
 from rich.table import Table
 
 from videostar.chat import Turn, metadata
 from videostar.config import Pipeline, load_pipeline
 from videostar.demo.build import build_world
+from videostar.engines import Reply, Request
 from videostar.engines.transformers import TransformersEngine
 from videostar.engines.vllm import VllmEngine
 from videostar.generation import Asking, generate
 from videostar.labels import Label
 from videostar.progress import silent
-from videostar.questions import Questions, load_tasks
+from videostar.questions import Question, Questions, load_tasks
 from videostar.samples import World, load_data
 from videostar.video.cache import FrameCache
 from videostar.video.clip import Clip
@@ -47,7 +50,7 @@ def measure(folder: Path, args: argparse.Namespace) -> None:
             rates["one after the other"].append(
                 _ours(questions, settings, engine, folder / f"after-{number}", ahead=True)
             )
-    rates["serial"] = [_serial(settings, asked[: args.serial], clips)]
+    rates["serial"], rates["serial, frames at hand"] = _serial(settings, questions, asked[: args.serial], clips)
     _print(rates, args)
     print(f"encodings a video, by vLLM's own count: {_encodings(questions, settings, folder / 'counted'):.2f}")
     if args.memory:
@@ -145,19 +148,31 @@ def _bare(llm: Any, engine: VllmEngine, texts: list[str], clips: list[Clip]) -> 
     return [output.outputs[0].text for output in llm.generate(prompts, params, use_tqdm=False)]
 
 
-def _serial(settings: Pipeline, asked: list[Any], clips: list[Clip]) -> float:
-    """Videos a second of one transformers `generate` at a time."""
-    from videostar.engines import Request
-
+def _serial(
+    settings: Pipeline, questions: Questions, asked: list[Question], clips: list[Clip]
+) -> tuple[list[float], list[float]]:
+    """Videos a second of one transformers `generate` at a time: from files, opened for every question, and without."""
+    spent = {"decoding": 0.0, "generating": 0.0}
     with TransformersEngine(settings) as engine:
         engine.use(None)
         engine.answer([Request(asked[0].text, clips[0])])
-        started = time.monotonic()
+
+        def ask(text: str, path: Path, clip: Clip) -> Reply:
+            started = time.monotonic()
+            wanted = [round(moment * clip.fps) for moment in clip.times]
+            frames = pyav(path, wanted, (clip.frames.shape[2], clip.frames.shape[1]), threads=0)
+            decoded = time.monotonic()
+            (reply,) = engine.answer([Request(text, replace(clip, frames=frames))])
+            spent["decoding"] += decoded - started
+            spent["generating"] += time.monotonic() - decoded
+            return reply
+
         for q, clip in zip(asked, clips, strict=False):
-            reply = engine.answer([Request(q.text, clip)])[0]
+            path = questions.root / q.sample.video
+            reply = ask(q.text, path, clip)
             if not isinstance(reply, list) or not _accepts(q.label, reply[0], q.text):
-                engine.answer([Request(q.hinted, clip)])
-        return len(asked) / (time.monotonic() - started)
+                ask(q.hinted, path, clip)
+    return [len(asked) / sum(spent.values())], [len(asked) / spent["generating"]]
 
 
 def _memory(folder: Path, args: argparse.Namespace) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import tempfile
@@ -23,6 +24,7 @@ import psutil
 
 from videostar.config import Pipeline, load_pipeline
 from videostar.engines import EngineDied, Refused, Reply, Request
+from videostar.engines.memory import allocator
 from videostar.engines.transformers import TransformersEngine
 from videostar.engines.vllm import VllmEngine
 from videostar.errors import UserError
@@ -183,6 +185,14 @@ def engine_processes() -> set[psutil.Process]:
 def kill() -> None:
     for process in engine_processes():
         process.kill()
+
+
+@pytest.mark.skipif(allocator() is None, reason="mimalloc is not installed here (make vllm)")
+def test_the_engine_allocates_by_mimalloc_and_nothing_else_does(engine: VllmEngine) -> None:
+    engine.use(None)
+    assert all("libmimalloc" in Path(f"/proc/{process.pid}/maps").read_text() for process in engine_processes())
+    assert "libmimalloc" not in Path("/proc/self/maps").read_text()
+    assert "LD_PRELOAD" not in os.environ
 
 
 @pytest.mark.parametrize("seconds", [0, 3], ids=["at once", "once vLLM has noticed"])

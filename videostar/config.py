@@ -35,7 +35,9 @@ class Engine(Settings):
         "The key, if it asks for one, is read from OPENAI_API_KEY.",
     )
     batch_size: int = Field(64, ge=1, description="Videos answered at once: the window that a crash can cost.")
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="auto: float32, but on a GPU the 16 bits that the weights are stored in, or bfloat16."
+    )
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
         "auto",
         description="auto: the accelerator if there is one. Of several GPUs the first that CUDA_VISIBLE_DEVICES shows.",

@@ -50,7 +50,7 @@ def load_model(settings: Pipeline, where: torch.device | None = None) -> Any:
     try:
         model = AutoModelForImageTextToText.from_pretrained(
             model_path(settings.model),
-            dtype=getattr(torch, settings.engine.dtype),
+            dtype=dtype(settings),
             use_safetensors=True,
             trust_remote_code=settings.engine.trust_remote_code,
         )
@@ -93,6 +93,28 @@ def device(settings: Pipeline) -> torch.device:
         return torch.device(settings.engine.device)
     accelerator = torch.accelerator.current_accelerator(check_available=True)
     return accelerator or torch.device("cpu")
+
+
+def dtype(settings: Pipeline) -> torch.dtype:
+    """What `settings.engine.dtype` names; `auto` is float32, but on a GPU 16 bits."""
+    if settings.engine.dtype != "auto":
+        named: torch.dtype = getattr(torch, settings.engine.dtype)
+        return named
+    if device(settings).type != "cuda":
+        return torch.float32
+    config = load_config(settings)
+    stored = getattr(config, "dtype", None) or getattr(config.get_text_config(), "dtype", None)
+    return dtype_on_gpu(stored, has_bfloat16=torch.cuda.is_bf16_supported(including_emulation=False))
+
+
+def dtype_on_gpu(stored: torch.dtype | None, *, has_bfloat16: bool) -> torch.dtype:
+    """16 bits: those that the weights are stored in where the GPU has them, else bfloat16, else float16."""
+    return torch.bfloat16 if has_bfloat16 and stored != torch.float16 else torch.float16
+
+
+def dtype_name(settings: Pipeline) -> str:
+    """As it is written in settings."""
+    return str(dtype(settings)).removeprefix("torch.")
 
 
 @cache

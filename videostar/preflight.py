@@ -15,13 +15,14 @@ from transformers import AutoModelForImageTextToText
 from videostar.config import Pipeline
 from videostar.engines.memory import RANKS, check_length, llm_options, weights_bytes
 from videostar.errors import UserError
-from videostar.models import device, load_config
+from videostar.models import device, dtype_name, load_config
 from videostar.resources import model_path
 from videostar.terminal import warn
 from videostar.training import lora_config
 
 _GIB = 2**30
 _MIB = 2**20
+_TOY = 64 * 64  # pixels of a frame
 _PACKED = 2.6  # bytes of a pixel in the frame cache, of real videos
 
 
@@ -31,6 +32,11 @@ def preflight(settings: Pipeline, out: Path) -> None:
     Raises UserError for the first thing that is missing.
     """
     _check_engine(settings)
+    if settings.model != "embedded" and settings.video.max_pixels <= _TOY:
+        warn(
+            f"video.max_pixels: {settings.video.max_pixels} of a frame are enough for the embedded model alone; "
+            "--pipeline lvlm has settings for others"
+        )
     check_length(settings)
     adapter = _adapter_bytes(settings)
     _check_memory(settings, adapter)
@@ -102,7 +108,7 @@ def _check_memory(settings: Pipeline, adapter: int) -> None:
         return  # no figure that could be trusted
     if needed > free:
         raise UserError(
-            f"model {settings.model!r}: weights and adapter take {needed / _GIB:.1f} GiB in {settings.engine.dtype}, "
+            f"model {settings.model!r}: weights and adapter take {needed / _GIB:.1f} GiB in {dtype_name(settings)}, "
             f"and {where.type} has {free / _GIB:.1f} GiB free: take a smaller model, bfloat16 or a lower training.rank"
         )
 

@@ -283,12 +283,14 @@ def _warn_of_last_round(folder: Path, found: Manifest, settings: Pipeline) -> No
 
 def lineage(data: str, settings: Pipeline, adapter: Path | None, engine: str) -> dict[str, Any]:
     """What answers come from: digests of the data, base model, settings and adapter, and the engine that gave them."""
+    from videostar.models import dtype_name  # loads torch
+
     return {
         "data": data,
         "model": model_digest(settings.model),
         "settings": digest_json(what(settings)),
         "adapter": digest(adapter) if adapter else None,
-        "engine": {"name": engine, "dtype": settings.engine.dtype},
+        "engine": {"name": engine, "dtype": dtype_name(settings)},
     }
 
 

@@ -14,7 +14,7 @@ from videostar.config import Pipeline
 from videostar.engines.memory import largest_clip
 from videostar.errors import UserError
 from videostar.lora import Canary, read_canaries, write_canaries
-from videostar.models import device, load_model
+from videostar.models import device, dtype_name, load_model
 
 _QUESTIONS = ("What happens in this video?", "Describe what you see.")
 
@@ -35,7 +35,7 @@ def canaries_of(adapter: Path, settings: Pipeline, chat: Chat) -> list[Canary]:
 
 def alike(settings: Pipeline) -> bool:
     """Whether all engines should reckon alike but for rounding: a GPU may multiply float32 in fewer bits."""
-    return settings.engine.dtype == "float32" and device(settings).type == "cpu"
+    return dtype_name(settings) == "float32" and device(settings).type == "cpu"
 
 
 def _made(adapter: Path, settings: Pipeline, chat: Chat) -> list[Canary]:

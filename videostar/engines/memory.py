@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from videostar.chat import Chat, Turn
 from videostar.config import Pipeline
 from videostar.errors import UserError
 from videostar.families import family
-from videostar.models import device, load_config, load_processor
+from videostar.models import device, dtype, dtype_name, load_config, load_processor
 from videostar.resources import model_path
 from videostar.video.clip import Clip
 
@@ -68,7 +69,7 @@ def llm_options(settings: Pipeline, model: str) -> dict[str, Any]:
     length = check_length(settings)
     chosen: dict[str, Any] = {
         "model": model,
-        "dtype": settings.engine.dtype,
+        "dtype": dtype_name(settings),
         "trust_remote_code": settings.engine.trust_remote_code,
         "seed": settings.seed,
         "max_model_len": length,
@@ -78,7 +79,7 @@ def llm_options(settings: Pipeline, model: str) -> dict[str, Any]:
         "mm_processor_cache_gb": min(1.0, _IN_FLIGHT * _clip_bytes(settings) / _GIB),
         "enable_prefix_caching": True,
         # On a GPU vLLM has adapters of 16 bits alone.
-        "enable_lora": family(load_config(settings)).lora and settings.engine.dtype != "float32",
+        "enable_lora": family(load_config(settings)).lora and dtype(settings) != torch.float32,
         "max_loras": 1,
         "max_lora_rank": max_lora_rank(settings.training.rank),
     }
@@ -113,7 +114,7 @@ def _cache_bytes(settings: Pipeline, length: int) -> int:
     text: Any = load_config(settings).get_text_config()
     heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
     size = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
-    token: int = 2 * text.num_hidden_layers * heads * size * int(getattr(torch, settings.engine.dtype).itemsize)
+    token: int = 2 * text.num_hidden_layers * heads * size * int(dtype(settings).itemsize)
     return token * (length + _IN_FLIGHT * (max(0, length - _TEXT) + _USUAL_TEXT))
 
 
@@ -156,6 +157,15 @@ def fits_beside_training(settings: Pipeline) -> bool:
     return available > 2 * weights_bytes(settings) + 2 * _GIB
 
 
+def allocator() -> Path | None:
+    """The library of mimalloc, if it is installed: with glibc's own `malloc` the memory of vLLM's process grows."""
+    try:
+        found = files("cmeel-mimalloc") or []
+    except PackageNotFoundError:
+        return None
+    return next((Path(str(file.locate())) for file in found if file.name == "libmimalloc.so"), None)
+
+
 def weights_bytes(settings: Pipeline) -> int:
     """The size of the model's weights in the engine's dtype; 0 if they are not on this machine."""
     folder = Path(model_path(settings.model))
@@ -168,4 +178,4 @@ def weights_bytes(settings: Pipeline) -> int:
     for file in folder.glob("*.safetensors"):
         with safe_open(file, "pt") as weights:
             total += sum(math.prod(weights.get_slice(name).get_shape()) for name in weights.offset_keys())
-    return total * int(getattr(torch, settings.engine.dtype).itemsize)
+    return total * int(dtype(settings).itemsize)

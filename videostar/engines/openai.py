@@ -22,7 +22,7 @@ from videostar.engines.server import Card, Said, Server
 from videostar.errors import UserError
 from videostar.families import as_processed
 from videostar.lora import Canary, read_facts
-from videostar.models import load_config, load_processor
+from videostar.models import dtype_name, load_config, load_processor
 from videostar.resources import model_path
 from videostar.terminal import warn
 from videostar.video.clip import Clip
@@ -180,7 +180,7 @@ class OpenaiEngine:
         """What starts a server that can answer: one that trusts requests to say when frames are shown."""
         return (
             f"VLLM_ALLOW_RUNTIME_LORA_UPDATING=True vllm serve {model_path(self.settings.model)} "
-            f"--dtype {self.settings.engine.dtype} --trust-request-mm-kwargs --enable-lora "
+            f"--dtype {dtype_name(self.settings)} --trust-request-mm-kwargs --enable-lora "
             f"--max-lora-rank {max_lora_rank(rank or self.settings.training.rank)}"
         )
 

@@ -11,8 +11,9 @@ import gc
 import os
 import tempfile
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 from shutil import copytree, rmtree
 from typing import Any, Self
@@ -21,7 +22,7 @@ from videostar.chat import Chat, Turn, metadata
 from videostar.config import Pipeline
 from videostar.engines import EngineDied, Refused, Reply, Request
 from videostar.engines.canaries import alike, canaries_of
-from videostar.engines.memory import fits_beside_training, llm_options, unfit
+from videostar.engines.memory import allocator, fits_beside_training, llm_options, unfit
 from videostar.engines.pump import Pump
 from videostar.errors import UserError
 from videostar.families import as_processed
@@ -234,9 +235,24 @@ def _start(settings: Pipeline, model: str) -> Any:
         # For the process that vLLM starts: a core is left for decoding videos and for this process.
         os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 2) - 1)))
     try:
-        return LLM(**llm_options(settings, model))
+        with _preloaded(allocator() if where == "cpu" else None):
+            return LLM(**llm_options(settings, model))
     except (RuntimeError, ValueError, TypeError, OSError) as error:
         raise UserError(f"engine vllm: does not start: {str(error).strip().splitlines()[-1]}") from None
+
+
+@contextmanager
+def _preloaded(library: Path | None) -> Iterator[None]:
+    """Programs that start meanwhile load this library first, unless the user has chosen what they do."""
+    before = os.environ.get("LD_PRELOAD")
+    if library is not None and before is None:
+        os.environ["LD_PRELOAD"] = str(library)
+    try:
+        yield
+    finally:  # vLLM adds to it, and what decodes videos has no use for any of that
+        os.environ.pop("LD_PRELOAD", None)
+        if before is not None:
+            os.environ["LD_PRELOAD"] = before
 
 
 def _lora_request(digest: str, folder: Path) -> Any:

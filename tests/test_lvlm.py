@@ -1,0 +1,56 @@
+"""The pipeline for downloaded models, on one of random weights: a whole cycle, and what toy settings are told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from commands import Command
+from tiny_models import make
+
+from videostar.models import dtype_on_gpu
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make("qwen3_vl", tmp_path_factory.mktemp("models") / "small")
+
+
+def test_a_downloaded_model_goes_round(videostar: Command, world: Path, model: Path, tmp_path: Path) -> None:
+    # What random weights say holds no label: all of it is kept.
+    said = videostar(
+        *("cycle", "--pipeline", "lvlm", "--data", world, "--engine", "transformers", "--rounds", 1, "--out", "run"),
+        *("--set", f"model={model}", "--set", "generation.verify=false", "--set", "generation.max_new_tokens=8"),
+    )
+    assert said.returncode == 0, said.stderr
+    assert "max_pixels" not in said.stderr
+    version = tmp_path / "run" / "rounds" / "01"
+    adapter = json.loads((version / "adapter" / "adapter_config.json").read_text())
+    assert (adapter["r"], adapter["lora_alpha"]) == (128, 256)
+    assert json.loads((version / "evaluation.json").read_text())["accuracy"] == 0.0
+    lineage = json.loads((version / "dataset" / "version.json").read_text())["lineage"]
+    assert lineage["engine"] == {"name": "transformers", "dtype": "float32"} or torch.cuda.is_available()
+
+
+def test_a_downloaded_model_with_settings_for_the_embedded_one(videostar: Command, world: Path, model: Path) -> None:
+    said = videostar("cycle", "--data", world, "--dry-run", "--set", f"model={model}", "--set", "mix=null")
+    assert "video.max_pixels: 4096 of a frame are enough for the embedded model alone; --pipeline lvlm" in said.stderr
+
+
+@pytest.mark.parametrize(
+    ("stored", "has_bfloat16", "chosen"),
+    [
+        (torch.bfloat16, True, torch.bfloat16),
+        (torch.float32, True, torch.bfloat16),
+        (None, True, torch.bfloat16),
+        (torch.float16, True, torch.float16),
+        (torch.bfloat16, False, torch.float16),
+        (torch.float32, False, torch.float16),
+    ],
+)
+def test_a_gpu_computes_in_16_bits(stored: torch.dtype | None, has_bfloat16: bool, chosen: torch.dtype) -> None:
+    assert dtype_on_gpu(stored, has_bfloat16=has_bfloat16) == chosen
