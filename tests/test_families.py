@@ -19,6 +19,7 @@ from tiny_models import MAKERS, make
 from videostar.chat import IGNORED, Chat, Turn, without_prompts
 from videostar.config import Cache, Pipeline, load_pipeline
 from videostar.engines import EngineProtocol, Reply, Request, open_engine
+from videostar.engines.memory import llm_options
 from videostar.engines.transformers import TransformersEngine
 from videostar.errors import UserError
 from videostar.families import FAMILIES, complete
@@ -247,6 +248,13 @@ def test_a_model_of_no_family_is_refused_with_the_reason_if_it_cannot_be_shown_v
     images = transformers.LlavaProcessor(transformers.CLIPImageProcessor(), processor.tokenizer)
     assert "its processor takes no videos" in refusal(images)
     assert "its processor takes no videos" in refusal(processor.tokenizer)
+
+
+@pytest.mark.parametrize("name", [name for name in FAMILIES if not FAMILIES[name].lora], indirect=True, scope="module")
+def test_adapters_that_vllm_has_not_are_asked_of_it_in_vain(settings: Pipeline) -> None:
+    engine = settings.engine.model_copy(update={"options": {"enable_lora": True}})
+    with pytest.raises(UserError, match="enable_lora: vLLM has no adapters for models like this"):
+        llm_options(settings.model_copy(update={"engine": engine}), settings.model)
 
 
 SERVED = [

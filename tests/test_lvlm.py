@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 import torch
-from commands import Command
+from commands import Command, command
 from tiny_models import make
 
 from videostar.models import dtype_on_gpu
@@ -17,17 +19,25 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make("qwen3_vl", tmp_path_factory.mktemp("models") / "small")
+    """A folder that lies where the hub's are downloaded to."""
+    hub = tmp_path_factory.mktemp("hub") / "models--some--lvlm"
+    (hub / "refs").mkdir(parents=True)
+    (hub / "refs" / "main").write_text("0123abcd")
+    return make("qwen3_vl", hub / "snapshots" / "0123abcd")
 
 
-def test_a_downloaded_model_goes_round(videostar: Command, world: Path, model: Path, tmp_path: Path) -> None:
+def test_a_downloaded_model_goes_round(world: Path, model: Path, tmp_path: Path) -> None:
     # What random weights say holds no label: all of it is kept.
-    said = videostar(
+    words = command(
         *("cycle", "--pipeline", "lvlm", "--data", world, "--engine", "transformers", "--rounds", 1, "--out", "run"),
-        *("--set", f"model={model}", "--set", "generation.verify=false", "--set", "generation.max_new_tokens=8"),
+        *("--set", "model=some/lvlm", "--set", "generation.verify=false", "--set", "generation.max_new_tokens=8"),
     )
+    environment = {**os.environ, "HF_HUB_CACHE": str(model.parents[2])}
+    del environment["HF_HUB_OFFLINE"]  # nothing is asked of the hub even so
+    said = subprocess.run(words, env=environment, cwd=tmp_path, capture_output=True, text=True)
     assert said.returncode == 0, said.stderr
     assert "max_pixels" not in said.stderr
+    assert "Retrying" not in said.stderr
     version = tmp_path / "run" / "rounds" / "01"
     adapter = json.loads((version / "adapter" / "adapter_config.json").read_text())
     assert (adapter["r"], adapter["lora_alpha"]) == (128, 256)
@@ -39,6 +49,12 @@ def test_a_downloaded_model_goes_round(videostar: Command, world: Path, model: P
 def test_a_downloaded_model_with_settings_for_the_embedded_one(videostar: Command, world: Path, model: Path) -> None:
     said = videostar("cycle", "--data", world, "--dry-run", "--set", f"model={model}", "--set", "mix=null")
     assert "video.max_pixels: 4096 of a frame are enough for the embedded model alone; --pipeline lvlm" in said.stderr
+
+
+def test_a_model_that_is_not_downloaded(videostar: Command, world: Path) -> None:
+    said = videostar("cycle", "--pipeline", "lvlm", "--data", world, "--engine", "transformers")
+    assert said.returncode == 2
+    assert "is not on this machine (hf download Qwen/Qwen3-VL-8B-Instruct)" in said.stderr
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ Torch is loaded inside the commands that need it, so that `videostar --help` ans
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,7 +25,8 @@ app = typer.Typer(
     "fails it is shown the label and asked to explain it; the kept answers fine-tune it with LoRA; the next round "
     "answers with the fine-tuned model.\n\n"
     "Try it: `videostar cycle --rounds 3` (the embedded model and its small video world: minutes, no GPU).\n\n"
-    "Your own: `videostar cycle --data my.csv` with the columns video and label.",
+    "Your own: `videostar cycle --data my.csv` with the columns video and label; with a downloaded model, on a GPU, "
+    "`--pipeline lvlm --set model=/path/to/Qwen3-VL-8B-Instruct`.",
     rich_markup_mode=None,
     no_args_is_help=True,
     add_completion=False,
@@ -315,6 +317,7 @@ def _root(
 
 def main() -> None:
     """The entry point: errors meant for users are one line and exit code 2."""
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # models are here already, and none is asked for while a run works
     try:
         app()
     except UserError as error:

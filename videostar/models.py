@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import try_to_load_from_cache
 from peft import PeftModel
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, GenerationConfig
@@ -128,10 +129,17 @@ def _processor(model: str, trust_remote_code: bool) -> Any:
 
 
 def _unreadable(settings: Pipeline, error: Exception) -> UserError:
-    return UserError(
-        f"model {settings.model!r}: {_first_line(error)}; give `embedded`, a folder with config.json and "
-        "*.safetensors, or the id of a model that is downloaded already"
-    )
+    given = "give `embedded`, a folder with config.json and *.safetensors, or the id of a model that is downloaded"
+    if not Path(model_path(settings.model)).exists() and not _downloaded(settings.model):
+        return UserError(f"model {settings.model!r}: is not on this machine (hf download {settings.model}); {given}")
+    return UserError(f"model {settings.model!r}: {_first_line(error)}; {given}")
+
+
+def _downloaded(model: str) -> bool:
+    try:
+        return isinstance(try_to_load_from_cache(model, "config.json"), str)
+    except ValueError:  # no id at all
+        return True
 
 
 def _first_line(error: Exception) -> str:

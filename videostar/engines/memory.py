@@ -106,6 +106,8 @@ def llm_options(settings: Pipeline, model: str) -> dict[str, Any]:
             f"engine.options: max_num_batched_tokens is {options['max_num_batched_tokens']}, and one video takes up to "
             f"{length}: vLLM would wait for ever; raise it"
         )
+    if options["enable_lora"] and not family(load_config(settings)).lora:
+        raise UserError("engine.options: enable_lora: vLLM has no adapters for models like this; leave it out")
     return options
 
 
