@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from videostar.video.bits import Bits
+
 _HEAD = 64  # bytes of a unit that are looked at
 _SEQUENCE, _FRAME_HEADER, _TILES, _FRAME, _SAME_HEADER = 1, 3, 4, 6, 7  # kinds of units
 _INTRA = {0, 2}  # frame types without references
@@ -40,28 +42,15 @@ class Referred:
         try:
             for kind, head, unit in _units(packet):
                 if kind == _SEQUENCE:
-                    self._sequence = _sequence(_Bits(head))
+                    self._sequence = _sequence(Bits(head))
                 elif kind in (_FRAME_HEADER, _FRAME):
-                    keep = self._sequence is None or _referred_to(_Bits(head), self._sequence)
+                    keep = self._sequence is None or _referred_to(Bits(head), self._sequence)
                     pictures += keep
                 if keep or kind not in (_FRAME_HEADER, _TILES, _FRAME, _SAME_HEADER):
                     needed.append(unit)
         except IndexError:  # cut, or not as it should be: for the decoder to say
             return packet
         return b"".join(needed) if pictures else b""
-
-
-class _Bits:
-    """The bits of some bytes, first the most significant. Raises IndexError at their end."""
-
-    def __init__(self, data: bytes) -> None:
-        self._value, self._left = int.from_bytes(data, "big"), 8 * len(data)
-
-    def __call__(self, count: int) -> int:
-        self._left -= count
-        if self._left < 0:
-            raise IndexError
-        return self._value >> self._left & (1 << count) - 1
 
 
 def _units(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
@@ -83,7 +72,7 @@ def _units(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
         yield head >> 3 & 15, data[at : min(end, at + _HEAD)], data[start:end]
 
 
-def _sequence(bits: _Bits) -> _Sequence | None:
+def _sequence(bits: Bits) -> _Sequence | None:
     """None where frame headers hold more than is read here: in still pictures, and with clocks or layers."""
     bits(3)
     still, reduced, clock, delay = bits(1), bits(1), bits(1), bits(1)
@@ -105,7 +94,7 @@ def _sequence(bits: _Bits) -> _Sequence | None:
     return _Sequence(id_bits, bits(3) + 1 if ordered else 0, screen_content, integer_motion)
 
 
-def _referred_to(bits: _Bits, sequence: _Sequence) -> bool:
+def _referred_to(bits: Bits, sequence: _Sequence) -> bool:
     """Whether a frame is kept for others to refer to; also one that is there already, or not to be shown now."""
     again, kind, shown = bits(1), bits(2), bits(1)
     if again or not shown or kind in (_KEY, _SWITCH):

@@ -12,7 +12,6 @@ from av.video.frame import VideoFrame
 
 from videostar.video.clip import Clip
 from videostar.video.container import check_size, open_file
-from videostar.video.decoder import SILENT
 from videostar.video.errors import BadVideo
 from videostar.video.film import Film, open_film
 from videostar.video.picture import target_size, to_rgb
@@ -35,7 +34,7 @@ def decode(path: Path, sampling: Sampling, sha256: str | None = None, *, threads
         if sha256 is not None and hashlib.file_digest(file, "sha256").hexdigest() != sha256:
             raise BadVideo("unreadable", "changed since it was checked")
         with open_film(file, threads) as film:
-            if film.codec not in SILENT:
+            if not film.silent:
                 return _sampled(film, sampling)
             # Where damage shifts what is decoded, threads for rows of a picture begin at other places than one does.
             with ThreadPoolExecutor(1) as beside:

@@ -16,11 +16,15 @@ from av.video.stream import VideoStream
 
 from videostar.video.container import PICTURE_BUDGET
 from videostar.video.errors import BadVideo
+from videostar.video.hevc import rows_apart
 
-# Decoders that notice only with others' help; see `videostar/video/decode.py`.
-SILENT = {"hevc"}
 # ffmpeg's own decoders do not look whether a picture's data end where they should.
 _BETTER: dict[str, Literal["libvpx", "libvpx-vp9"]] = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+
+
+def silent(stream: VideoStream) -> bool:
+    """Whether damage shows but in that two ways of decoding see other pictures; see `videostar/video/decode.py`."""
+    return stream.codec_context.name == "hevc" and rows_apart(stream.codec_context.extradata)
 
 
 class Decoder:

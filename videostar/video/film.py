@@ -23,7 +23,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from videostar.video.container import check_size, open_video
-from videostar.video.decoder import Decoder
+from videostar.video.decoder import Decoder, silent
 from videostar.video.errors import BadVideo
 
 MAX_SECONDS = 6 * 3600.0  # of video
@@ -57,6 +57,7 @@ class Film:
         self._file = file
         self.decoder = decoder
         self.codec = stream.codec_context.name  # ffmpeg's name, such as "h264"
+        self.silent = silent(stream)
         self.declared_frames = stream.frames or None
         self.aspect = float(stream.sample_aspect_ratio or 1)  # how wide a stored pixel is shown for its height
         self.tick = stream.time_base or Fraction(1, 1_000_000)

@@ -1,0 +1,24 @@
+"""Bits of the headers that codecs write."""
+
+from __future__ import annotations
+
+
+class Bits:
+    """The bits of some bytes, first the most significant. Raises IndexError at their end."""
+
+    def __init__(self, data: bytes) -> None:
+        self._value, self._left = int.from_bytes(data, "big"), 8 * len(data)
+
+    def __call__(self, count: int) -> int:
+        """The next so many, as a number."""
+        self._left -= count
+        if self._left < 0:
+            raise IndexError
+        return self._value >> self._left & (1 << count) - 1
+
+    def golomb(self) -> int:
+        """The next number in Exp-Golomb code, as ue(v) of H.264 and HEVC; of se(v) it passes over one."""
+        zeros = 0
+        while not self(1):
+            zeros += 1
+        return (1 << zeros) - 1 + self(zeros)
