@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 from collections.abc import Iterator, Sequence
@@ -157,6 +158,25 @@ def test_an_answer_is_learnt_in_the_tokens_that_generation_writes(chat: Chat, cl
     assert all(int(answer[-1]) == chat.tokenizer.eos_token_id for answer in answers)
     # One that the tokenizer of Llama begins with a space has one, not two.
     assert "  " not in chat.tokenizer.decode(batch["input_ids"][0])
+
+
+@pytest.mark.parametrize("name", ["llava_onevision"], indirect=True, scope="module")
+def test_a_template_with_a_space_before_answers_alone_is_trained_without_it(chat: Chat, clips: list[Clip]) -> None:
+    """As that of LLaVA-OneVision's first checkpoints."""
+    spaced = copy.copy(chat.processor)
+    spaced.chat_template = (
+        "{% for message in messages %}{{ '<|im_start|>' + message.role + ' ' }}"
+        "{% for part in message.content %}{{ '<video>' if part.type == 'video' else '\n' + part.text }}{% endfor %}"
+        "{{ '<|im_end|>' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+    )
+    turn = Turn(ASKED, clips[0], "It is a ball.")
+    ids = Chat(spaced).examples([turn])["input_ids"][0]
+    prompt = Chat(spaced).prompts([turn])["input_ids"][0]
+    assert torch.equal(ids[: len(prompt)], prompt)
+    assert chat.tokenizer.decode(ids[len(prompt) :]) == "It is a ball.<|im_end|>"
+    spaced.chat_template = spaced.chat_template.replace("+ part.text", "+ part.text | upper")
+    with pytest.raises(UserError, match="chat template changes answers"):
+        Chat(spaced).examples([turn])
 
 
 def test_a_step_of_training_changes_the_language_model_alone(settings: Pipeline, chat: Chat, clips: list[Clip]) -> None:

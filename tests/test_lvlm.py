@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -32,8 +33,9 @@ def test_a_downloaded_model_goes_round(world: Path, model: Path, tmp_path: Path)
         *("cycle", "--pipeline", "lvlm", "--data", world, "--engine", "transformers", "--rounds", 1, "--out", "run"),
         *("--set", "model=some/lvlm", "--set", "generation.verify=false", "--set", "generation.max_new_tokens=8"),
     )
-    environment = {**os.environ, "HF_HUB_CACHE": str(model.parents[2])}
-    del environment["HF_HUB_OFFLINE"]  # nothing is asked of the hub even so
+    # Nothing is asked of the hub, which would not be there.
+    environment = {**os.environ, "HF_HUB_CACHE": str(model.parents[2]), "HF_ENDPOINT": "http://127.0.0.1:9"}
+    del environment["HF_HUB_OFFLINE"]
     said = subprocess.run(words, env=environment, cwd=tmp_path, capture_output=True, text=True)
     assert said.returncode == 0, said.stderr
     assert "max_pixels" not in said.stderr
@@ -49,6 +51,14 @@ def test_a_downloaded_model_goes_round(world: Path, model: Path, tmp_path: Path)
 def test_a_downloaded_model_with_settings_for_the_embedded_one(videostar: Command, world: Path, model: Path) -> None:
     said = videostar("cycle", "--data", world, "--dry-run", "--set", f"model={model}", "--set", "mix=null")
     assert "video.max_pixels: 4096 of a frame are enough for the embedded model alone; --pipeline lvlm" in said.stderr
+
+
+def test_a_model_without_weights(videostar: Command, world: Path, model: Path, tmp_path: Path) -> None:
+    shutil.copytree(model, tmp_path / "part", ignore=shutil.ignore_patterns("*.safetensors"))
+    words = ("cycle", "--pipeline", "lvlm", "--data", world, "--engine", "transformers", "--set", "model=./part")
+    said = videostar(*words)
+    assert said.returncode == 2
+    assert "model './part': has no *.safetensors on this machine; download it whole" in said.stderr
 
 
 def test_a_model_that_is_not_downloaded(videostar: Command, world: Path) -> None:

@@ -63,11 +63,25 @@ def test_kept_answers_and_reasons(ledger: Path, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "v" / "version.json").read_text()) == version
 
 
-def test_the_last_round_keeps_direct_answers_where_a_label_has_them(ledger: Path, tmp_path: Path) -> None:
+def test_the_last_round_keeps_direct_answers_where_a_label_has_them(
+    ledger: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     version = build_version(ledger, tmp_path / "v", lineage={}, direct_only=True)
+    assert not capsys.readouterr().err
     assert videos(tmp_path / "v") == ["1.mp4", "3.mp4"]
     assert version["labels_without_direct_answers"] == ["jump"]
     assert version["rejected"]["rationalised: left out of the last round"] == 1
+
+
+def test_a_last_round_that_one_direct_answer_leaves_little_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "answers.jsonl"
+    Ledger(path).append([answer(1), *(answer(number, "rationalised") for number in (2, 3, 4))])
+    build_version(path, tmp_path / "v", lineage={}, direct_only=True)
+    assert "trains on 1 answers and leaves out 3 rationalised ones" in capsys.readouterr().err
+    build_version(path, tmp_path / "all", lineage={}, direct_only=False)
+    assert not capsys.readouterr().err
 
 
 def test_the_same_answers_give_the_same_version(ledger: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from transformers.video_utils import VideoMetadata
 
+from videostar.errors import UserError
 from videostar.video.clip import Clip
 
 IGNORED = -100  # the label that the loss skips
@@ -114,10 +115,13 @@ class Chat:
         return text
 
     def _answer_tokens(self, turn: Turn) -> list[int]:
-        """The answer and the token that ends it, as the chat template writes them."""
+        """The answer and the token that ends it, as the chat template writes them. Raises UserError if it does not."""
         prompt, full = self.text(turn), self._templated(turn, with_answer=True)
-        if not full.startswith(prompt):
-            raise ValueError("the chat template changes the question once it has an answer; it cannot be trained on")
+        if not full.startswith(prompt):  # as LLaVA-OneVision's, which has a space more before answers
+            begins = full.rfind(self.plain(turn.answer or ""))
+            if begins < 0:
+                raise UserError("the model's chat template changes answers: it cannot be trained; give another model")
+            full = prompt + full[begins:]
         tokens = self._tokens(full)
         if tokens[: len(self._tokens(prompt))] == self._tokens(prompt):
             tokens = tokens[len(self._tokens(prompt)) :]

@@ -12,10 +12,11 @@ import psutil
 import torch
 from transformers import AutoModelForImageTextToText
 
+from videostar.chat import Chat, Turn
 from videostar.config import Pipeline
 from videostar.engines.memory import RANKS, check_length, llm_options, weights_bytes
 from videostar.errors import UserError
-from videostar.models import device, dtype_name, load_config
+from videostar.models import device, dtype_name, load_config, load_processor
 from videostar.resources import model_path
 from videostar.terminal import warn
 from videostar.training import lora_config
@@ -38,6 +39,7 @@ def preflight(settings: Pipeline, out: Path) -> None:
             "--pipeline lvlm has settings for others"
         )
     check_length(settings)
+    Chat(load_processor(settings)).examples([Turn("What is it?", None, "It is a ball.")])  # can be trained on
     adapter = _adapter_bytes(settings)
     _check_memory(settings, adapter)
     _check_disk(out, settings.rounds * adapter, "the adapters", "lower training.rank, or give --out on a larger disk")
@@ -98,7 +100,10 @@ def _adapter_bytes(settings: Pipeline) -> int:
 
 def _check_memory(settings: Pipeline, adapter: int) -> None:
     """Weights, and the adapter with its gradient and the optimizer's two moments."""
-    needed = weights_bytes(settings) + 4 * adapter
+    weights = weights_bytes(settings)
+    if not weights:
+        raise UserError(f"model {settings.model!r}: has no *.safetensors on this machine; download it whole")
+    needed = weights + 4 * adapter
     where = device(settings)
     if where.type == "cpu":
         free = int(psutil.virtual_memory().available)

@@ -86,13 +86,15 @@ def train(
     else:
         model = get_peft_model(base, lora_config(base, settings))
     options = settings.training
+    if options.gradient_checkpointing:
+        base.gradient_checkpointing_enable()
+        base.disable_input_require_grads()  # else gradients go through the frozen vision tower as well
     with new_folder(out) as folder:
         arguments = TrainingArguments(
             output_dir=str(folder),
             num_train_epochs=options.epochs,
             per_device_train_batch_size=options.batch_size,
             gradient_accumulation_steps=options.gradient_accumulation,
-            gradient_checkpointing=options.gradient_checkpointing,
             learning_rate=options.learning_rate,
             lr_scheduler_type="cosine",
             warmup_steps=0.05,

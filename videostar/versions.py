@@ -22,6 +22,7 @@ from pydantic import BaseModel
 from videostar.errors import UserError
 from videostar.files import digest, digest_json, new_folder, write_json, write_text
 from videostar.ledger import Answer, Ledger
+from videostar.terminal import warn
 from videostar.yaml_files import validate
 
 _PART = pa.struct([("type", pa.string()), ("text", pa.string())])
@@ -43,6 +44,7 @@ _REJECTED = pa.schema(
     [(name, pa.string()) for name in ("question_id", "kind", "video", "task", "label", "prompt", "answer", "reason")]
 )
 _ROWS_AT_ONCE = 1024
+_LEFT_OUT = "left out of the last round"
 
 
 class Lineage(BaseModel):
@@ -106,7 +108,7 @@ def build_version(answers: Path, out: Path, *, lineage: dict[str, Any], direct_o
                 by_label.setdefault(answer.group, Counter())[answer.kind] += 1
                 yield True, _kept_row(answer)
             else:
-                reason = "left out of the last round" if answer.kept else answer.reason
+                reason = _LEFT_OUT if answer.kept else answer.reason
                 counts["set_aside" if answer.kind == "video" else "rejected"] += 1
                 reasons[f"{answer.kind}: {reason}"] += 1
                 yield False, _rejected_row(answer, reason)
@@ -117,7 +119,7 @@ def build_version(answers: Path, out: Path, *, lineage: dict[str, Any], direct_o
         version = {
             "format": 1,
             "version": digest_json({"files": files, "lineage": lineage})[:16],
-            "rows": counts["direct"] + counts["rationalised"] + counts["template"],
+            "rows": (rows := counts["direct"] + counts["rationalised"] + counts["template"]),
             "counts": dict(sorted(counts.items())),
             "by_label": {label: dict(sorted(found.items())) for label, found in sorted(by_label.items())},
             "rejected": dict(reasons.most_common()),
@@ -127,6 +129,11 @@ def build_version(answers: Path, out: Path, *, lineage: dict[str, Any], direct_o
         }
         write_json(folder / "version.json", version)
         write_text(folder / "README.md", _card(version))
+    if (left_out := reasons[f"rationalised: {_LEFT_OUT}"]) > rows:
+        warn(
+            f"{out}: trains on {rows} answers and leaves out {left_out} rationalised ones, as its action or "
+            "task has direct ones (the paper's last round); --set training.final_round=all keeps them"
+        )
     return version
 
 

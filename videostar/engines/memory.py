@@ -76,7 +76,6 @@ def llm_options(settings: Pipeline, model: str) -> dict[str, Any]:
         # Below the length of one video vLLM waits for ever.
         "max_num_batched_tokens": max(8192, length),
         "limit_mm_per_prompt": {"video": 1, "image": 0},
-        "mm_processor_cache_gb": min(1.0, _IN_FLIGHT * _clip_bytes(settings) / _GIB),
         "enable_prefix_caching": True,
         # On a GPU vLLM has adapters of 16 bits alone.
         "enable_lora": family(load_config(settings)).lora and dtype(settings) != torch.float32,
@@ -93,6 +92,7 @@ def llm_options(settings: Pipeline, model: str) -> dict[str, Any]:
             # What two questions about a video share is found again by whole blocks, and vLLM's default here is 128
             # tokens, which is more than a small video takes. Its kernels want multiples of 32.
             "block_size": 32,
+            "mm_processor_cache_gb": min(1.0, _IN_FLIGHT * _clip_bytes(settings) / _GIB),
             # Without a GPU vLLM looks an adapter's weights up for every single token: five to seven times slower than
             # when they are merged into the model's.
             "enable_lora": False,
@@ -169,7 +169,7 @@ def allocator() -> Path | None:
 
 
 def weights_bytes(settings: Pipeline) -> int:
-    """The size of the model's weights in the engine's dtype; 0 if they are not on this machine."""
+    """The size of the model's weights (*.safetensors) in the engine's dtype; 0 if they are not on this machine."""
     folder = Path(model_path(settings.model))
     if not folder.is_dir():
         try:

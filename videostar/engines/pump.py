@@ -11,7 +11,8 @@ from typing import Any
 
 from videostar.engines import EngineDied, Refused
 
-_TAKEN_IN = 24  # prompts between two steps of the engine: as long as one takes, for small models
+# Between two steps of the engine, as many prompts as take as long as one: for small models, and for large videos.
+_TAKEN_IN, _SECONDS = 24, 0.1
 _Job = tuple[Future[Any], Callable[[], None]]
 
 
@@ -96,6 +97,7 @@ class Pump(threading.Thread):
 
     def _turn(self) -> bool:
         """Take in what waits, but a few at a time, so that answers come out meanwhile; then one step."""
+        spent = 0.0
         for _ in range(_TAKEN_IN):
             try:
                 job = self._inbox.get(block=not self._open)
@@ -103,11 +105,15 @@ class Pump(threading.Thread):
                 break
             if job is None:
                 return False
+            began = time.monotonic()
             try:
                 job[1]()
             except BaseException:
                 self._inbox.put(job)  # to be told of the end like all that wait
                 raise
+            spent += time.monotonic() - began
+            if spent > _SECONDS:
+                break
         if self._open:
             for output in self.llm.llm_engine.step():
                 if output.finished:
