@@ -15,8 +15,10 @@ from datasets import load_dataset
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from videostar.config import load_pipeline
 from videostar.files import digest
 from videostar.labels import parse_label
+from videostar.models import load_processor
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
@@ -44,6 +46,21 @@ def test_every_question_is_answered_and_settled_once(finished: tuple[Path, str])
         assert len(direct) == 32
         assert again == {question for question, kept in direct.items() if not kept}
         assert all(answer["kept"] == answer["accepted"] for answer in answers)
+
+
+def test_an_answer_that_is_cut_off_is_not_kept_though_it_holds_the_label(
+    finished: tuple[Path, str], quick: Path, videostar: Command, tmp_path: Path
+) -> None:
+    run, _ = finished
+    whole = next(answer for answer in lines(run / "rounds" / "01" / "answers.jsonl") if answer["kept"])
+    most = len(load_processor(load_pipeline(str(quick))).tokenizer(whole["answer"])["input_ids"])  # all but its end
+    limit = f"generation.max_new_tokens={most}"
+    done = videostar("generate", "--pipeline", quick, "--set", limit, "--out", "short")
+    assert done.returncode == 0, done.stderr
+    found = {(answer["question_id"], answer["kind"]): answer for answer in lines(tmp_path / "short" / "answers.jsonl")}
+    cut = found[whole["question_id"], whole["kind"]]
+    assert cut["answer"] == whole["answer"]
+    assert (cut["accepted"], cut["kept"], cut["reason"]) == (True, False, "cut off")
 
 
 def test_every_answer_says_where_it_comes_from(finished: tuple[Path, str], world: Path) -> None:

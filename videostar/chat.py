@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from transformers.video_utils import VideoMetadata
 
+from videostar.engines import CutOff
 from videostar.errors import UserError
 from videostar.video.clip import Clip
 
@@ -92,7 +93,15 @@ class Chat:
             batch[name] = grown
         return batch, lengths
 
-    def decode(self, tokens: torch.Tensor) -> list[str]:
+    def answers(self, rows: Sequence[Sequence[int]], most: int) -> list[str]:
+        """Generated token rows as text; of those with `most` tokens and no end, as text that is CutOff."""
+        ends = set(self.tokenizer.all_special_ids)
+        return [
+            CutOff(text) if len(row) >= most and ends.isdisjoint(row) else text
+            for row, text in zip(rows, self.decode(rows), strict=True)
+        ]
+
+    def decode(self, tokens: torch.Tensor | Sequence[Sequence[int]]) -> list[str]:
         """Generated token rows as text, special tokens dropped."""
         return [text.strip() for text in self.tokenizer.batch_decode(tokens, skip_special_tokens=True)]
 

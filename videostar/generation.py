@@ -17,8 +17,9 @@ from pathlib import Path
 
 from videostar.annotations import Split
 from videostar.config import AnswerSource, Pipeline
-from videostar.engines import EngineDied, EngineProtocol, Refused, Reply, Request
+from videostar.engines import CutOff, EngineDied, EngineProtocol, Refused, Reply, Request
 from videostar.hints import strip_hint
+from videostar.labels import Verdict
 from videostar.ledger import Answer, Ledger, Written
 from videostar.progress import Tick
 from videostar.questions import Question, Questions
@@ -199,8 +200,10 @@ def _judged(
     texts = [strip_hint(reply) if kind == "rationalised" else reply for reply in replies]
     verdicts = [item.label.judge(text or "", prompt or None) for text in texts]
     options = asking.settings.generation
+    cut = [isinstance(reply, CutOff) for reply in replies]  # what would be learned from it is to stop half-way
     good = [
-        bool(text) and (verdict.accepted or not options.verify) for text, verdict in zip(texts, verdicts, strict=True)
+        bool(text) and (not options.verify or (verdict.accepted and not half))
+        for text, verdict, half in zip(texts, verdicts, cut, strict=True)
     ]
     surplus = left_out([text or "" for text in texts], good, options.keep_per_question)
     seeds = _seeds(item, kind, asking)
@@ -219,7 +222,7 @@ def _judged(
             kept=good[number] and surplus[number] is None,
             accepted=verdict.accepted,
             score=verdict.score,
-            reason=surplus[number] or ("hint" if text is None else verdict.reason),
+            reason=surplus[number] or _reason(text, verdict, cut[number]),
             parsed=verdict.parsed,
             number=number,
             pass_rate=sum(good) / len(good),
@@ -231,6 +234,12 @@ def _judged(
         )
         for number, (reply, text, verdict) in enumerate(zip(replies, texts, verdicts, strict=True))
     ]
+
+
+def _reason(text: str | None, verdict: Verdict, cut: bool) -> str:
+    if text is None:
+        return "hint"
+    return "cut off" if cut and verdict.accepted else verdict.reason
 
 
 def _set_aside(item: Question, reason: str) -> Answer:

@@ -30,6 +30,12 @@ class Refused:
     reason: str
 
 
+class CutOff(str):
+    """An answer that was not at its end when it had as many tokens as answers may have."""
+
+    __slots__ = ()
+
+
 #: The answers to a request, one for each of its seeds, or the greedy one.
 Reply = list[str] | Refused
 

@@ -82,13 +82,13 @@ class OpenaiEngine:
                 future.cancel()  # where one has failed, the others would only find out the same
 
     def _reply(self, tries: Sequence[Said | Refused]) -> Reply:
-        texts = []
+        most, rows = self.settings.generation.max_new_tokens, []
         for said in tries:
             if isinstance(said, Refused):
                 return said
-            # Decoded here, by the tokenizer that training uses, so that all engines give the same text.
-            texts += self.chat.decode([said.tokens[: self.settings.generation.max_new_tokens]])
-        return texts
+            rows.append(said.tokens[:most])
+        # Decoded here, by the tokenizer that training uses, so that all engines give the same text.
+        return self.chat.answers(rows, most)
 
     def _ask(self, question: str, clip: Clip, **params: Any) -> Said | Refused:
         return self.server.ask(self._model, self.chat.plain(question), clip, **params)

@@ -59,7 +59,7 @@ class TransformersEngine:
                 max_new_tokens=options.max_new_tokens,
                 **sampling,
             )
-        return self.chat.decode(tokens[:, prompt_length:])
+        return self.chat.answers(tokens[:, prompt_length:].tolist(), options.max_new_tokens)
 
     def restart(self) -> None:
         """It lives in this process and dies with it."""

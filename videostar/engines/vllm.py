@@ -116,7 +116,8 @@ class VllmEngine:
     def _reply(self, tries: Sequence[Any]) -> Reply:
         refused = next((item for item in tries if isinstance(item, Refused)), None)
         # Decoded here, by the tokenizer that training uses, so that both engines give the same text.
-        return refused or [self.chat.decode([output.outputs[0].token_ids])[0] for output in tries]
+        rows = [list(output.outputs[0].token_ids) for output in tries if not isinstance(output, Refused)]
+        return refused or self.chat.answers(rows, self.settings.generation.max_new_tokens)
 
     def _ask(self, prompt: dict[str, Any], clip: Clip, **params: Any) -> Future[Any]:
         from vllm import SamplingParams
