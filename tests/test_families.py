@@ -166,7 +166,7 @@ def test_an_answer_is_learnt_in_the_tokens_that_generation_writes(chat: Chat, cl
 
 @pytest.mark.parametrize("name", ["llava_onevision"], indirect=True, scope="module")
 def test_a_template_with_a_space_before_answers_alone_is_trained_without_it(chat: Chat, clips: list[Clip]) -> None:
-    """As that of LLaVA-OneVision's first checkpoints."""
+    """As transformers' own tests of LLaVA-OneVision have it."""
     spaced = copy.copy(chat.processor)
     spaced.chat_template = (
         "{% for message in messages %}{{ '<|im_start|>' + message.role + ' ' }}"

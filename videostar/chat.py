@@ -126,7 +126,7 @@ class Chat:
     def _answer_tokens(self, turn: Turn) -> list[int]:
         """The answer and the token that ends it, as the chat template writes them. Raises UserError if it does not."""
         prompt, full = self.text(turn), self._templated(turn, with_answer=True)
-        if not full.startswith(prompt):  # as LLaVA-OneVision's, which has a space more before answers
+        if not full.startswith(prompt):  # some have a space more before answers
             begins = full.rfind(self.plain(turn.answer or ""))
             if begins < 0:
                 raise UserError("the model's chat template changes answers: it cannot be trained; give another model")
