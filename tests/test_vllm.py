@@ -190,7 +190,9 @@ def kill() -> None:
 @pytest.mark.skipif(not find_spec("cmeel"), reason="mimalloc is not installed here (make vllm)")
 def test_the_engine_allocates_by_mimalloc_and_nothing_else_does(engine: VllmEngine) -> None:
     engine.use(None)
-    assert all("libmimalloc" in Path(f"/proc/{process.pid}/maps").read_text() for process in engine_processes())
+    running = engine_processes()
+    assert running
+    assert all("libmimalloc" in Path(f"/proc/{process.pid}/maps").read_text() for process in running)
     assert "libmimalloc" not in Path("/proc/self/maps").read_text()
     assert "LD_PRELOAD" not in os.environ
 

@@ -28,7 +28,7 @@ _PACKED = 2.6  # bytes of a pixel in the frame cache, of real videos
 
 
 def preflight(settings: Pipeline, out: Path) -> None:
-    """Look at what a run needs whatever its data: packages, context, adapter, memory and disk.
+    """Look at what a run needs whatever its data: packages, context, chat template, adapter, weights, memory and disk.
 
     Raises UserError for the first thing that is missing.
     """
@@ -39,7 +39,8 @@ def preflight(settings: Pipeline, out: Path) -> None:
             "--pipeline lvlm has settings for others"
         )
     check_length(settings)
-    Chat(load_processor(settings)).examples([Turn("What is it?", None, "It is a ball.")])  # can be trained on
+    # Raises where the chat template leaves nothing to train on.
+    Chat(load_processor(settings)).examples([Turn("What is it?", None, "It is a ball.")])
     adapter = _adapter_bytes(settings)
     _check_memory(settings, adapter)
     _check_disk(out, settings.rounds * adapter, "the adapters", "lower training.rank, or give --out on a larger disk")

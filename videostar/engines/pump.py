@@ -11,7 +11,8 @@ from typing import Any
 
 from videostar.engines import EngineDied, Refused
 
-# Between two steps of the engine, as many prompts as take as long as one: for small models, and for large videos.
+# Between two steps of the engine at most so many prompts, which for small models take as long as a step, and at most
+# so many seconds of taking them in, which large videos need.
 _TAKEN_IN, _SECONDS = 24, 0.1
 _Job = tuple[Future[Any], Callable[[], None]]
 

@@ -15,7 +15,10 @@ _HEAD = 64  # bytes of a unit that are looked at
 
 
 def rows_apart(extradata: bytes | None) -> bool:
-    """Whether they are, or may be: so too where that cannot be read."""
+    """Whether they are, or may be: so too where that cannot be read. Sets that come later in the film are not seen.
+
+    `extradata`: what the container, or ffmpeg's first look at the film, says of how it is coded.
+    """
     try:
         sets = [unit for unit in _units(extradata or b"") if unit[0] >> 1 & 63 == _PICTURE_PARAMETERS]
         return not sets or any(map(_wavefronts, sets))
