@@ -88,7 +88,7 @@ def _world(folder: Path, videos: int, dtype: str) -> tuple[Questions, Pipeline]:
     build_world(folder / "clips", world, silent(""))
     engine = {"name": "vllm", "dtype": dtype}
     settings = load_pipeline("demo", {"data": str(manifest), "mix": None, "engine": engine})
-    data = load_data(settings.data, None, silent)
+    data = load_data(settings.data.name, None, silent)
     return Questions(data, load_tasks(settings), settings.seed), settings
 
 

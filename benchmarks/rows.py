@@ -141,7 +141,7 @@ def _planned(folder: Path) -> tuple[Data, Questions]:
     from videostar.samples import load_data
 
     settings = _settings(folder)
-    data = load_data(settings.data, None, silent)
+    data = load_data(settings.data.name, None, silent)
     return data, Questions(data, load_tasks(settings), settings.seed)
 
 

@@ -168,7 +168,7 @@ def test_a_manifest_of_the_first_format_is_read_and_written_anew(run: Path, vide
     (run / "manifest.json").write_text(json.dumps({**old, "format": 1}))
     assert "finished" in done(videostar, "status", run)
     done(videostar, "cycle", "--resume", run / "manifest.json")
-    assert (manifest_of(run)["format"], manifest_of(run)["mix"] is None) == (2, False)
+    assert (manifest_of(run)["format"], manifest_of(run)["mix"] is None) == (3, False)
 
 
 def test_a_manifest_of_a_later_format_or_changed_by_hand_is_refused(run: Path, videostar: Command) -> None:

@@ -20,7 +20,7 @@ from videostar.yaml_files import validate
 @pytest.mark.parametrize("name", resource_names("pipelines"))
 def test_shipped_pipelines_are_valid(name: str) -> None:
     settings = load_pipeline(name)
-    load_manifest(settings.data)
+    load_manifest(settings.data.name)
 
 
 @pytest.mark.parametrize("name", resource_names("prompts"))

@@ -9,8 +9,9 @@ from typing import Any
 from videostar.config import Pipeline
 from videostar.errors import UserError
 
-# Where things lie, and how much room they have; what they are is known by its digest, and may move.
-_PLACES = ("data", "root", "model", "adapter", "prompts", "mix.data", "engine.base_url", "cache.folder", "cache.gb")
+# Where things lie, and how much room they have: what they are is known by its digest, and may move. When to stop.
+_PLACES = {"data.name", "root", "model", "adapter", "prompts", "mix.data"}
+_PLACES |= {"engine.base_url", "cache.folder", "cache.gb", "stop.patience"}
 # The first stage that a setting or section touches; the longest name that fits counts.
 _FIRST = {
     "training": "01/train",
@@ -25,9 +26,10 @@ def placed(settings: Pipeline) -> Pipeline:
     """The same settings with every path absolute, so that they mean the same from any working folder."""
     change: dict[str, Any] = {
         name: _absolute(value)
-        for name in ("data", "model", "adapter", "prompts")
+        for name in ("model", "adapter", "prompts")
         if (value := getattr(settings, name)) is not None
     }
+    change["data"] = settings.data.model_copy(update={"name": _absolute(settings.data.name)})
     if settings.root is not None:  # a path, never a name
         change["root"] = str(Path(settings.root).expanduser().absolute())
     if settings.mix is not None:

@@ -94,7 +94,7 @@ def cycle(
         settings, out = commands.resume(resume, *_given(overrides, given))
     else:
         settings = _settings(pipeline, overrides, **given)
-        out = out or Path("runs") / Path(settings.data).stem
+        out = out or Path("runs") / Path(settings.data.name).stem
     if dry_run:
         commands.plan(settings, out)
     else:

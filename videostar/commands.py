@@ -87,7 +87,7 @@ def _look_at_finished(settings: Pipeline, out: Path) -> bool:
 
 def plan(settings: Pipeline, out: Path) -> None:
     """Print what `start` would do and how long it would take, and write that forecast alone."""
-    manifest, folder, where = load_manifest(settings.data, _root(settings))
+    manifest, folder, where = load_manifest(settings.data.name, _root(settings))
     check_folder(out, settings)
     with bars() as progress:
         _, questions = _check(settings, out, progress)
@@ -174,7 +174,7 @@ def train(settings: Pipeline, dataset: Path, out: Path, start_from: Path | None)
     """Train an adapter on the version folder `dataset`; its videos lie below the data's root."""
     if out.exists():
         raise UserError(f"{out}: exists; adapters are never overwritten: give --out a new folder")
-    manifest, folder, _ = load_manifest(settings.data, _root(settings))
+    manifest, folder, _ = load_manifest(settings.data.name, _root(settings))
     from videostar import training
 
     with bars() as progress:
@@ -268,7 +268,7 @@ def _check(settings: Pipeline, out: Path, progress: Progress) -> tuple[Data, Que
     from videostar.preflight import check_cache, preflight
 
     preflight(settings, out)
-    data = load_data(settings.data, settings.limit, progress, _root(settings), settings.cache)
+    data = load_data(settings.data.name, settings.limit, progress, _root(settings), settings.cache)
     questions = Questions(data, tasks, settings.seed)
     check_cache(settings, len({sample.sha256 for sample in data.samples}))
     if settings.mix is not None:

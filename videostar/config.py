@@ -141,10 +141,38 @@ class Mix(Settings):
     ratio: float = Field(1.0, gt=0, description="Its rows for each kept answer.")
 
 
+class Data(Settings):
+    """Which labelled videos a run is about. `data: my.csv` is short for `data: {name: my.csv}`."""
+
+    name: str = Field("demo", description="A data manifest by name or path, or a .csv of video,label.")
+    validation: float = Field(
+        0.1,
+        ge=0,
+        lt=1,
+        description="Share of the training videos that is held out to choose the round, where the data has no "
+        "validation split of its own.",
+    )
+    leaks: Literal["drop", "keep", "refuse"] = Field(
+        "drop", description="What becomes of a training row whose video is also in validation or test."
+    )
+
+
+class Stop(Settings):
+    """When a run ends before its last round."""
+
+    patience: int | None = Field(
+        None, ge=1, description="Stop once validation accuracy is below its best for so many rounds in a row."
+    )
+
+
 class Pipeline(Settings):
     """A whole run."""
 
-    data: str = Field("demo", description="A data manifest by name or path, or a .csv of video,label.")
+    data: Data = Data()
+    columns: dict[str, str | None] = Field(
+        {},
+        description="Which column holds what: {label: class, video: path}. null: a column of that name is not read.",
+    )
     root: str | None = Field(None, description="The folder of the videos; default: the data manifest's.")
     adapter: str | None = Field(
         None, description="From a row to question and label: a name or file.py:Class; default: the data manifest's."
@@ -160,6 +188,12 @@ class Pipeline(Settings):
     generation: Generation = Generation()
     training: Training = Training()
     mix: Mix | None = None
+    stop: Stop = Stop()
+
+    @field_validator("data", mode="before")
+    @classmethod
+    def _short(cls, data: Any) -> Any:
+        return {"name": data} if isinstance(data, str) else data
 
 
 def load_pipeline(name: str, overrides: dict[str, Any] | None = None, dotted: list[str] | None = None) -> Pipeline:
@@ -169,7 +203,8 @@ def load_pipeline(name: str, overrides: dict[str, Any] | None = None, dotted: li
     """
     path = find_resource("pipelines", name)
     data = _load_extended(path, ())
-    data.update(overrides or {})
+    for key, value in _long(overrides or {}).items():
+        data[key] = _merge(data.get(key, {}), value) if key == "data" else value
     for item in dotted or []:
         _set_dotted(data, item)
     return validate(data, Pipeline, str(path) if not dotted else f"{path} with --set")
@@ -177,7 +212,7 @@ def load_pipeline(name: str, overrides: dict[str, Any] | None = None, dotted: li
 
 def override(settings: Pipeline, overrides: dict[str, Any], dotted: list[str]) -> Pipeline:
     """The same settings but for these, given as to `load_pipeline`. Raises UserError."""
-    data = {**settings.model_dump(mode="json"), **overrides}
+    data = _merge(settings.model_dump(mode="json"), _long(overrides))
     for item in dotted:
         _set_dotted(data, item)
     return validate(data, Pipeline, "--set" if dotted else "settings of the run")
@@ -186,12 +221,17 @@ def override(settings: Pipeline, overrides: dict[str, Any], dotted: list[str]) -
 def _load_extended(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     if path.resolve() in seen:
         raise UserError(f"{path}: extends itself; remove one `extends`")
-    data = load_mapping(path)
+    data = _long(load_mapping(path))
     parent = data.pop("extends", None)
     if parent is None:
         return data
     base = _load_extended(find_resource("pipelines", str(parent), path.parent), (*seen, path.resolve()))
     return _merge(base, data)
+
+
+def _long(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings in which `data: NAME` is written out, so that it can be merged."""
+    return {**settings, "data": {"name": settings["data"]}} if isinstance(settings.get("data"), str) else settings
 
 
 def _merge(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
@@ -209,6 +249,8 @@ def _set_dotted(data: dict[str, Any], item: str) -> None:
     if not equals or not key:
         raise UserError(f"--set {item}: write section.key=value, such as --set training.rank=8")
     *sections, last = key.split(".")
+    if key == "data":
+        sections, last = ["data"], "name"
     for section in sections:
         if not isinstance(data.get(section), dict):
             data[section] = {}

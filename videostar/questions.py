@@ -266,7 +266,7 @@ def _actions(samples: Sequence[Sample], task: Task) -> tuple[str, ...]:
 
 def load_tasks(settings: Pipeline) -> list[Task]:
     """The tasks of a run: the pipeline's adapter, or those of the data manifest. Raises UserError, as loading does."""
-    manifest, folder, _ = load_manifest(settings.data)
+    manifest, folder, _ = load_manifest(settings.data.name)
     if settings.adapter is not None:
         return [Task.load(settings.adapter, load_adapter(settings.adapter), settings.prompts)]
     prompts = settings.prompts or manifest.prompts

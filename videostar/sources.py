@@ -22,7 +22,7 @@ def sources_digest(settings: Pipeline, tasks: Sequence[Task], root: Path | None)
     None where no file says what the rows are: in a folder a class, or a world that is not written yet. Raises UserError
     as the loading of data does.
     """
-    manifest, folder, where = load_manifest(settings.data, root)
+    manifest, folder, where = load_manifest(settings.data.name, root)
     files = source_files(manifest, (folder / Path(manifest.root).expanduser()).absolute(), where)
     if not all(path.is_file() for path in files):
         return None

@@ -94,7 +94,7 @@ def _plain(text: str) -> Text:
 
 def print_rounds(manifest: Manifest) -> None:
     """A line a finished round, accuracies with their 95 % interval; round 0 is the base model."""
-    names = Path(manifest.settings.data).name, Path(manifest.settings.model).name
+    names = Path(manifest.settings.data.name).name, Path(manifest.settings.model).name
     table = Table(title=_plain(f"{names[0]}, {names[1]} model"), box=SIMPLE_HEAD)
     for column in ("round", "direct\npass", "rationalised\npass", "kept", "trained\nsteps", "held-out accuracy"):
         table.add_column(column, justify="right", no_wrap=column == "held-out accuracy")

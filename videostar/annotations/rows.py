@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-Split = Literal["train", "test"]
+Split = Literal["train", "validation", "test"]
 Values: TypeAlias = dict[str, Any]  # plain: str, int, float, bool, and lists and dicts of them
 
 

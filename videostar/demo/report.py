@@ -52,7 +52,7 @@ def main() -> None:
 
 def world_root(settings: Pipeline) -> Path:
     """The folder of the world that a run was made on."""
-    manifest, folder, _ = load_manifest(settings.data)
+    manifest, folder, _ = load_manifest(settings.data.name)
     return folder / manifest.root
 
 
