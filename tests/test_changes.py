@@ -174,9 +174,9 @@ def test_a_manifest_of_the_first_format_is_read_and_written_anew(run: Path, vide
 def test_a_manifest_of_a_later_format_or_changed_by_hand_is_refused(run: Path, videostar: Command) -> None:
     path = run / "manifest.json"
     sound = path.read_text()
-    path.write_text(sound.replace('"format": 2', '"format": 3'))
+    path.write_text(sound.replace('"format": 3', '"format": 4'))
     assert "was written by a later videostar" in refused(videostar, "cycle", "--resume", path)
-    for was, now in (('"rounds": 2', '"rounds": 4'), ('"format": 2,', "")):
+    for was, now in (('"rounds": 2', '"rounds": 4'), ('"format": 3,', "")):
         path.write_text(sound.replace(was, now))
         assert "was changed by hand" in refused(videostar, "cycle", "--resume", path)
     path.write_text(sound[: len(sound) // 2])
