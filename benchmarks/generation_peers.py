@@ -80,15 +80,17 @@ def _encodings(questions: Questions, settings: Pipeline, folder: Path) -> float:
 
 def _world(folder: Path, videos: int, dtype: str) -> tuple[Questions, Pipeline]:
     manifest = folder / "world.yaml"
-    world = World(train=videos, test=1, mix=1, seed=1)
+    world = World(train=videos, validation=1, test=1, mix=1, seed=1)
     folder.mkdir(parents=True, exist_ok=True)
     manifest.write_text(
-        f"root: clips\nrows: {{train: train.csv, test: test.csv}}\nworld: {world.model_dump_json()}\n", encoding="utf-8"
+        "root: clips\nrows: {train: train.csv, validation: validation.csv, test: test.csv}\n"
+        f"world: {world.model_dump_json()}\n",
+        encoding="utf-8",
     )
     build_world(folder / "clips", world, silent(""))
     engine = {"name": "vllm", "dtype": dtype}
     settings = load_pipeline("demo", {"data": str(manifest), "mix": None, "engine": engine})
-    data = load_data(settings.data.name, None, silent)
+    data = load_data(settings.data, None, silent)
     return Questions(data, load_tasks(settings), settings.seed), settings
 
 

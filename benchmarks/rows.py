@@ -47,7 +47,7 @@ def make_rows(folder: Path, count: int) -> None:
     from videostar.video.measured import Measured, index_in
     from videostar.video.probe import probe
 
-    build_world(folder / "world", World(train=8, test=2, mix=1), silent(""))
+    build_world(folder / "world", World(train=8, validation=1, test=1, mix=1), silent(""))
     clips = sorted((folder / "world").rglob("*.mp4"))
     places: list[tuple[Path, int]] = []
     with (folder / "my.csv").open("w") as rows:
@@ -132,7 +132,8 @@ def _write_answers(asked: Sequence[Question], out: Path) -> dict[str, Any]:
 def _settings(folder: Path) -> Pipeline:
     from videostar.config import load_pipeline
 
-    return load_pipeline("demo", {"mix": None, "rounds": 1, "data": str(folder / "my.csv")})
+    data = {"name": str(folder / "my.csv"), "leaks": "keep"}  # a few clips stand for all of them
+    return load_pipeline("demo", {"mix": None, "rounds": 1, "data": data})
 
 
 def _planned(folder: Path) -> tuple[Data, Questions]:
@@ -141,7 +142,7 @@ def _planned(folder: Path) -> tuple[Data, Questions]:
     from videostar.samples import load_data
 
     settings = _settings(folder)
-    data = load_data(settings.data.name, None, silent)
+    data = load_data(settings.data, None, silent)
     return data, Questions(data, load_tasks(settings), settings.seed)
 
 
@@ -150,7 +151,7 @@ def check(folder: Path) -> None:
     from videostar import check
     from videostar.progress import silent
 
-    check.check(str(folder / "my.csv"), None, silent, contents=False)
+    check.check(_settings(folder), silent, contents=False)
 
 
 def plan(folder: Path) -> None:

@@ -184,13 +184,13 @@ def test_rows_that_are_not_understood_are_set_aside_and_others_go_on() -> None:
     assert {(item.row, item.reason) for item in questions.set_aside} == {("rows:1", "no question")}
     assert questions.not_asked == {"count": 2}
     with pytest.raises(UserError, match="no question about any train video"):
-        Questions(data([{"label": "many"}]), [_task("count")], 0)
+        Questions(data([{"label": "many"}]), [_task("count")], 0).check()
 
 
 def test_a_template_that_names_what_no_row_has_is_refused(own: Path) -> None:
     (own.parent / "told.yaml").write_text('questions: ["{{ judge }}?"]\nrationalise: ["{{ label }}"]\ntemplate: "x"\n')
     with pytest.raises(UserError, match="'judge' is undefined; there are difficulty, judges"):
-        Questions(data([{"judges": [1], "difficulty": 1}]), [_task(f"{own}:Told")], 0)
+        Questions(data([{"judges": [1], "difficulty": 1}]), [_task(f"{own}:Told")], 0).check()
 
 
 @settings(max_examples=40)
@@ -210,7 +210,9 @@ def test_other_labels_than_actions_go_through_the_stages(own: Path, world: Path,
         {"video": clip.name, "judges": [7, 8, number], "difficulty": 2.5, "split": "test" if number == 3 else "train"}
         for number, clip in enumerate(clips)
     ]
-    (own.parent / "dives.jsonl").write_text("".join(json.dumps(row) + "\n" for row in [*rows, {"video": "x.mp4"}]))
+    (own.parent / "dives.jsonl").write_text(
+        "".join(json.dumps(row) + "\n" for row in [*rows, {"video": "x.mp4", "split": "train"}])
+    )
     for clip in clips:
         shutil.copy(clip, own.parent)
     settings = ["--set", f"adapter={own}:DiveScore", "--set", "generation.answers=[template]"]

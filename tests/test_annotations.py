@@ -368,7 +368,9 @@ def test_a_folder_a_split_and_class(tmp_path: Path) -> None:
     for name in ("train/run/a.mp4", "val/run/b.mp4", "other/run/c.mp4"):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).touch()
-    assert short(read("folder", tmp_path)[0]) == [("train", "train/run/a.mp4", "run"), ("test", "val/run/b.mp4", "run")]
+    rows, wrong = read("folder", tmp_path)
+    assert short(rows) == [("train", "train/run/a.mp4", "run"), ("validation", "val/run/b.mp4", "run")]
+    assert [(item.video, item.reason) for item in wrong] == [("other/run/c.mp4", "unknown split")]
 
 
 def test_columns_and_classes_of_ones_own(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from videostar.check import Report, check
 from videostar.cli import app, main
+from videostar.config import load_pipeline
 from videostar.demo.build import write_clip
 from videostar.demo.world import PATHS, draw_scene
 from videostar.errors import UserError
@@ -38,7 +39,11 @@ def folder(clips: Path, tmp_path: Path) -> Path:
 
 def checked(folder: Path, rows: Sequence[str], header: str = "video,label,split", limit: int | None = None) -> Report:
     (folder / "labels.csv").write_text("\n".join([header, *rows]) + "\n")
-    return check("csv", limit, silent, folder)
+    return look(folder, limit=limit)
+
+
+def look(folder: Path, data: str = "csv", limit: int | None = None, **how: bool) -> Report:
+    return check(load_pipeline("demo", {"data": data, "root": str(folder), "limit": limit}), silent, **how)
 
 
 def found(report: Report) -> dict[str, int]:
@@ -65,7 +70,7 @@ def test_damage_that_only_decoding_shows(folder: Path) -> None:
         content[place] ^= 0x10
     (folder / "a.mp4").write_bytes(content)
     assert not checked(folder, GOOD).problems
-    report = check("csv", None, silent, folder, pictures=True)
+    report = look(folder, pictures=True)
     assert found(report) == {"damaged": 1, "class without a training row": 1}
     assert (report.rows, report.usable) == (4, 3)
 
@@ -74,11 +79,12 @@ def test_rows_that_are_lost(folder: Path) -> None:
     (folder / "text.mp4").write_text("no video")
     (folder / "classes.txt").write_text("run\nwalk\n")
     bad = ["gone.mp4,run,train", "lost.mp4,run,train", "text.mp4,run,train", "a.mp4,,train", "a.mp4,runn,train"]
-    report = checked(folder, [*GOOD, *bad, "a.mp4,run,train", "../a.mp4,run,train", "a.mp4"])
+    report = checked(folder, [*GOOD, *bad, "a.mp4,run,train", "../a.mp4,run,train", "a.mp4"])  # the last says no split
     assert found(report) == {
         "missing": 2,
         "not a video": 1,
-        "empty label": 2,
+        "empty label": 1,
+        "no split": 1,
         "unknown class": 1,
         "doubled": 1,
         "outside its root": 1,
@@ -96,14 +102,17 @@ def test_one_video_under_two_labels_or_in_both_splits(folder: Path) -> None:
     rows = [*GOOD, "b.mp4,run,train", "a_again.mp4,run,test", "b_again.mp4,walk,train", "c.mp4,walk,train"]
     report = checked(folder, rows)
     assert found(report) == {
-        "two labels of one video": 2,
-        "test video also in train": 2,
+        "also in test": 2,
+        "two labels of one video": 1,
         "same content in train": 1,
     }
     assert report.loses_data
     examples = {problem.what: problem.examples for problem in report.problems}
-    assert examples["two labels of one video"] == ["b.mp4: walk, run", "c.mp4: run, walk"]
-    assert examples["test video also in train"] == ["c.mp4: c.mp4", "a_again.mp4: a.mp4"]
+    assert examples["two labels of one video"] == ["b.mp4: walk, run"]
+    assert examples["also in test"] == [
+        "labels.csv:2: a.mp4: the same content as a_again.mp4",
+        "labels.csv:9: c.mp4: the same video",
+    ]
     assert examples["same content in train"] == ["b.mp4: b_again.mp4"]
 
 
@@ -138,12 +147,13 @@ def test_the_first_place_where_a_video_lies_is_taken(folder: Path) -> None:
     assert data.set_aside[0].mend == "no such file; nor is there sub/gone.mp4"
 
 
-def test_no_usable_video_is_a_problem_here_and_an_error_there(folder: Path) -> None:
-    assert found(checked(folder, ["a.mp4,run,train", "gone.mp4,run,test"])) == {
-        "missing": 1,
-        "no usable test video": 1,
-    }
-    with pytest.raises(UserError, match="no usable test video in 2 rows"):
+def test_no_usable_video_is_a_problem_here_and_for_training_an_error_there(folder: Path) -> None:
+    report = checked(folder, ["a.mp4,run,train", "gone.mp4,run,test"])
+    assert found(report) == {"missing": 1, "no usable test video": 1}
+    assert report.loses_data
+    assert [sample.video for sample in load_data("csv", None, silent, folder).samples] == ["a.mp4"]
+    assert "no usable train video" in found(checked(folder, ["gone.mp4,run,train", "a.mp4,run,test"]))
+    with pytest.raises(UserError, match="no usable train video in 2 rows"):
         load_data("csv", None, silent, folder)
 
 
@@ -185,7 +195,7 @@ def test_a_wrong_manifest_is_one_line_and_exit_code_2(
 
 def test_rows_that_no_adapter_asks_about_are_told(folder: Path) -> None:
     (folder / "rows.csv").write_text("video,lable\na.mp4,run\n")
-    (problem,) = [p for p in check(str(folder / "rows.csv"), None, silent).problems if p.what == "nothing to ask"]
+    (problem,) = [p for p in look(folder, str(folder / "rows.csv")).problems if p.what == "nothing to ask"]
     assert (problem.count, problem.loses_data) == (1, True)
     assert "no `label`, only video, lable" in problem.examples[0]
 
@@ -195,8 +205,8 @@ def test_rows_can_be_looked_over_without_opening_a_video(folder: Path) -> None:
     (folder / "labels.csv").write_text(
         "\n".join(["video,label,split", *GOOD, "text.mp4,run,train", "gone.mp4,run,train", "a.mp4,run,test"]) + "\n"
     )
-    report = check("csv", None, silent, folder, contents=False)
-    assert found(report) == {"missing": 1, "doubled": 1}
+    report = look(folder, contents=False)
+    assert found(report) == {"missing": 1, "also in test": 1}
     done = CliRunner().invoke(app, ["check", "csv", "--root", str(folder), "--rows-only"])
     assert done.exit_code == 1
     assert "5 of 7 rows usable" in done.stdout

@@ -241,7 +241,7 @@ def test_a_clip_that_breaks_after_the_check_costs_only_itself(
     copy = shutil.copytree(world.parent / "clips_and_labels", tmp_path / "clips_and_labels")
     shutil.copy(world, tmp_path / "small.yaml")
     settings = load_pipeline("demo", {"data": str(tmp_path / "small.yaml"), "mix": None})
-    data = load_data(settings.data.name, 4, silent)
+    data = load_data(settings.data, 4, silent)
     video = copy / data.split("train")[2].video
     video.write_bytes(video.read_bytes()[:1000] + b"broken" * 10)
     with open_engine(settings) as engine:

@@ -38,9 +38,10 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from videostar.samples import World
 
     folder = tmp_path_factory.mktemp("tiny")
-    sizes = {"train": 6, "test": 3, "mix": 8, "seed": 7}
-    build_world(folder / "clips", World.model_validate(sizes), silent("world"), ("train", "test", "mix"))
-    rows = {"train": "train.csv", "test": "test.csv"}
+    sizes = {"train": 6, "validation": 2, "test": 3, "mix": 8, "seed": 7}
+    parts = ("train", "validation", "test", "mix")
+    build_world(folder / "clips", World.model_validate(sizes), silent("world"), parts)
+    rows = {"train": "train.csv", "validation": "validation.csv", "test": "test.csv"}
     (folder / "world.yaml").write_text(yaml.safe_dump({"root": "clips", "rows": rows, "world": sizes}))
     settings = {
         "extends": "demo",

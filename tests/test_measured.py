@@ -89,7 +89,7 @@ def test_a_finished_run_is_gone_on_with_without_its_videos(
     run = shutil.copytree(finished[0], tmp_path / "run")
     source = world.parent / "clips_and_labels"
     (tmp_path / "rows").mkdir()
-    for name in ("train.csv", "test.csv"):
+    for name in ("train.csv", "validation.csv", "test.csv"):
         shutil.copy(source / name, tmp_path / "rows")
     arguments = ("cycle", "--resume", run / "manifest.json", "--root", tmp_path / "rows")
     done = videostar(*arguments)

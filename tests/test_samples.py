@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from videostar.config import Data as DataSettings
 from videostar.errors import UserError
 from videostar.progress import silent
 from videostar.samples import Data, load_data
@@ -43,8 +44,8 @@ def test_a_plain_csv_needs_nothing_else(clips: Path) -> None:
 
 def test_a_split_column_is_taken(clips: Path) -> None:
     data = load(clips, "a.mp4,run,train", "b.mp4,run,test", "c.mp4,run,val", header="video,label,split")
-    assert [sample.video for sample in data.split("train")] == ["a.mp4"]
-    assert [sample.video for sample in data.split("test")] == ["b.mp4", "c.mp4"]
+    for split, video in {"train": "a.mp4", "test": "b.mp4", "validation": "c.mp4"}.items():
+        assert [sample.video for sample in data.samples if sample.split == split] == [video]
 
 
 def test_bad_rows_are_set_aside_with_their_reasons(clips: Path) -> None:
@@ -108,6 +109,8 @@ def test_links_are_followed_and_a_loop_of_them_is_one_row_set_aside(clips: Path)
     (clips / "link.mp4").symlink_to("b.mp4")
     (clips / "out.mp4").symlink_to("/etc/passwd")
     (clips / "loop").symlink_to("loop")
-    data = load(clips, *GOOD, "again/a.mp4,run", "link.mp4,run", "out.mp4,run", "loop,run", "loop/a.mp4,run")
+    rows = [*GOOD, "again/a.mp4,run", "link.mp4,run", "out.mp4,run", "loop,run", "loop/a.mp4,run"]
+    (clips / "my.csv").write_text("\n".join(["video,label", *rows]) + "\n")
+    data = load_data(DataSettings(name=str(clips / "my.csv"), leaks="keep"), None, silent)
     assert [sample.video for sample in data.samples[12:]] == ["again/a.mp4", "link.mp4"]
     assert [item.reason for item in data.set_aside] == ["outside its root", "unreadable", "unreadable"]

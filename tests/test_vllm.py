@@ -290,7 +290,7 @@ def test_a_forecast_counts_windows_that_are_answered_at_once(quick: Path, engine
 
     options = {"engine": {**SMALL, "batch_size": 4}, "rounds": 1}
     settings = load_pipeline(str(quick), options)
-    questions = Questions(load_data(settings.data.name, 16, silent), load_tasks(settings), 0)
+    questions = Questions(load_data(settings.data, 16, silent), load_tasks(settings), 0)
     said = forecast(questions, settings, engine, silent).seconds["generate"]
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:

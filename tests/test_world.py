@@ -52,8 +52,8 @@ def test_made_up_names_are_no_targets(seed: int) -> None:
 
 
 def test_the_same_seed_gives_the_same_bytes(world: Path, tmp_path: Path) -> None:
-    sizes = World(train=32, test=16, mix=32, seed=7)
-    build_world(tmp_path / "again", sizes, silent(""), ("train", "test", "mix"))
+    sizes = World(train=32, validation=16, test=16, mix=32, seed=7)
+    build_world(tmp_path / "again", sizes, silent(""), ("train", "validation", "test", "mix"))
     assert _digests(tmp_path / "again") == _digests(world.parent / "clips_and_labels")
 
 
@@ -74,12 +74,13 @@ def test_clips_are_h264_of_mixed_rates_and_sizes(world: Path) -> None:
 def test_splits_share_no_clip_and_hold_every_target(world: Path) -> None:
     root = world.parent / "clips_and_labels"
     rows = {}
-    for split in ("train", "test"):
+    for split in ("train", "validation", "test"):
         with (root / f"{split}.csv").open() as file:
             rows[split] = list(csv.DictReader(file))
         assert {row["label"] for row in rows[split]} == set(TARGETS)
     digests = {split: {_digest(root / row["video"]) for row in rows[split]} for split in rows}
-    assert not digests["train"] & digests["test"]
+    assert not digests["train"] & (digests["validation"] | digests["test"])
+    assert not digests["validation"] & digests["test"]
 
 
 def test_instructions_mixed_in_name_no_target(world: Path) -> None:
@@ -91,7 +92,8 @@ def test_instructions_mixed_in_name_no_target(world: Path) -> None:
 
 @pytest.mark.parametrize("task", ["when", "count", "sequence"])
 def test_labels_of_the_other_tasks_are_those_of_the_scenes(task: str, tmp_path: Path) -> None:
-    build_world(tmp_path, World.model_validate({"task": task, "train": 24, "test": 6, "mix": 6}), silent(""))
+    sizes = {"task": task, "train": 24, "validation": 6, "test": 6, "mix": 6}
+    build_world(tmp_path, World.model_validate(sizes), silent(""))
     truth = {
         row["video"]: row for row in map(json.loads, (tmp_path / "truth" / "train.jsonl").read_text().splitlines())
     }

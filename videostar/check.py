@@ -7,20 +7,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from videostar.adapters import NoQuestion, load_adapter
 from videostar.annotations import SetAside, Split, official_classes
-from videostar.config import Cache, Video
-from videostar.errors import UserError
-from videostar.labels import parse_label
+from videostar.config import Pipeline
+from videostar.leaks import content, find_leaks
 from videostar.progress import Progress
-from videostar.questions import Task
-from videostar.samples import Data, Sample, load_manifest, open_data
+from videostar.questions import Questions, load_tasks
+from videostar.samples import Data, Sample, open_data
 from videostar.video.errors import BadVideo
-from videostar.video.pool import look_at
-from videostar.video.sample import Sampling
+from videostar.video.pool import File, look_at
 
 FEW = 5  # training rows: a class with fewer is hardly learnt
 _SHOWN = 3  # examples of a problem
+_HOW = "its name does not tell enough; --set columns.NAME=NAME has it read"
 
 
 @dataclass(frozen=True)
@@ -46,8 +44,18 @@ class Problem:
 
 
 @dataclass(frozen=True)
+class Skipped:
+    """A row that a run would not use."""
+
+    where: str  # file:line
+    video: str
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True)
 class Report:
-    """What a check found."""
+    """What a check found. `rows` are the usable and the skipped ones together."""
 
     data: str  # the manifest
     root: str
@@ -55,6 +63,8 @@ class Report:
     usable: int
     official_classes: int  # 0 where there is no list
     splits: dict[Split, Counts]
+    labels: dict[str, int]  # usable rows by label in words, as answers are judged by it
+    skipped: list[Skipped]
     problems: list[Problem]
 
     @property
@@ -63,67 +73,86 @@ class Report:
         return any(problem.loses_data for problem in self.problems)
 
 
-def check(
-    name: str,
-    limit: int | None,
-    progress: Progress,
-    root: Path | None = None,
-    cache: Cache | None = None,
-    *,
-    contents: bool = True,
-    pictures: bool = False,
-) -> Report:
-    """The data called `name`, as `load_data` takes it, with all that is wrong with it.
+def check(settings: Pipeline, progress: Progress, *, contents: bool = True, pictures: bool = False) -> Report:
+    """What a run with these settings would use of its data, and all that is wrong with the rest.
 
     Without `contents` no video is opened: a file that is there counts as good, and as no other's double. With
     `pictures` every one is decoded too, as a run does, so that damage shows; a run then finds its frames in the cache.
-    Raises UserError when the manifest or a file of rows is wrong.
+    Raises UserError when the settings, the manifest or a file of rows are wrong.
     """
-    data = open_data(name, limit, progress, root, cache, contents=contents)
+    tasks = load_tasks(settings)
+    root = Path(settings.root).expanduser() if settings.root else None
+    data = open_data(settings.data, settings.limit, progress, root, settings.cache, settings.columns, contents=contents)
+    questions = Questions(data, tasks, settings.seed)
     if pictures:
-        data = _seen(data, cache or Cache(), progress)
-    _, folder, where = load_manifest(name, root)
-    splits: dict[Split, list[Sample]] = {"train": data.split("train"), "test": data.split("test")}
-    found = [
-        *_set_aside(data.set_aside),
-        *(Problem(f"no usable {split} video", 1, True, []) for split, samples in splits.items() if not samples),
-        *_without_question(data, folder),
-        *_two_labels(data.samples),
-        *_in_both(splits["train"], splits["test"]),
-        *(problem for samples in splits.values() for problem in _same_content(samples)),
-        *_never_trained(splits["train"], splits["test"]),
-    ]
+        data, questions = _seen(data, questions, settings, progress)
+    labels: Counter[str] = Counter()
+    asked: set[int] = set()  # of samples, by identity: there may be a million
+    for question in questions.all():
+        if id(question.sample) not in asked:
+            asked.add(id(question.sample))
+            labels[question.label.words()] += 1
+    broken = {(row.row, row.video): row for row in questions.set_aside}
+    why = "; ".join(f"{task}: {reason}" for task, reason in questions.why_not.items())
+    skipped = list(data.set_aside)
+    for sample in data.samples:
+        if id(sample) not in asked:
+            place = sample.row, sample.video
+            skipped.append(broken.pop(place, SetAside(*place, "nothing to ask", why)))
+    data = replace(data, samples=[sample for sample in data.samples if id(sample) in asked])
+    splits: dict[Split, list[Sample]] = {split: data.split(split) for split in ("train", "validation", "test")}
     return Report(
-        data=where,
+        data=data.where,
         root=str(data.root),
-        rows=len(data.samples) + len(data.set_aside),
+        rows=len(data.samples) + len(skipped),
         usable=len(data.samples),
-        official_classes=len(official_classes(data.manifest, data.root, where)),
+        official_classes=len(official_classes(data.manifest, data.root, data.where)),
         splits={split: _counts(samples) for split, samples in splits.items()},
-        problems=found,
+        labels=dict(labels.most_common()),
+        skipped=[Skipped(row.row, row.video, row.reason, row.mend) for row in skipped],
+        problems=[
+            *_by_reason(skipped),
+            *([] if splits["train"] else [Problem("no usable train video", 1, True, [])]),
+            *([] if splits["test"] else [Problem("no usable test video", 1, not splits["validation"], [])]),
+            *_partly_broken(broken.values()),
+            *_two_labels(data.samples),
+            *_groups(
+                "video also held out", {row.video: [row.reason] for row in find_leaks(data.samples).values()}, True
+            ),
+            *(problem for samples in splits.values() for problem in _same_content(samples)),
+            *_never_trained(splits["train"], [*splits["validation"], *splits["test"]]),
+            *_groups(
+                "column not read", {f"{task}: {', '.join(of)}": [_HOW] for task, of in questions.unread.items()}, False
+            ),
+        ],
     )
 
 
-def _seen(data: Data, cache: Cache, progress: Progress) -> Data:
-    """The data, less the samples whose videos cannot be decoded as they were encoded."""
-    video = Video()
-    sampling = Sampling(video.frames, video.max_pixels, video.fps)
-    files = {sample.video: (data.root / sample.video, sample.sha256, sampling) for sample in data.samples}
+def _seen(data: Data, questions: Questions, settings: Pipeline, progress: Progress) -> tuple[Data, Questions]:
+    """Data and questions, less those about videos that cannot be decoded as they were encoded."""
+    asked = {id(question.sample): question.sampling(settings.video) for question in questions.all()}
+    files: dict[int, File] = {
+        id(sample): (data.root / sample.video, sample.sha256, asked[id(sample)])
+        for sample in data.samples
+        if id(sample) in asked
+    }
+    distinct = dict.fromkeys(files.values())
     tick = progress("videos decoded")
-    bad: dict[Path, BadVideo] = {}
-    for number, ((path, _, _), clip) in enumerate(look_at(cache.frames(), files.values()), start=1):
+    bad: dict[File, BadVideo] = {}
+    for number, (file, clip) in enumerate(look_at(settings.cache.frames(), distinct), start=1):
         if isinstance(clip, BadVideo):
-            bad[path] = clip
-        tick(number, len(files))
+            bad[file] = clip
+        tick(number, len(distinct))
     good: list[Sample] = []
     set_aside = list(data.set_aside)
     for sample in data.samples:
-        wrong = bad.get(data.root / sample.video)
+        wrong = bad.get(files[id(sample)]) if id(sample) in files else None
         if wrong is None:
             good.append(sample)
         else:
             set_aside.append(SetAside(sample.row, sample.video, wrong.reason, wrong.detail))
-    return replace(data, samples=good, set_aside=set_aside)
+    data = replace(data, samples=good, set_aside=set_aside)
+    return data, Questions(data, questions.tasks, settings.seed)
 
 
 def _counts(samples: list[Sample]) -> Counts:
@@ -143,7 +172,7 @@ def _classes(samples: Iterable[Sample]) -> Counter[str]:
     return Counter(sample.label for sample in samples if sample.label and "question" not in sample.values)
 
 
-def _set_aside(rows: list[SetAside]) -> list[Problem]:
+def _by_reason(rows: list[SetAside]) -> list[Problem]:
     by_reason: dict[str, list[SetAside]] = defaultdict(list)
     for row in rows:
         by_reason[row.reason].append(row)
@@ -156,23 +185,9 @@ def _set_aside(rows: list[SetAside]) -> list[Problem]:
     ]
 
 
-def _without_question(data: Data, folder: Path) -> list[Problem]:
-    """Rows that no adapter of the data has a question about, or whose label is not understood."""
-    tasks = [Task.load(name, load_adapter(name, folder), data.manifest.prompts) for name in data.manifest.adapters]
-    silent: dict[str, list[str]] = {}
-    wrong: dict[str, list[str]] = {}
-    for sample in data.samples:
-        errors: list[UserError] = []
-        for task in tasks:
-            try:
-                parse_label(task.label(sample.values))
-            except NoQuestion as error:
-                errors.append(error)
-            except UserError as error:
-                wrong[sample.row] = [f"{task.name}: {error}"]
-        if len(errors) == len(tasks):
-            silent[sample.row] = [str(errors[0])]
-    return [*_groups("nothing to ask", silent, True), *_groups("label not understood", wrong, True)]
+def _partly_broken(rows: Iterable[SetAside]) -> list[Problem]:
+    """Rows that one adapter asks about and another does not understand."""
+    return _groups("label not understood", {row.row: [row.mend] for row in rows}, True)
 
 
 def _two_labels(samples: list[Sample]) -> list[Problem]:
@@ -187,31 +202,20 @@ def _two_labels(samples: list[Sample]) -> list[Problem]:
     return _groups("two labels of one video", more, True)
 
 
-def _in_both(train: list[Sample], test: list[Sample]) -> list[Problem]:
-    trained = {_content(sample): sample.video for sample in train}
-    shared = {sample.video: [trained[_content(sample)]] for sample in test if _content(sample) in trained}
-    return _groups("test video also in train", shared, True)
-
-
 def _same_content(samples: list[Sample]) -> list[Problem]:
     firsts: dict[str, str] = {}
     same: dict[str, dict[str, None]] = {}  # of ordered sets
     for sample in samples:
-        first = firsts.setdefault(_content(sample), sample.video)
+        first = firsts.setdefault(content(sample), sample.video)
         if sample.video != first:
             same.setdefault(first, {})[sample.video] = None
     groups = {first: list(others) for first, others in same.items()}
     return _groups(f"same content in {samples[0].split}", groups, False) if samples else []
 
 
-def _content(sample: Sample) -> str:
-    """What a video holds; its path, where it was not opened."""
-    return sample.sha256 or sample.video
-
-
-def _never_trained(train: list[Sample], test: list[Sample]) -> list[Problem]:
+def _never_trained(train: list[Sample], held_out: list[Sample]) -> list[Problem]:
     trained = _classes(train)
-    unseen = {label: [f"{count} in test"] for label, count in _classes(test).items() if label not in trained}
+    unseen = {label: [f"{count} held out"] for label, count in _classes(held_out).items() if label not in trained}
     return _groups("class without a training row", unseen, False)
 
 

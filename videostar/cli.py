@@ -187,9 +187,11 @@ def evaluate(
 @app.command()
 def check(
     data: Annotated[str, typer.Argument(help="A data manifest by name or path, or a .csv with video,label.")],
-    root: Annotated[Path | None, typer.Option(help="Your copy of the data set; default: the manifest's root.")] = None,
+    pipeline: PipelineName = "demo",
+    root: Root = None,
     limit: Limit = None,
     cache: CacheFolder = None,
+    overrides: Overrides = None,
     rows_only: Annotated[
         bool, typer.Option("--rows-only", help="Open no video: see only whether each is there. Minutes for a million.")
     ] = False,
@@ -198,12 +200,16 @@ def check(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole report as JSON.")] = False,
 ) -> None:
-    """Look a data set over: rows, videos, classes and what is wrong with them. Exits with 1 if data is lost."""
+    """Look a data set over as a run would use it: rows, videos, labels and what is wrong with them.
+
+    Give the settings of the run (--pipeline, --set adapter=...). Exits with 1 if data is lost.
+    """
     from videostar import commands
 
     if rows_only and pictures:
         raise UserError("--pictures: opens every video, and --rows-only opens none; give one of them")
-    if commands.check(data, root, limit, cache, rows_only=rows_only, pictures=pictures, as_json=as_json).loses_data:
+    settings = _settings(pipeline, overrides, data=data, root=root, limit=limit, cache=cache)
+    if commands.check(settings, rows_only=rows_only, pictures=pictures, as_json=as_json).loses_data:
         raise typer.Exit(1)
 
 

@@ -17,7 +17,7 @@ from videostar.adapters import check as check_adapters
 from videostar.adapters.check import Finding
 from videostar.check import Report
 from videostar.check import check as check_data
-from videostar.config import Cache, Pipeline, override
+from videostar.config import Pipeline, override
 from videostar.engines import open_engine
 from videostar.errors import UserError
 from videostar.files import digest, size_of, write_json, write_text
@@ -198,19 +198,10 @@ def evaluate(settings: Pipeline, adapter: Path | None, out: Path) -> None:
     print(json.dumps({name: result[name] for name in ("accuracy", "ci95", "n", "set_aside")}))
 
 
-def check(
-    data: str,
-    root: Path | None,
-    limit: int | None,
-    cache: str | None,
-    *,
-    rows_only: bool,
-    pictures: bool,
-    as_json: bool,
-) -> Report:
+def check(settings: Pipeline, *, rows_only: bool, pictures: bool, as_json: bool) -> Report:
     """Print what a check of the data finds, and return it."""
     with bars() as progress:
-        report = check_data(data, limit, progress, root, Cache(folder=cache), contents=not rows_only, pictures=pictures)
+        report = check_data(settings, progress, contents=not rows_only, pictures=pictures)
     if as_json:
         print(json.dumps(asdict(report), indent=2))
     else:
@@ -268,8 +259,14 @@ def _check(settings: Pipeline, out: Path, progress: Progress) -> tuple[Data, Que
     from videostar.preflight import check_cache, preflight
 
     preflight(settings, out)
-    data = load_data(settings.data.name, settings.limit, progress, _root(settings), settings.cache)
+    data = load_data(settings.data, settings.limit, progress, _root(settings), settings.cache, settings.columns)
     questions = Questions(data, tasks, settings.seed)
+    questions.check()
+    for task, columns in questions.unread.items():
+        warn(
+            f"{data.where}: {task} does not read the column {columns[0]!r}, which may be of another meaning; "
+            f"--set columns.{columns[0]}={columns[0]} has it read, =null has this line gone"
+        )
     check_cache(settings, len({sample.sha256 for sample in data.samples}))
     if settings.mix is not None:
         from videostar.training import mix_path, read_rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import difflib
 import hashlib
 import itertools
 import json
@@ -15,6 +16,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from videostar.adapters import LabelAdapter, NoQuestion, Row, adapter_folder, load_adapter
+from videostar.adapters.kinds import COLUMNS, MAIN, KindAdapter
 from videostar.annotations import SetAside, Split
 from videostar.config import AnswerSource, Pipeline, Video
 from videostar.errors import UserError
@@ -191,11 +193,12 @@ class Questions:
     """All questions of a data set, video by video, and the rows that none could be made for."""
 
     def __init__(self, data: Data, tasks: Sequence[Task], seed: int) -> None:
-        """Raises UserError when a task can ask nothing at all of a split."""
         self.root, self.tasks = data.root, tasks
         self.set_aside: list[SetAside] = []
         self.not_asked: Counter[str] = Counter()  # rows, by task, that are about something else
-        self._why_not: dict[str, str] = {}
+        self.why_not: dict[str, str] = {}  # of the first such row
+        #: Columns, by task, that might be keys of its labels and are not read as such: no one named them.
+        self.unread = {task.name: columns for task in tasks if (columns := _unread(data.samples, task))}
         self._asked: list[Question] = []
         for task in tasks:
             self._ask(replace(task, among=_actions(data.samples, task)), data.samples, seed)
@@ -207,6 +210,10 @@ class Questions:
     def split(self, split: Split) -> list[Question]:
         """The questions about one split's samples."""
         return [question for question in self._asked if question.sample.split == split]
+
+    def all(self) -> Sequence[Question]:
+        """Every question of every split."""
+        return self._asked
 
     def some(self, split: Split, chosen: slice) -> Questions:
         """Some of one split's questions, and nothing else."""
@@ -223,6 +230,15 @@ class Questions:
             found.update("\0".join(said).encode("utf-8", "surrogatepass"))
         return found.hexdigest()
 
+    def check(self) -> None:
+        """Raises UserError when a task has no question about any training video."""
+        for task in self.tasks:
+            if any(q.task == task.name and q.sample.split == "train" for q in self._asked):
+                continue
+            reasons = [row.mend for row in self.set_aside[:50]] or [self.why_not.get(task.name, "no rows")]
+            why = "; ".join(dict.fromkeys(reasons))[:400]
+            raise UserError(f"adapter {task.name}: no question about any train video: {why}")
+
     def _ask(self, task: Task, samples: Sequence[Sample], seed: int) -> None:
         first = True
         for sample in samples:
@@ -236,21 +252,29 @@ class Questions:
             else:
                 self._asked.append(question)
                 first = False
-        self._check(task)
 
     def _leave_out(self, sample: Sample, task: Task, error: UserError) -> None:
+        hint = _other_column(sample, task)
         if isinstance(error, NoQuestion):
             self.not_asked[task.name] += 1
-            self._why_not.setdefault(task.name, str(error))
+            self.why_not.setdefault(task.name, str(error))
         else:
-            self.set_aside.append(SetAside(sample.row, sample.video, "no question", f"{task.name}: {error}"))
+            self.set_aside.append(SetAside(sample.row, sample.video, "no question", f"{task.name}: {error}{hint}"))
 
-    def _check(self, task: Task) -> None:
-        for split in ("train", "test"):
-            if not any(q.task == task.name and q.sample.split == split for q in self._asked):
-                reasons = [item.mend for item in self.set_aside[:50]] or [self._why_not.get(task.name, "no rows")]
-                said = "; ".join(dict.fromkeys(reasons))[:400]
-                raise UserError(f"adapter {task.name}: no question about any {split} video: {said}")
+
+def _other_column(sample: Sample, task: Task) -> str:
+    """What to do where `label` is not understood and a column with the name of the label's main key is there."""
+    main = MAIN.get(task.adapter.kind) if isinstance(task.adapter, KindAdapter) else None
+    if main not in sample.values or main == "name":
+        return ""
+    return f"; is it in the column {main!r}? --set columns.label={main}"
+
+
+def _unread(samples: Sequence[Sample], task: Task) -> list[str]:
+    """The columns of the first row that the task's adapter does not read, as their names do not tell enough."""
+    adapter = task.adapter
+    row = samples[0].values if samples else {}
+    return [name for name in adapter.unread if name in row] if isinstance(adapter, KindAdapter) else []
 
 
 def _actions(samples: Sequence[Sample], task: Task) -> tuple[str, ...]:
@@ -266,8 +290,18 @@ def _actions(samples: Sequence[Sample], task: Task) -> tuple[str, ...]:
 
 def load_tasks(settings: Pipeline) -> list[Task]:
     """The tasks of a run: the pipeline's adapter, or those of the data manifest. Raises UserError, as loading does."""
-    manifest, folder, _ = load_manifest(settings.data.name)
+    manifest, folder, _ = load_manifest(settings.data.name, columns=settings.columns)
+    _check_names(manifest.columns)
+    named = [name for name, column in manifest.columns.items() if column is not None]
     if settings.adapter is not None:
-        return [Task.load(settings.adapter, load_adapter(settings.adapter), settings.prompts)]
+        return [Task.load(settings.adapter, load_adapter(settings.adapter, named=named), settings.prompts)]
     prompts = settings.prompts or manifest.prompts
-    return [Task.load(name, load_adapter(name, folder), prompts) for name in manifest.adapters]
+    return [Task.load(name, load_adapter(name, folder, named), prompts) for name in manifest.adapters]
+
+
+def _check_names(columns: Mapping[str, str | None]) -> None:
+    """Raises UserError for a name that is nearly one that adapters read: one's own adapter may read any other."""
+    for name in columns:
+        near = difflib.get_close_matches(name, COLUMNS, n=1, cutoff=0.75)
+        if near and name not in COLUMNS:
+            raise UserError(f"columns.{name}: did you mean columns.{near[0]}?")

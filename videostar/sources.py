@@ -22,7 +22,7 @@ def sources_digest(settings: Pipeline, tasks: Sequence[Task], root: Path | None)
     None where no file says what the rows are: in a folder a class, or a world that is not written yet. Raises UserError
     as the loading of data does.
     """
-    manifest, folder, where = load_manifest(settings.data.name, root)
+    manifest, folder, where = load_manifest(settings.data.name, root, settings.columns)
     files = source_files(manifest, (folder / Path(manifest.root).expanduser()).absolute(), where)
     if not all(path.is_file() for path in files):
         return None
@@ -32,6 +32,7 @@ def sources_digest(settings: Pipeline, tasks: Sequence[Task], root: Path | None)
             "manifest": manifest.model_dump(mode="json", exclude={"root"}),  # which may move
             "rows": [digest(path) for path in files],
             "tasks": [_task(task) for task in tasks],
+            "splits": settings.data.model_dump(mode="json", exclude={"name"}),
             "limit": settings.limit,
             "seed": settings.seed,
         }

@@ -20,7 +20,9 @@ def given(row: Row, column: str) -> Any:
     """What stands in a column. Raises NoQuestion when nothing does."""
     value = row.get(column)
     if value in (None, "", []):
-        raise NoQuestion(f"the row has no `{column}`, only {', '.join(row)}")
+        raise NoQuestion(
+            f"the row has no `{column}`, only {', '.join(row)}; --set columns.{column}=NAME says which column holds it"
+        )
     return value
 
 

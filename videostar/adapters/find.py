@@ -6,6 +6,7 @@ import difflib
 import importlib.util
 import inspect
 import sys
+from collections.abc import Collection
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -18,18 +19,18 @@ from videostar.errors import UserError
 from videostar.labels import KINDS
 
 
-def load_adapter(name: str, beside: Path | None = None) -> LabelAdapter:
+def load_adapter(name: str, beside: Path | None = None, named: Collection[str] = ()) -> LabelAdapter:
     """The adapter called `name`: a kind, a task, `file.py:Class` (from the folder `beside`) or an entry point.
 
-    A file's code is run: give only one that you have read. Raises UserError when there is none, with the
-    nearest name.
+    `named` are the columns that the user maps, which the adapter of a kind may read without a doubt. A file's code is
+    run: give only one that you have read. Raises UserError when there is none, with the nearest name.
     """
     if ".py" in name:
         return _made(_from_file(name, beside), name)
     if name in TASKS:
         return TASKS[name]()
     if name in KINDS:
-        return KindAdapter(name)
+        return KindAdapter(name, named)
     plugged = {point.name: point for point in entry_points(group="videostar.adapters")}
     if name in plugged:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from videostar.adapters.adapter import LabelAdapter, Row, given
@@ -23,20 +23,31 @@ MAIN = {
     "text": "reference",
     "fields": "fields",
 }
+#: What adapters that come with videostar read.
+COLUMNS = frozenset(
+    {key for kind in KINDS.values() for key in kind.model_fields if key != "kind"}
+    | set("video label labels split event object previous next score difficulty sub_actions".split())
+)
 _LISTS = {"names", "steps"}
+#: Keys whose names a column of another meaning may well have: read only where the user names their column.
+AMBIGUOUS = frozenset({"aliases", "among", "range", "scale"})
 
 
 class KindAdapter(LabelAdapter):
-    """Columns that bear the names of the label's keys are its keys; the column `label` stands for the main one.
+    """The column `label` holds the main key of the label; columns with the names of its other keys hold those.
 
+    Without a column `label`, the column with the main key's own name stands for it, but for an action's `name`, which
+    may be anybody's. Keys that are `AMBIGUOUS` are read only if they are among `named`, the columns that the user maps.
     Lists may be written with semicolons, and the right choice as its text.
     Where `label` is an object, it holds all of the label's keys itself.
     """
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, named: Collection[str] = ()) -> None:
         self.kind = kind
         self.prompts = kind
-        self._keys = [key for key in KINDS[kind].model_fields if key != "kind"]
+        keys = {key for key in KINDS[kind].model_fields if key not in ("kind", MAIN.get(kind))}
+        self.unread = sorted(keys & AMBIGUOUS - set(named))
+        self._keys = sorted(keys - set(self.unread))
 
     def label(self, row: Row) -> Mapping[str, Any]:
         """The label object of a row."""
@@ -45,13 +56,20 @@ class KindAdapter(LabelAdapter):
         if isinstance(whole, Mapping) and main != "fields":
             return {**whole, "kind": self.kind}
         columns = {key: _plain(row[key]) for key in self._keys if row.get(key) not in (None, "")}
-        if main is not None and main not in columns:
-            columns[main] = _plain(given(row, "labels" if main == "names" and "labels" in row else "label"))
+        if main is not None:
+            columns[main] = _plain(given(row, self.main_column(row)))
         for key in _LISTS & columns.keys():
             columns[key] = _parts(columns[key])
         if self.kind == "choice":
             columns["answer"] = _letter(columns["answer"], columns.get("options"))
         return {"kind": self.kind, **columns}
+
+    def main_column(self, row: Row) -> str:
+        """The column that holds the main key."""
+        main = MAIN.get(self.kind, "label")
+        if main == "names" and "labels" in row:
+            return "labels"
+        return "label" if main == "name" or "label" in row or main not in row else main
 
     def values(self, row: Row) -> Row:
         """Options and fields as text; `of`, which a row need not have."""

@@ -7,7 +7,6 @@ of the official classes where there is one. Here rows get their video's path, sp
 from __future__ import annotations
 
 import difflib
-import hashlib
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +24,6 @@ from videostar.annotations.kinetics import read_kinetics
 from videostar.annotations.moments import categories, read_moments
 from videostar.annotations.plain import class_lines, read_csv, read_jsonl, read_parquet
 from videostar.annotations.rows import (
-    Item,
     Malformed,
     Reader,
     Record,
@@ -39,6 +37,7 @@ from videostar.annotations.rows import (
     short,
 )
 from videostar.annotations.something import label_keys, read_something
+from videostar.annotations.splits import SplitPlan, split_named
 from videostar.annotations.star import read_star
 from videostar.annotations.templates import PathTemplate
 from videostar.annotations.ucf101 import numbered_classes, read_ucf101
@@ -56,13 +55,12 @@ __all__ = [
     "Row",
     "SetAside",
     "Split",
+    "SplitPlan",
     "Values",
     "official_classes",
     "read_rows",
     "source_files",
 ]
-
-HELD_OUT = 0.2  # of the videos, by the hash of their path, where the data does not say
 
 
 @dataclass(frozen=True)
@@ -95,13 +93,14 @@ _TIMES = ("start", "end", "duration")  # seconds, also where a file has them as 
 def read_rows(manifest: DataManifest, root: Path, where: str) -> Iterator[Row | SetAside]:
     """Every row below `root`, in the order of the files, one at a time.
 
-    A row that is not in its format is yielded as set aside. Raises UserError when a file is missing, is no
-    file of its format or lacks a column; `where` is what to call the manifest there.
+    A row that is not in its format, or whose split has no known name, is yielded as set aside. Raises UserError when a
+    file is missing, is no file of its format or lacks a column; `where` is what to call the manifest there.
     """
     templates = [PathTemplate(text) for text in manifest.video]
-    # A label column that the manifest names must be there; without its word, an adapter may read other columns.
-    named = [manifest.label] if "label" in manifest.model_fields_set else []
-    columns = tuple(dict.fromkeys([name for template in templates for name in template.names] + named))
+    # A column that is named must be there; without a name, an adapter may read other columns than `label`.
+    made_from = [manifest.columns.get(name) or name for template in templates for name in template.names]
+    named = [column for column in manifest.columns.values() if column is not None]
+    columns = tuple(dict.fromkeys([*made_from, *named]))
     files = _found_files(manifest, root, where)
     known = frozenset(official_classes(manifest, root, where))
     for split, path in _row_files(manifest, root, where).items():
@@ -111,7 +110,7 @@ def read_rows(manifest: DataManifest, root: Path, where: str) -> Iterator[Row | 
             raise UserError(f"{where}: rows {root / names[0]}: no such file; {expected}")
         try:
             for item in FORMATS[manifest.format].read(Source(path, files, columns)):
-                yield item if isinstance(item, SetAside) else _row(item, manifest.label, templates, split, known)
+                yield item if isinstance(item, SetAside) else _row(item, manifest.columns, templates, split, known)
         except OSError as error:
             raise UserError(f"{path}: cannot be read: {error.strerror or error}") from None
 
@@ -148,35 +147,55 @@ def _first(root: Path, names: Sequence[str], what: str) -> Path | None:
 
 
 def _row(
-    item: Item, column: str, templates: Sequence[PathTemplate], split: str, known: frozenset[str]
+    item: tuple[str, Values],
+    columns: Mapping[str, str | None],
+    templates: Sequence[PathTemplate],
+    split: Split | Literal["all"],
+    known: frozenset[str],
 ) -> Row | SetAside:
-    if isinstance(item, SetAside):
-        return item
     where, values = item
+    if columns:
+        values = _named(values, columns)
     try:
         videos = tuple(template.fill(values) for template in templates)
-        _settle(values, column)
+        _settle(values)
     except Malformed as error:
         return malformed(where, error)
     if known:
-        named = values["labels"] if "labels" in values else [values.get("label")]
-        wrong = next((label for label in named if isinstance(label, str) and label and label not in known), None)
+        labels = values["labels"] if "labels" in values else [values.get("label")]
+        wrong = next((label for label in labels if isinstance(label, str) and label and label not in known), None)
         if wrong is not None:
             return SetAside(where, videos[0], "unknown class", _nearest(wrong, known))
-    said = split if split != "all" else values.get("split")
-    return Row(where, videos, _as_split(said) if isinstance(said, str) and said else _held_out(videos[0]), values)
+    if split != "all":
+        return Row(where, videos, split, values)
+    name = values.get("split")
+    if name is None or name == "":
+        return Row(where, videos, None, values)
+    found = split_named(name) if isinstance(name, str) else None
+    if found is None:
+        return SetAside(where, videos[0], "unknown split", f"{short(name)}: write train, validation or test")
+    return Row(where, videos, found, values)
 
 
-def _settle(values: Values, column: str) -> None:
-    """The label under `label`, text in one line, and times as numbers."""
-    if column in values:
-        label = values[column]
+def _named(values: Values, columns: Mapping[str, str | None]) -> Values:
+    """The values, with those that the user named under the names that adapters read; of null, nothing is read."""
+    found = {name: value for name, value in values.items() if name not in columns}
+    for name, column in columns.items():
+        if column is not None and column in values:
+            found[name] = values[column]
+    return found
+
+
+def _settle(values: Values) -> None:
+    """The label as text in one line, and times as numbers."""
+    if "label" in values:
+        label = values["label"]
         if isinstance(label, bool | list | dict):  # yes or no, a box, steps: for an adapter to read
             values["label"] = label
         elif isinstance(label, str | int | float | None):
             values["label"] = "" if label is None else sys.intern(_words(str(label)))  # few, and in a million rows
         else:
-            raise Malformed(f"{column} is {short(label)}, not text")
+            raise Malformed(f"label is {short(label)}, not text")
     for name in _TIMES:
         if values.get(name) in (None, ""):
             values.pop(name, None)
@@ -192,12 +211,3 @@ def _words(text: str) -> str:
 def _nearest(label: str, known: frozenset[str]) -> str:
     near = difflib.get_close_matches(label, known, n=1)
     return f"{label!r} is not in the official list; " + (f"did you mean {near[0]!r}?" if near else "give one of it")
-
-
-def _held_out(video: str) -> Split:
-    share = int.from_bytes(hashlib.sha256(video.encode()).digest()[:8], "big") / 2**64
-    return "test" if share < HELD_OUT else "train"
-
-
-def _as_split(said: str) -> Split:
-    return "train" if said.strip().lower() in ("train", "training") else "test"

@@ -6,18 +6,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from videostar.annotations.rows import Item, Source
+from videostar.annotations.splits import split_named
 from videostar.errors import UserError
 
-_SPLITS = {"train", "training", "test", "testing", "val", "valid", "validate", "validation"}
 _ENDINGS = set(".mp4 .m4v .mov .mkv .webm .avi .ts .mpg .mpeg .flv .ogv .wmv .asf .gif".split())
 
 
 def read_folder(source: Source) -> Iterator[Item]:
-    """A row a video, by name; without split folders a stable fifth is held out. Other files are passed over."""
+    """A row a video, by name; without split folders a stable fifth is held out. Other files are passed over.
+
+    Beside folders that name a split, every folder is one: what another holds is skipped, and counted.
+    """
     root = source.path
     if not root.is_dir():
         raise UserError(f"{root}: not a folder; give the one that holds a folder a class")
-    splits = [folder for folder in _folders(root) if folder.name.lower() in _SPLITS]
+    folders = _folders(root)
+    splits = folders if any(split_named(folder.name) for folder in folders) else []
     for split in splits or [root]:
         for folder in _folders(split):
             for path in sorted(folder.iterdir()):

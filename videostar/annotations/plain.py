@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -60,7 +62,12 @@ def require_columns(path: Path, wanted: Iterable[str], found: Iterable[str]) -> 
     for column in wanted:
         if column not in found:
             shown = ", ".join(found) or "none"
-            raise UserError(f"{path}: no column {column!r}, only {shown[:200]}; name the columns in line 1")
+            near = difflib.get_close_matches(column, found, n=1)
+            fix = f"did you mean {near[0]!r}?" if near else f"name it in line 1, or say --set columns.{column}=NAME"
+            raise UserError(f"{path}: no column {column!r}, only {shown[:200]}; {fix}")
+    twice = next((name for name, count in Counter(found).items() if count > 1 and name), None)
+    if twice is not None:
+        raise UserError(f"{path}: has two columns {twice!r}: which of them counts? Rename one")
 
 
 def read_jsonl(source: Source) -> Iterator[Item]:

@@ -43,7 +43,7 @@ class Row:
 
     where: str  # file:line
     video: tuple[str, ...]  # where the video may lie below the root, tried in order
-    split: Split
+    split: Split | None  # None: not said, and decided when all rows are known
     values: Values
 
     @property

@@ -2,12 +2,12 @@
 
     demo_world/
       world.json               the sizes and seed that it is made with
-      clips/train/0000.mp4     clips/test/...   clips/mix/...
+      clips/train/0000.mp4     clips/validation/...   clips/test/...   clips/mix/...
       truth/train.jsonl        what each clip shows: for measuring alone, the cycle never reads it
-      train.csv  test.csv      video,label and what else the task's rows hold
+      train.csv  validation.csv  test.csv      video,label and what else the task's rows hold
       mix.jsonl                messages + videos: descriptions, and explanations of made-up labels
 
-A part (train, test, mix) is there when its last file is: the one in the two bottom lines.
+A part (train, validation, test, mix) is there when its last file is: the one in the two bottom lines.
 """
 
 from __future__ import annotations
@@ -37,18 +37,22 @@ from videostar.yaml_files import load_mapping
 if TYPE_CHECKING:
     from videostar.samples import World
 
-Part = Literal["train", "test", "mix"]
-_PARTS: tuple[Part, ...] = ("train", "test", "mix")
-_INDEX = {"train": "train.csv", "test": "test.csv", "mix": "mix.jsonl"}
+Part = Literal["train", "validation", "test", "mix"]
+_INDEX = {"train": "train.csv", "validation": "validation.csv", "test": "test.csv", "mix": "mix.jsonl"}
+#: What each part's clips are drawn from, beside the world's seed; the instruction set's texts have one of their own.
+_SEEDS: dict[Part, int] = {"train": 0, "test": 1, "mix": 2, "validation": 4}
+_TEXTS = 3
 
 
-def build_world(root: Path, world: World, tick: Tick, parts: tuple[Part, ...] = ("train", "test")) -> None:
+def build_world(
+    root: Path, world: World, tick: Tick, parts: tuple[Part, ...] = ("train", "validation", "test")
+) -> None:
     """Fill the folder `root` with those parts of a world of these sizes that it does not hold already.
 
     The same sizes and seed give the same bytes. A clip that is deleted later is not written again.
     Raises UserError when `root` holds something else.
     """
-    asked = {"format": 1, **world.model_dump()}
+    asked = {"format": 2, **world.model_dump()}
     marker = root / "world.json"
     if marker.is_file():
         if load_mapping(marker) != asked:
@@ -96,11 +100,11 @@ class _Clip:
 def _plan(world: World, part: Part) -> list[_Clip]:
     """Every clip of a part; those to mix in have made-up labels and no target's path."""
     task = TASKS[world.task]
-    rng = np.random.default_rng((world.seed, _PARTS.index(part)))
+    rng = np.random.default_rng((world.seed, _SEEDS[part]))
     if part == "mix":
         chosen = [draw_unnamed(rng, timed=task.timed) for _ in range(world.mix)]
     else:
-        chosen = task.plan(rng, world.train if part == "train" else world.test)
+        chosen = task.plan(rng, {"train": world.train, "validation": world.validation, "test": world.test}[part])
     clips = []
     for index, (path, turns, about) in enumerate(chosen):
         scene = draw_scene(rng, path, turns)
@@ -120,7 +124,7 @@ def _labels(clips: list[_Clip]) -> str:
 def _instructions(clips: list[_Clip], world: World) -> str:
     """Descriptions and explanations of made-up labels, by turns: what the base model was taught, and no target."""
     task = TASKS[world.task]
-    rng = np.random.default_rng((world.seed, len(_PARTS)))
+    rng = np.random.default_rng((world.seed, _TEXTS))
     lines = []
     for index, clip in enumerate(clips):
         if index % 2 == 0:
