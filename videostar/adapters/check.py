@@ -39,7 +39,8 @@ def check_adapter(name: str, data: str | None, root: Path | None, limit: int) ->
 
     Raises UserError when the adapter or the data cannot be loaded, or there is no row to try it on.
     """
-    task = Task.load(name, load_adapter(name))
+    named = load_manifest(data, root)[0].columns if data else {}
+    task = Task.load(name, load_adapter(name, named=[column for column, of in named.items() if of is not None]))
     rows = list(islice(_rows(data, root), limit)) if data else _example(task)
     made: list[Question] = []
     broken: list[str] = []

@@ -162,7 +162,8 @@ def _row(
     except Malformed as error:
         return malformed(where, error)
     if known:
-        labels = values["labels"] if "labels" in values else [values.get("label")]
+        several = values.get("labels")  # of a data set's own form; a column of text is something else
+        labels = several if isinstance(several, list) else [values.get("label")]
         wrong = next((label for label in labels if isinstance(label, str) and label and label not in known), None)
         if wrong is not None:
             return SetAside(where, videos[0], "unknown class", _nearest(wrong, known))
