@@ -72,7 +72,8 @@ def make_run(folder: Path) -> None:
     """A finished round, its answers written by the ledger: what the model would say takes no part in the figures."""
     from videostar import commands
     from videostar.manifest import left
-    from videostar.run import Run, lineage, model_digest
+    from videostar.resources import model_digest
+    from videostar.run import Run, lineage
     from videostar.sources import sources_digest
     from videostar.versions import build_version
 

@@ -303,5 +303,5 @@ def test_ctrl_c_says_how_to_go_on_and_no_more(quick: Path, tmp_path: Path, momen
 
 def _decoding(pid: int) -> bool:
     with suppress(psutil.ZombieProcess):  # another child, which has just ended
-        return any("forkserver" in " ".join(child.cmdline()) for child in psutil.Process(pid).children())
+        return any("videostar.video.worker" in " ".join(child.cmdline()) for child in psutil.Process(pid).children())
     return False

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from videostar.check import Report, check
 from videostar.cli import app, main
 from videostar.config import load_pipeline
-from videostar.demo.build import write_clip
+from videostar.demo.render import write_clip
 from videostar.demo.world import PATHS, draw_scene
 from videostar.errors import UserError
 from videostar.progress import silent

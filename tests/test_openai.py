@@ -123,6 +123,22 @@ def test_an_adapter_is_not_left_behind_and_not_served_stale(
     assert [card.parent for card in engine.server.models()] == [None]
 
 
+def test_what_answers_already_is_not_loaded_again_until_a_rest(
+    engine: OpenaiEngine, requests: list[Request], adapters: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[str] = []
+    load = engine.server.load
+    monkeypatch.setattr(engine.server, "load", lambda name, folder: loaded.append(name) or load(name, folder))
+    engine.use(None)
+    first = said(engine, adapters[0], requests[:4])
+    assert said(engine, adapters[0], requests[:4]) == first
+    assert len(loaded) == 1
+    engine.rest()
+    assert said(engine, adapters[0], requests[:4]) == first
+    assert len(loaded) == 2
+    engine.use(None)
+
+
 def test_an_adapter_that_a_killed_run_left_is_loaded_anew(
     engine: OpenaiEngine, reference: TransformersEngine, requests: list[Request], adapters: list[Path], tmp_path: Path
 ) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 from answers import served_at
+from commands import Command
 
 from videostar.config import load_pipeline
 from videostar.engines import Request
@@ -91,6 +94,16 @@ def test_a_server_that_will_not_do_is_told_in_one_line(
         engine.use(None)
     assert str(told.value).startswith(stub)
     assert "\n" not in str(told.value)
+
+
+def test_the_command_that_starts_a_server_keeps_it_on_loopback(stub: str, quick: Path, videostar: Command) -> None:
+    """It trusts whoever reaches it; vLLM by itself listens to all of the network."""
+    Stub.replies = {"/v1/models": (200, {"data": []})}
+    done = videostar("cycle", "--pipeline", quick, "--engine", "openai", "--set", f"engine.base_url={stub}")
+    assert done.returncode == 2
+    assert re.search(r"start it as `.* vllm serve \S+ --host 127\.0\.0\.1 ", done.stderr)
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    assert re.findall(r"vllm serve \S+(.*)", readme) == [" --host 127.0.0.1 \\"]
 
 
 def test_a_server_that_is_not_there_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -96,6 +97,24 @@ def test_adapters_are_taken_by_the_engine_that_runs(
     for adapter in adapters:
         said(either, adapter, requests[:1])
     assert engine_processes() == running
+
+
+def test_an_adapter_that_answers_already_is_neither_loaded_nor_heard_again(
+    either: VllmEngine, requests: list[Request], adapters: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever it lies; once another has answered in between, it is."""
+    heard: list[object] = []
+    listen = either._listen
+    monkeypatch.setattr(either, "_listen", lambda canaries: heard.append(canaries) or listen(canaries))
+    either.use(None)
+    first = said(either, adapters[0], requests[:4])
+    assert len(heard) == 1
+    running = engine_processes()
+    assert said(either, shutil.copytree(adapters[0], tmp_path / "moved"), requests[:4]) == first
+    assert (len(heard), engine_processes()) == (1, running)
+    said(either, adapters[1], requests[:4])
+    assert said(either, adapters[0], requests[:4]) == first
+    assert len(heard) == 3
 
 
 def test_an_adapter_that_is_overwritten_in_place_is_not_served_stale(
@@ -305,6 +324,20 @@ def test_a_forecast_counts_windows_that_are_answered_at_once(quick: Path, engine
         )
     took = time.monotonic() - started
     assert took / 10 < said < took * 10  # it was a hundredth, and then twenty times as much
+
+
+def test_a_script_without_a_guard_is_run_once(tmp_path: Path) -> None:
+    """vLLM's processes do not import it."""
+    (tmp_path / "script.py").write_text(
+        "print('once', flush=True)\n"
+        "from videostar.config import load_pipeline\n"
+        "from videostar.engines import open_engine\n"
+        f"with open_engine(load_pipeline('demo', {{'engine': {SMALL}}})) as engine:\n"
+        "    engine.use(None)\n"
+        "print('done')\n"
+    )
+    done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "once\ndone\n"), done.stderr
 
 
 def test_frames_are_given_as_they_are(requests: list[Request]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import shutil
 import signal
@@ -22,15 +21,16 @@ from videostar.video.errors import BadVideo
 from videostar.video.pool import Ahead, ClipPool
 from videostar.video.probe import probe
 from videostar.video.sample import Sampling
+from videostar.video.worker import MEMORY
 from videostar.video.workers import Workers
 
 
 def processes() -> list[psutil.Process]:
     """The worker processes of this one."""
     found = []
-    for child in multiprocessing.active_children():
+    for server in psutil.Process().children():
         with suppress(psutil.NoSuchProcess):  # killed just now
-            found.append(psutil.Process(child.pid))
+            found += server.children() if "videostar.video.worker" in " ".join(server.cmdline()) else []
     return found
 
 
@@ -71,7 +71,7 @@ def test_a_process_that_hangs_is_killed_and_costs_its_file(monkeypatch: pytest.M
 
 def test_a_call_that_takes_too_much_memory_is_a_bad_video() -> None:
     with Workers(1) as workers:
-        bad = workers.submit(workers.call, bytearray, 2 * module.MEMORY).result()
+        bad = workers.submit(workers.call, bytearray, 2 * MEMORY).result()
         assert isinstance(bad, BadVideo)
         assert bad.reason == "too large"
 
@@ -86,7 +86,8 @@ def test_errors_of_the_system_are_raised_and_bad_videos_given(tmp_path: Path) ->
 
 
 def test_a_process_that_cannot_start_is_no_files_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_serve", bool)  # which ends at once
+    monkeypatch.setattr(module, "_PROGRAM", "")  # which ends at once
+    monkeypatch.setattr(module, "_server", module._Server())
     with Workers(1) as workers, pytest.raises(RuntimeError, match="before it was ready"):
         workers.submit(workers.call, os.getpid).result()
 

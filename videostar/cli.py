@@ -15,7 +15,6 @@ import typer
 
 from videostar import __version__
 from videostar.errors import UserError
-from videostar.processes import end_unfinished
 from videostar.terminal import printable
 
 app = typer.Typer(
@@ -333,7 +332,6 @@ def main() -> None:
         _fail(f"{where}{error.strerror or error}; mend that, then the same command goes on")
     except SystemExit as end:
         if end.code == _INTERRUPTED:
-            end_unfinished()
             typer.echo("videostar: interrupted; the same command goes on", err=True)
         raise
 

@@ -24,8 +24,8 @@ from videostar.files import digest, size_of, write_json, write_text
 from videostar.manifest import left, open_run, read_manifest
 from videostar.progress import Progress, bars, silent
 from videostar.questions import Questions, load_tasks
-from videostar.resources import model_path
-from videostar.run import FORECAST, Run, check_folder, lineage, model_digest
+from videostar.resources import model_digest, model_path
+from videostar.run import FORECAST, Run, check_folder, lineage
 from videostar.samples import Data, data_digest, load_data, load_manifest
 from videostar.sources import sources_digest
 from videostar.tables import (

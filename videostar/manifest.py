@@ -76,7 +76,7 @@ class Manifest(Settings):
     sources: str | None = Field(
         None, description="Digest of the files and settings that the samples and questions were made from, if known."
     )
-    model: str = Field(description="Digest of the base model's folder, or its hub id.")
+    model: str = Field(description="Digest of the base model's folder, or its hub id, @ and its commit.")
     mix: str | None = Field(None, description="Digest of the instruction set's file.")
     stages: dict[str, Stage] = Field(default_factory=dict, description="`round/stage`, in the order of their ends.")
     environments: dict[str, Environment] = Field(default_factory=dict)

@@ -1,43 +1,35 @@
-"""Child processes that end when their parent does, however it ends; they would hold its memory and wait for ever."""
+"""vLLM's processes: they do not run the user's script again, and end when their parent does, however it ends."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
+import sys
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
 
 #: Set where vLLM's processes are ours.
 OURS = "VIDEOSTAR_VLLM"
 
 
-def end_with_parent() -> None:
-    """From now on this process, if it is a child of multiprocessing's, ends once its parent has, and not before.
-
-    Ctrl-C, which a terminal sends to all, is for the parent to hear.
-    """
-    if multiprocessing.parent_process() is not None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        _watch_parent()
-
-
-def end_unfinished() -> None:
-    """End the children that decode, after an interrupt: it may have come while one began, which nothing then waits for.
-
-    That one would find nothing of what it was to share with this process, and say so at length.
-    """
-    import psutil
-
-    for child in psutil.Process().children():
-        with suppress(psutil.Error):
-            if "multiprocessing.forkserver" in " ".join(child.cmdline()):
-                for process in (child, *child.children(recursive=True)):
-                    process.kill()
+@contextmanager
+def without_main() -> Iterator[None]:
+    """Children that multiprocessing spawns meanwhile do not import the main module, which may have no guard."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def end_vllm_with_parent() -> None:
-    """Called by vLLM in each of its processes, as a plugin of it; does nothing in those of other programs."""
+    """Called by vLLM in each of its processes, as a plugin of it; does nothing in those of other programs.
+
+    They would hold its memory and wait for ever.
+    """
     if os.environ.get(OURS):
         _watch_parent()
 

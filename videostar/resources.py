@@ -6,6 +6,7 @@ import difflib
 from pathlib import Path
 
 from videostar.errors import UserError
+from videostar.files import digest
 
 _PACKAGE = Path(__file__).parent
 EMBEDDED = _PACKAGE / "demo" / "embedded"
@@ -27,6 +28,24 @@ def model_path(name: str) -> str:
             raise UserError(f"model {name!r}: no config.json there; give a model's folder, a hub id, or `embedded`")
         return str(folder)
     return name
+
+
+def model_digest(name: str) -> str:
+    """What identifies a pipeline's model: the digest of its folder, or its hub id, `@` and the commit that is loaded.
+
+    The id alone where the model is not on this machine.
+    """
+    path = model_path(name)
+    if Path(path).is_dir():
+        return digest(Path(path))
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        config = try_to_load_from_cache(path, "config.json")
+    except HFValidationError:
+        config = None
+    return f"{path}@{Path(config).parent.name}" if isinstance(config, str) else path
 
 
 def resource_names(kind: str) -> list[str]:

@@ -22,7 +22,7 @@ from videostar.config import Pipeline
 from videostar.errors import UserError
 from videostar.files import digest, digest_json, make_folder, sync_folder, write_text
 from videostar.manifest import Change, Manifest, Move, Stage, environment, now, read_manifest, write_manifest
-from videostar.resources import model_path
+from videostar.resources import model_digest
 from videostar.terminal import warn
 
 FORECAST = "forecast.json"  # beside the manifest, from a dry run
@@ -90,12 +90,14 @@ class Run:
 
     def _go_on(self, settings: Pipeline, data: str, model: str, mix: str | None, restart_from: str | None) -> None:
         found = self.manifest
+        if model in (found.model, found.model.partition("@")[0]):
+            model = found.model  # a finished run needs no model on this machine
         differs = [
             name
             for name, before, after in (
                 ("data (rows, labels or prompts)", found.data, data),
-                ("base model", found.model, model),
-                ("instruction set", found.mix or mix, mix),  # format 1 did not have it
+                ("base model", found.model, model if "@" in found.model else model.partition("@")[0]),
+                ("instruction set", found.mix or mix, mix),  # format 1 did not have it, nor commits
             )
             if before != after
         ]
@@ -113,8 +115,8 @@ class Run:
             self.strike(stage_name(restart_from, settings.rounds), "restarted", differences, update)
         elif differences:
             self._change(Change(at=now(), what="extended", settings=differences), update)
-        elif found.settings != update["settings"] or found.mix != mix:
-            self._change(None, update)  # lies elsewhere now
+        elif found.settings != update["settings"] or (found.mix, found.model) != (mix, model):
+            self._change(None, update)  # lies elsewhere now, or is known by more
 
     def close(self) -> None:
         """Let another process have the run."""
@@ -292,9 +294,3 @@ def lineage(data: str, settings: Pipeline, adapter: Path | None, engine: str) ->
         "adapter": digest(adapter) if adapter else None,
         "engine": {"name": engine, "dtype": dtype_name(settings)},
     }
-
-
-def model_digest(name: str) -> str:
-    """What identifies a pipeline's model: the digest of its folder, or its hub id."""
-    path = model_path(name)
-    return digest(Path(path)) if Path(path).is_dir() else path

@@ -15,23 +15,21 @@ from __future__ import annotations
 import csv
 import io
 import json
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import av
 import numpy as np
 
 from videostar.adapters import Row
 from videostar.demo.language import DESCRIBE_QUESTIONS, TIMED_QUESTIONS, describe, one_of
-from videostar.demo.render import render
+from videostar.demo.render import write_clip
 from videostar.demo.tasks import TASKS, draw_unnamed
 from videostar.demo.world import Scene, draw_scene
 from videostar.errors import UserError
 from videostar.files import write_json, write_text
 from videostar.progress import Tick
+from videostar.video.workers import each
 from videostar.yaml_files import load_mapping
 
 if TYPE_CHECKING:
@@ -65,10 +63,9 @@ def build_world(
     clips = [clip for planned in missing.values() for clip in planned]
     for part in missing:
         (root / "clips" / part).mkdir(parents=True, exist_ok=True)
-    with ProcessPoolExecutor() as pool:
-        jobs = pool.map(write_clip, [root / clip.video for clip in clips], [clip.scene for clip in clips], chunksize=8)
-        for done, _ in enumerate(jobs, start=1):
-            tick(done, len(clips))
+    written = each(write_clip, [root / clip.video for clip in clips], [clip.scene for clip in clips])
+    for done, _ in enumerate(written, start=1):
+        tick(done, len(clips))
     for part, planned in missing.items():
         truth = ({"video": clip.video, **asdict(clip.scene)} for clip in planned)
         write_text(root / "truth" / f"{part}.jsonl", "".join(json.dumps(row) + "\n" for row in truth))
@@ -140,24 +137,3 @@ def _instructions(clips: list[_Clip], world: World) -> str:
         ]
         lines.append(json.dumps({"messages": messages, "videos": [clip.video]}) + "\n")
     return "".join(lines)
-
-
-def write_clip(path: Path, scene: Scene) -> None:
-    """Render a scene whole and encode it as H.264, with a GOP and quality drawn from its seed."""
-    rng = np.random.default_rng((scene.seed, 1))
-    count = scene.frame_count
-    frames = render(scene, (np.arange(count) + 0.5) / count)
-    options = {
-        "preset": "veryfast",
-        "threads": "1",
-        "x264-params": "no-mbtree=1",  # with it, x264's AVX-512 code gives other bytes from run to run
-        "crf": str(rng.integers(17, 27)),
-        "g": str(rng.choice([6, 12, 250])),
-    }
-    with av.open(str(path), "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=Fraction(scene.fps).limit_denominator(1000), options=options)
-        stream.width, stream.height = scene.size
-        stream.pix_fmt = "yuv420p"
-        for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
-        container.mux(stream.encode())

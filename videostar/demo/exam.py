@@ -11,21 +11,21 @@ import json
 import re
 import tempfile
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from videostar.config import Pipeline, load_pipeline
-from videostar.demo.build import write_clip
 from videostar.demo.language import DESCRIBE_QUESTIONS, TIMED_QUESTIONS, one_of
 from videostar.demo.measure import Score, Truth, ask
+from videostar.demo.render import write_clip
 from videostar.demo.tasks import TASKS, draw_unnamed
 from videostar.demo.world import KNOWN, PATHS, TARGETS, TURNING, Scene, draw_scene, draw_turns
 from videostar.labels import parse_label
 from videostar.prompts import load_prompts
 from videostar.resources import EMBEDDED
+from videostar.video.workers import each
 
 _SEED = 20_000_003
 
@@ -36,13 +36,13 @@ def examine(settings: Pipeline, clips: int) -> dict[str, float]:
     questions = load_prompts("action").questions
     known = list(KNOWN.items())
     figures: dict[str, float] = {}
-    with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor() as pool:
+    with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
 
         def told(asked: Sequence[tuple[Scene, str]]) -> list[str]:
             videos = [f"{i}.mp4" for i in range(len(asked))]
             scenes, texts = zip(*asked, strict=True)
-            list(pool.map(write_clip, [root / video for video in videos], scenes, chunksize=8))
+            list(each(write_clip, [root / video for video in videos], scenes))
             return ask(settings, None, root, list(zip(videos, texts, strict=True)))
 
         for name, paths in (("any path", PATHS), ("a target's path", tuple(TARGETS.values()))):

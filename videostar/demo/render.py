@@ -1,7 +1,11 @@
-"""Draws scenes: the object over a textured background, among grey distractors, with noise."""
+"""Draws scenes, and writes them as clips: the object over a textured background, among grey distractors, with noise."""
 
 from __future__ import annotations
 
+from fractions import Fraction
+from pathlib import Path
+
+import av
 import numpy as np
 from PIL import Image
 
@@ -28,6 +32,27 @@ def render(scene: Scene, times: np.ndarray) -> np.ndarray:
         frame += noise[offset : offset + count].reshape(frame.shape)
     pixels: np.ndarray = np.clip(frames, 0, 255).astype(np.uint8)
     return pixels
+
+
+def write_clip(path: Path, scene: Scene) -> None:
+    """Render a scene whole and encode it as H.264, with a GOP and quality drawn from its seed."""
+    rng = np.random.default_rng((scene.seed, 1))
+    count = scene.frame_count
+    frames = render(scene, (np.arange(count) + 0.5) / count)
+    options = {
+        "preset": "veryfast",
+        "threads": "1",
+        "x264-params": "no-mbtree=1",  # with it, x264's AVX-512 code gives other bytes from run to run
+        "crf": str(rng.integers(17, 27)),
+        "g": str(rng.choice([6, 12, 250])),
+    }
+    with av.open(str(path), "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=Fraction(scene.fps).limit_denominator(1000), options=options)
+        stream.width, stream.height = scene.size
+        stream.pix_fmt = "yuv420p"
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
 
 
 def _background(rng: np.random.Generator, width: int, height: int) -> np.ndarray:

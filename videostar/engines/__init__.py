@@ -54,7 +54,10 @@ class EngineProtocol(Protocol):
     windows: int
 
     def use(self, adapter: Path | None) -> None:
-        """From now on answer with the LoRA `adapter` (None: the base alone). Raises UserError when it cannot."""
+        """From now on answer with the LoRA `adapter` (None: the base alone). Raises UserError when it cannot.
+
+        Loads nothing where those weights, by their digest, answer already.
+        """
         ...
 
     def answer(self, requests: Iterable[Request]) -> list[Reply]:

@@ -21,6 +21,7 @@ from videostar.engines.memory import largest_clip, max_lora_rank, normalised_ali
 from videostar.engines.server import Card, Said, Server
 from videostar.errors import UserError
 from videostar.families import as_processed
+from videostar.files import digest
 from videostar.lora import Canary, read_facts
 from videostar.models import dtype_name, load_config, load_processor
 from videostar.resources import model_path
@@ -43,13 +44,21 @@ class OpenaiEngine:
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="openai")
         self._model = ""  # the name that answers
         self._loaded = ""  # the adapter that the server has from here
+        self._used: str | None = None  # the digest of the adapter that answers; empty: the base
         if not normalised_alike(settings):
             warn(
                 f"model {settings.model!r} scales videos otherwise than images: vllm serve --no-mm-device-do-normalize"
             )
 
     def use(self, adapter: Path | None) -> None:
-        """Find the base on the server, load the adapter into it, and see that it is the one that answers."""
+        """Find the base on the server, load the adapter into it, and see that it is the one that answers.
+
+        Once, until `rest`: then much time may pass, in which a server is started again.
+        """
+        wanted = digest(adapter) if adapter is not None else ""
+        if self._used == wanted:
+            return
+        self._used = None
         self._unload()
         served = self.server.models()
         base = self._base([card for card in served if card.parent is None])
@@ -57,6 +66,7 @@ class OpenaiEngine:
         self._check_video(base)
         if adapter is not None:
             self._load(adapter, [card.id for card in served])
+        self._used = wanted
 
     def answer(self, requests: Iterable[Request]) -> list[Reply]:
         """Replies, once all are there. Any number of threads may ask at once. Raises UserError: the server is gone."""
@@ -180,7 +190,7 @@ class OpenaiEngine:
         """What starts a server that can answer: one that trusts requests to say when frames are shown."""
         return (
             f"VLLM_ALLOW_RUNTIME_LORA_UPDATING=True vllm serve {model_path(self.settings.model)} "
-            f"--dtype {dtype_name(self.settings)} --trust-request-mm-kwargs --enable-lora "
+            f"--host 127.0.0.1 --dtype {dtype_name(self.settings)} --trust-request-mm-kwargs --enable-lora "
             f"--max-lora-rank {max_lora_rank(rank or self.settings.training.rank)}"
         )
 
@@ -189,6 +199,7 @@ class OpenaiEngine:
 
     def rest(self) -> None:
         """Nor to stop."""
+        self._used = None
 
     def __enter__(self) -> Self:
         return self

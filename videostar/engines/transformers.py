@@ -12,6 +12,7 @@ from peft import PeftModel
 from videostar.chat import Chat, Turn
 from videostar.config import Pipeline
 from videostar.engines import Reply, Request
+from videostar.files import digest
 from videostar.models import free_memory, load_model, load_processor
 
 
@@ -24,15 +25,19 @@ class TransformersEngine:
     def __init__(self, settings: Pipeline) -> None:
         self.settings = settings
         self.model: Any = None
+        self._used = ""  # the digest of the adapter in the model; empty: the base
 
     def use(self, adapter: Path | None) -> None:
-        """Load the model with the adapter merged into it."""
+        """Load the model with the adapter merged into it, unless it is there already."""
+        wanted = digest(adapter) if adapter is not None else ""
+        if self.model is not None and self._used == wanted:
+            return
         self.rest()
         self.chat = Chat(load_processor(self.settings))
         model: Any = load_model(self.settings)
         if adapter is not None:
             model = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
-        self.model = model.eval()
+        self.model, self._used = model.eval(), wanted
 
     def answer(self, requests: Iterable[Request]) -> list[Reply]:
         """Answers to at most `engine.batch_size` requests at a time."""

@@ -26,9 +26,10 @@ from videostar.engines.memory import allocator, fits_beside_training, llm_option
 from videostar.engines.pump import Pump
 from videostar.errors import UserError
 from videostar.families import as_processed
+from videostar.files import digest
 from videostar.lora import Canary, read_facts
 from videostar.models import device, free_memory, load_config, load_processor, save_merged
-from videostar.processes import OURS
+from videostar.processes import OURS, without_main
 from videostar.resources import model_path
 from videostar.terminal import warn
 from videostar.video.clip import Clip
@@ -53,16 +54,25 @@ class VllmEngine:
         self._copies = Path(tempfile.mkdtemp(prefix="videostar-adapters-"))
         self._model = model_path(settings.model)  # what runs: the base, or a copy with an adapter merged into it
         self._lora: Any = None
+        self._used: str | None = None  # the digest of the adapter that answers; empty: the base
         self._canaries: dict[str, list[Canary]] = {}
         self._pump: Pump | None = None
         self._starting = threading.Lock()
 
     def use(self, adapter: Path | None) -> None:
-        """Start if need be, load the adapter and see that it is the one that answers."""
-        self._lora = None
+        """Start if need be, load the adapter and see that it is the one that answers, unless it does already."""
+        wanted = digest(adapter) if adapter is not None else ""
+        if self._used == wanted and self._pump is not None and self._pump.alive:
+            return
+        self._used = self._lora = None
         if adapter is None:
             self._run(model_path(self.settings.model))
-            return
+        else:
+            self._load(adapter)
+        self._used = wanted
+
+    def _load(self, adapter: Path) -> None:
+        """Have the adapter answer. Raises UserError when it does not."""
         copy = self._copies / "new"
         rmtree(copy, ignore_errors=True)
         copytree(adapter, copy)
@@ -87,9 +97,9 @@ class VllmEngine:
         if wrong:
             raise UserError(f"{adapter}: vLLM answers otherwise than transformers does ({wrong}); use that engine")
 
-    def _merged(self, adapter: Path, digest: str) -> str:
+    def _merged(self, adapter: Path, name: str) -> str:
         """The folder of a copy of the weights with this adapter merged into them."""
-        merged = self._copies / "merged" / digest
+        merged = self._copies / "merged" / name
         if not merged.exists():
             rmtree(merged.parent, ignore_errors=True)  # the last adapter's, as large as the model
             save_merged(self.settings, adapter, merged)
@@ -236,7 +246,7 @@ def _start(settings: Pipeline, model: str) -> Any:
         # For the process that vLLM starts: a core is left for decoding videos and for this process.
         os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 2) - 1)))
     try:
-        with _preloaded(allocator() if where == "cpu" else None):
+        with without_main(), _preloaded(allocator() if where == "cpu" else None):
             return LLM(**llm_options(settings, model))
     except (RuntimeError, ValueError, TypeError, OSError) as error:
         raise UserError(f"engine vllm: does not start: {str(error).strip().splitlines()[-1]}") from None
@@ -256,7 +266,7 @@ def _preloaded(library: Path | None) -> Iterator[None]:
             os.environ["LD_PRELOAD"] = before
 
 
-def _lora_request(digest: str, folder: Path) -> Any:
+def _lora_request(name: str, folder: Path) -> Any:
     from vllm.lora.request import LoRARequest
 
-    return LoRARequest(digest, int(digest[:15], 16) % (2**31 - 1) + 1, str(folder))
+    return LoRARequest(name, int(name[:15], 16) % (2**31 - 1) + 1, str(folder))

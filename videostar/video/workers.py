@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import atexit
+import json
 import os
-import resource
 import signal
+import socket
+import subprocess
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import suppress
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import psutil
 
-from videostar.processes import end_with_parent
 from videostar.video.errors import BadVideo
 
 SECONDS = 600.0  # that a call may take
-_BEHIND = 10  # niceness: where cores are few the engine comes first, since decoding is ahead of it
-MEMORY = 4 * 2**30  # bytes of address space that the calls of a process may add
 
-# Not forked from this process: the engine's threads and torch's would be forked with it. One small process that has
-# loaded what decoding needs is forked instead, in 20 ms, where the system has that; else each starts anew.
-_PROCESSES: Any = multiprocessing.get_context(
-    "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-)
-_PROCESSES.set_forkserver_preload(["__main__", "videostar.video.cache", "videostar.video.probe", __name__])
+# It finds the modules that this process would.
+_PROGRAM = "import json, sys; sys.path[:] = json.loads(sys.argv[2]); from videostar.video.worker import main; main()"
 
 T = TypeVar("T")
 
@@ -95,50 +93,102 @@ class Workers:
             self._all.discard(worker)
 
 
+def each(function: Callable[..., T], *columns: Iterable[Any]) -> Iterator[T]:
+    """`function` of the first of every column, then of the second, and so on, by as many processes as there are cores.
+
+    Raises RuntimeError when one dies of it.
+    """
+    with Workers(os.cpu_count() or 1) as workers:
+        calls = [workers.submit(workers.call, function, *row) for row in zip(*columns, strict=True)]
+        for call in calls:
+            answer = call.result()
+            if isinstance(answer, BadVideo):
+                raise RuntimeError(f"{function.__name__}: {answer}")
+            yield answer
+
+
 class _Worker:
     """A process that calls what it is sent."""
 
     def __init__(self) -> None:
         self.ready = False  # to be asked; what ends it before is no file's fault
-        self._pipe, theirs = _PROCESSES.Pipe()
-        self._process = _PROCESSES.Process(target=_serve, args=(theirs,), daemon=True)
-        self._process.start()
-        theirs.close()  # else its end would not be told by the pipe
+        self._pipe, self._process = _server.fork()
+        self._pipe.send(Path.cwd())  # where this process is now
 
     def ask(self, function: Callable[..., T], args: tuple[Any, ...]) -> T | BadVideo | OSError:
         """Raises TimeoutError, and EOFError or another OSError when the process has died."""
         if not self.ready:
-            self.ready = self._said()
+            self.ready = self._received()
         self._pipe.send((function, args))
-        answer: T | BadVideo | OSError = self._said()
+        answer: T | BadVideo | OSError = self._received()
         return answer
 
-    def _said(self) -> Any:
+    def _received(self) -> Any:
         if not self._pipe.poll(SECONDS):
             raise TimeoutError
         return self._pipe.recv()
 
     def end(self) -> None:
-        self._process.kill()  # also one that is stopped, or deep in a call of ffmpeg's
+        with suppress(psutil.NoSuchProcess):
+            self._process.kill()  # also one that is stopped, or deep in a call of ffmpeg's
 
 
-def _serve(pipe: Connection) -> None:
-    end_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends this process
-    os.nice(_BEHIND)
-    _, most = resource.getrlimit(resource.RLIMIT_AS)
-    limit = psutil.Process(os.getpid()).memory_info().vms + MEMORY
-    resource.setrlimit(resource.RLIMIT_AS, (limit if most == resource.RLIM_INFINITY else min(limit, most), most))
-    pipe.send(True)  # ready
-    while True:
-        try:
-            function, args = pipe.recv()
-        except EOFError:
-            return
-        try:
-            answer = function(*args)
-        except (BadVideo, OSError) as error:
-            answer = error
-        except MemoryError:
-            answer = BadVideo("too large", f"takes more than {MEMORY / 2**30:.0f} GiB of memory")
-        pipe.send(answer)
+class _Server:
+    """The process that workers are forked from (see `worker.py`): started once, for all of this process."""
+
+    def __init__(self) -> None:
+        self._control: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._forget()
+        os.register_at_fork(after_in_child=self._forget)
+        atexit.register(self._stop)
+
+    def _forget(self) -> None:
+        """It is none of this process's, which has just been forked from its parent."""
+        if self._control is not None:
+            self._control.close()
+        self._control = self._process = None
+        self._lock = threading.Lock()
+
+    def fork(self) -> tuple[Connection, psutil.Process]:
+        """A new worker, and the pipe to it. Raises RuntimeError when there is none to be had."""
+        ours, theirs = socket.socketpair()
+        pipe = Connection(ours.detach())
+        with theirs, self._lock:
+            pid = self._forked(theirs)
+            if not pid:  # the server was not started yet, or was killed
+                self._start()
+                pid = self._forked(theirs)
+        with suppress(psutil.NoSuchProcess):
+            if pid:
+                return pipe, psutil.Process(pid)
+        raise RuntimeError("a worker process ended before it was ready")
+
+    def _forked(self, theirs: socket.socket) -> int:
+        """The pid of a worker at the other end; 0 if no server is there."""
+        with suppress(OSError):
+            if self._control is not None:
+                socket.send_fds(self._control, [b"."], [theirs.fileno()])
+                return int.from_bytes(self._control.recv(8), "little")
+        return 0
+
+    def _start(self) -> None:
+        self._stop()
+        self._control, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-c", _PROGRAM, str(theirs.fileno()), json.dumps(sys.path)],
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+
+    def _stop(self) -> None:
+        if self._control is not None and self._process is not None:
+            self._control.close()
+            if self._process.poll() is None:
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+
+_server = _Server()
