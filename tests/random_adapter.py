@@ -9,9 +9,8 @@ from peft import get_peft_model
 
 from videostar.chat import Chat
 from videostar.config import Pipeline
-from videostar.lora import write_canaries
+from videostar.lora import lora_config, write_canaries
 from videostar.models import load_model, load_processor
-from videostar.training import lora_config
 from videostar.video.clip import Clip
 
 

@@ -24,9 +24,8 @@ from videostar.engines.memory import llm_options
 from videostar.engines.transformers import TransformersEngine
 from videostar.errors import UserError
 from videostar.families import FAMILIES, complete
-from videostar.lora import read_canaries, write_canaries
+from videostar.lora import lora_config, read_canaries, write_canaries
 from videostar.models import load_model, load_processor
-from videostar.training import lora_config
 from videostar.video.clip import Clip
 from videostar.video.probe import probe
 from videostar.video.sample import Sampling

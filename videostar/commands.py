@@ -143,6 +143,7 @@ def generate(settings: Pipeline, adapter: Path | None, out: Path) -> None:
     """Write `answers.jsonl` and `dataset/` to the folder `out`; goes on where an earlier call stopped."""
     if (out / "dataset").exists():
         raise UserError(f"{out / 'dataset'}: exists; versions are never changed: give --out another folder")
+    _check_lora(adapter, settings)
     with bars() as progress:
         data, questions = _check(settings, out, progress)
         print_set_aside([*data.set_aside, *questions.set_aside])
@@ -174,6 +175,7 @@ def train(settings: Pipeline, dataset: Path, out: Path, start_from: Path | None)
     """Train an adapter on the version folder `dataset`; its videos lie below the data's root."""
     if out.exists():
         raise UserError(f"{out}: exists; adapters are never overwritten: give --out a new folder")
+    _check_lora(start_from, settings, trained_on=True)
     manifest, folder, _ = load_manifest(settings.data.name, _root(settings))
     from videostar import training
 
@@ -186,6 +188,7 @@ def train(settings: Pipeline, dataset: Path, out: Path, start_from: Path | None)
 
 def evaluate(settings: Pipeline, adapter: Path | None, out: Path) -> None:
     """Write `evaluation.json` to `out` and print its figures."""
+    _check_lora(adapter, settings)
     with bars() as progress:
         data, questions = _check(settings, out, progress)
         print_set_aside([*data.set_aside, *questions.set_aside])
@@ -250,6 +253,13 @@ def explain(sample: str, run: Path, *, as_json: bool) -> None:
         print(json.dumps(asdict(found), indent=2))
     else:
         show.print_explanation(found)
+
+
+def _check_lora(folder: Path | None, settings: Pipeline, *, trained_on: bool = False) -> None:
+    if folder is not None:
+        from videostar.preflight import check_lora
+
+        check_lora(folder, settings, trained_on=trained_on)
 
 
 def _check(settings: Pipeline, out: Path, progress: Progress) -> tuple[Data, Questions]:

@@ -8,20 +8,28 @@ loads weights of its own (vLLM) is asked the same before anything else.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from peft import LoraConfig
 
 from videostar.chat import Chat, Turn
+from videostar.config import Pipeline
 from videostar.errors import UserError
+from videostar.families import language_layer
 from videostar.files import digest, write_json
+from videostar.resources import model_path
+from videostar.run import model_digest
 from videostar.video.clip import Clip
 from videostar.video.clip_file import Damaged, read_clip, write_clip
 
 _TOKENS = 16  # of an answer
+_DIGEST = "sha256:"
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 CANARIES = 2  # prompts that are noted
 # Of the mean log-probability of a token: more than the engines' own arithmetic costs. Seen here: 0.00001 in float32.
 _TOLERANCE, _TOLERANCE_EXACT = 0.1, 0.002
@@ -45,6 +53,50 @@ def read_facts(folder: Path) -> AdapterFacts:
     if not (folder / "adapter_model.safetensors").is_file():
         raise UserError(f"{folder}: no adapter_model.safetensors; give a folder that training wrote")
     return AdapterFacts(digest(folder), max(ranks))
+
+
+def lora_config(model: Any, settings: Pipeline) -> LoraConfig:
+    """LoRA on every linear layer of the language model. Raises UserError when there is none."""
+    targets = sorted(
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.Linear) and language_layer(model.config, name)
+    )
+    if not targets:
+        raise UserError(
+            f"model {settings.model!r}: LoRA finds no linear layers in its language model; give another model"
+        )
+    return LoraConfig(
+        r=settings.training.rank,
+        lora_alpha=settings.training.alpha,
+        target_modules=targets,
+        task_type="CAUSAL_LM",
+    )
+
+
+def base_name(settings: Pipeline) -> str:
+    """What an adapter's files call its base, the same on every machine: `embedded`, a hub id, or a folder's digest."""
+    if settings.model == "embedded":
+        return settings.model
+    on_disk = Path(model_path(settings.model)).is_dir()
+    return _DIGEST + model_digest(settings.model) if on_disk else settings.model
+
+
+def other_base(recorded: str | None, settings: Pipeline) -> bool:
+    """Whether an adapter's base, as its files call it, is another than that of `settings`, as far as names tell.
+
+    They do not for a model of the hub in a folder, nor for a path that another program wrote.
+    """
+    own = base_name(settings)
+    if recorded is None or recorded == own:
+        return False
+    digests = _digest_of(recorded), _digest_of(own)
+    return (all(digests) and digests[0] != digests[1]) or (not any(digests) and _HUB_ID.fullmatch(recorded) is not None)
+
+
+def _digest_of(base: str) -> str:
+    """Of the folder of a base; empty for one that lies on the hub, or who knows where."""
+    return model_digest(base) if base == "embedded" else base[len(_DIGEST) :] if base.startswith(_DIGEST) else ""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 from functools import cache
 from pathlib import Path
@@ -11,7 +12,7 @@ import torch
 from huggingface_hub import try_to_load_from_cache
 from peft import PeftModel
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, GenerationConfig
+from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, GenerationConfig, PreTrainedConfig
 from transformers.utils import logging
 
 from videostar.config import Pipeline
@@ -51,6 +52,7 @@ def load_model(settings: Pipeline, where: torch.device | None = None) -> Any:
     try:
         model = AutoModelForImageTextToText.from_pretrained(
             model_path(settings.model),
+            config=_without_dropout(copy.deepcopy(load_config(settings))),
             dtype=dtype(settings),
             use_safetensors=True,
             trust_remote_code=settings.engine.trust_remote_code,
@@ -65,6 +67,14 @@ def load_model(settings: Pipeline, where: torch.device | None = None) -> Any:
     ids = {name: getattr(known, name, None) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
     model.generation_config = GenerationConfig(**ids)
     return model.to(where or device(settings))
+
+
+def bare_model(settings: Pipeline) -> Any:
+    """The base model without weights: the names and shapes of its modules, on the meta device."""
+    with torch.device("meta"):
+        return AutoModelForImageTextToText.from_config(
+            load_config(settings), trust_remote_code=settings.engine.trust_remote_code
+        )
 
 
 def free_memory() -> None:
@@ -126,6 +136,16 @@ def _config(model: str, trust_remote_code: bool) -> Any:
 @cache
 def _processor(model: str, trust_remote_code: bool) -> Any:
     return AutoProcessor.from_pretrained(model, trust_remote_code=trust_remote_code)
+
+
+def _without_dropout(config: Any) -> Any:
+    """The configuration with no dropout in it: what is drawn would turn on how batches are cut."""
+    for name, value in list(vars(config).items()):
+        if isinstance(value, PreTrainedConfig):
+            _without_dropout(value)
+        elif "drop" in name and isinstance(value, float):
+            setattr(config, name, 0.0)
+    return config
 
 
 def _unreadable(settings: Pipeline, error: Exception) -> UserError:

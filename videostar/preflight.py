@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib.util
 import math
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import psutil
 import torch
-from transformers import AutoModelForImageTextToText
+from peft import LoraConfig, PeftConfig, get_peft_model, get_peft_model_state_dict
+from safetensors import SafetensorError, safe_open
 
 from videostar.chat import Chat, Turn
 from videostar.config import Pipeline
 from videostar.engines.memory import RANKS, check_length, llm_options, weights_bytes
 from videostar.errors import UserError
-from videostar.models import device, dtype_name, load_config, load_processor
+from videostar.lora import lora_config, other_base, read_facts
+from videostar.models import bare_model, device, dtype_name, load_processor
 from videostar.resources import model_path
 from videostar.terminal import warn
-from videostar.training import lora_config
 
 _GIB = 2**30
 _MIB = 2**20
@@ -51,6 +54,81 @@ def preflight(settings: Pipeline, out: Path) -> None:
             "the model's weights with an adapter merged into them",
             "set TMPDIR to a folder on a larger disk",
         )
+
+
+def check_lora(folder: Path, settings: Pipeline, *, trained_on: bool = False) -> None:
+    """Look whether the adapter in `folder` is whole, of the model in `settings`, and served by its engine.
+
+    No weights are loaded. `trained_on`: training is to go on with it, at the rank and alpha of `settings`. Raises
+    UserError.
+    """
+    if not (folder / "adapter_config.json").is_file():
+        near = _nearest(folder)
+        raise UserError(
+            f"{folder}: no LoRA adapter; {f'did you mean {near}?' if near else 'give a folder that training wrote'}"
+        )
+    rank = read_facts(folder).rank
+    if settings.engine.name != "transformers" and rank > RANKS[-1]:
+        raise UserError(f"{folder}: has rank {rank}, vLLM serves at most {RANKS[-1]}; take --engine transformers")
+    config = _peft_config(folder)
+    if trained_on and (config.r, config.lora_alpha) != (settings.training.rank, settings.training.alpha):
+        raise UserError(
+            f"{folder}: has rank {config.r} and alpha {config.lora_alpha}, settings say {settings.training.rank} and "
+            f"{settings.training.alpha}; go on with --set training.rank={config.r} --set "
+            f"training.alpha={config.lora_alpha}, or start from the base"
+        )
+    fault = _misfit(config, _tensors(folder / "adapter_model.safetensors"), settings)
+    if fault:
+        raise UserError(f"{folder}: is no adapter of model {settings.model!r}: {fault}; give another of the two")
+
+
+def _nearest(folder: Path) -> Path | None:
+    """The adapter near a place where there is none that is called most like it."""
+    around = next((place for place in (folder, *folder.parents[:2]) if place.is_dir()), folder)
+    found = [
+        str(file.parent)
+        for pattern in (".", "*", "*/*", "rounds/*/adapter")
+        for file in around.glob(f"{pattern}/adapter_config.json")
+    ]
+    near = difflib.get_close_matches(str(folder), found, n=1, cutoff=0)
+    return Path(near[0]) if near else None
+
+
+def _peft_config(folder: Path) -> Any:
+    try:
+        config = PeftConfig.from_pretrained(str(folder))
+    except (ValueError, TypeError, KeyError) as error:
+        raise UserError(f"{folder}: peft cannot read adapter_config.json ({error}); train the adapter again") from None
+    if not isinstance(config, LoraConfig):
+        raise UserError(f"{folder}: is a PEFT adapter, but no LoRA; give a folder that training wrote")
+    return config
+
+
+def _tensors(file: Path) -> dict[str, list[int]]:
+    """Names and shapes in a safetensors file. Raises UserError when it is not whole."""
+    try:
+        with safe_open(file, "pt") as weights:
+            return {name: weights.get_slice(name).get_shape() for name in weights.offset_keys()}
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{file}: is damaged ({error}); restore it, or train the adapter again") from None
+
+
+def _misfit(config: Any, found: dict[str, list[int]], settings: Pipeline) -> str:
+    """Why an adapter of this configuration with these tensors is not the model's; empty if it is."""
+    try:
+        with torch.device("meta"):
+            model: Any = get_peft_model(bare_model(settings), config)
+    except ValueError:  # peft lists all its targets
+        return "this has none of the layers that it adds to"
+    fits = {
+        name: list(weights.shape)
+        for name, weights in get_peft_model_state_dict(model, save_embedding_layers=False).items()
+    }
+    for name in sorted({*fits, *found}):
+        if fits.get(name) != found.get(name):
+            return f"{name} is {found.get(name, 'missing')} and should be {fits.get(name, 'missing')}"
+    base = config.base_model_name_or_path
+    return f"its base was {base}" if other_base(base, settings) else ""
 
 
 def check_cache(settings: Pipeline, videos: int) -> None:
@@ -86,10 +164,7 @@ def _check_engine(settings: Pipeline) -> None:
 
 def _adapter_bytes(settings: Pipeline) -> int:
     """The size of a round's adapter. Raises UserError when LoRA cannot be placed in the model."""
-    with torch.device("meta"):  # shapes without weights
-        model = AutoModelForImageTextToText.from_config(
-            load_config(settings), trust_remote_code=settings.engine.trust_remote_code
-        )
+    model = bare_model(settings)
     targets = set(lora_config(model, settings).target_modules or ())
     sizes: list[int] = [
         module.in_features + module.out_features

@@ -8,6 +8,7 @@ checkpoints within a round (a killed round trains again from its start, to the s
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,14 +20,11 @@ from typing import Any
 
 import torch
 from datasets import disable_progress_bars, load_dataset
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import PeftModel, get_peft_model
 from safetensors import SafetensorError
 from transformers import (
     PrinterCallback,
     Trainer,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
     TrainingArguments,
     set_seed,
 )
@@ -34,9 +32,9 @@ from transformers import (
 from videostar.chat import Chat, Turn, without_prompts
 from videostar.config import Pipeline
 from videostar.errors import UserError
-from videostar.families import language_layer
-from videostar.files import below, new_folder, write_text
-from videostar.lora import CANARIES, write_canaries
+from videostar.files import below, new_folder, write_json, write_text
+from videostar.lora import CANARIES, base_name, lora_config, write_canaries
+from videostar.loss import Curve
 from videostar.models import load_model, load_processor
 from videostar.opening import sha256_of
 from videostar.progress import Tick
@@ -60,9 +58,9 @@ def train(
 ) -> dict[str, Any]:
     """Train an adapter on the version folder `dataset` and write it to the folder `out`.
 
-    Videos of the dataset lie below `data_root`. `start_from` is an adapter to continue (None: a new one on
-    the base). Returns steps, rows, mixed rows and the mean loss. Raises UserError when there is nothing
-    to train on or a file cannot be read.
+    Videos of the dataset lie below `data_root`. `start_from` is an adapter to continue, of the rank and alpha of
+    `settings` (None: a new one on the base). Returns steps, rows, mixed rows and the mean loss. Raises UserError when
+    there is nothing to train on or a file cannot be read.
     """
     clips = _Clips(settings)
     rows = read_rows(dataset / "data-00000.parquet", data_root)
@@ -89,6 +87,7 @@ def train(
     if options.gradient_checkpointing:
         base.gradient_checkpointing_enable()
         base.disable_input_require_grads()  # else gradients go through the frozen vision tower as well
+    steps = math.ceil(options.epochs * math.ceil(len(usable) / (options.batch_size * options.gradient_accumulation)))
     with new_folder(out) as folder:
         arguments = TrainingArguments(
             output_dir=str(folder),
@@ -97,14 +96,16 @@ def train(
             gradient_accumulation_steps=options.gradient_accumulation,
             learning_rate=options.learning_rate,
             lr_scheduler_type="cosine",
-            warmup_steps=0.05,
+            warmup_steps=0.05 if steps > 1 else 0,  # which begins with a step at a rate of nothing
             max_grad_norm=1.0,
             bf16=base.dtype == torch.bfloat16,
             fp16=base.dtype == torch.float16,
             use_cpu=base.device.type == "cpu",
             seed=settings.seed,
             save_strategy="no",
-            logging_strategy="no",
+            logging_strategy="steps",
+            logging_steps=1,
+            logging_nan_inf_filter=False,  # which shows the average of the other steps instead
             disable_tqdm=True,
             remove_unused_columns=False,
             report_to=[],
@@ -112,19 +113,24 @@ def train(
         # Given several GPUs, Trainer would cut every tensor of a batch into as many parts; pixels have a row for each
         # patch, not for each question.
         arguments._n_gpu = min(1, arguments.n_gpu)
+        curve = Curve(tick)
         trainer = Trainer(
             model=model,
             args=arguments,
             train_dataset=_Rows(usable),
             data_collator=_Collator(chat, clips, trim="logits_to_keep" in signature(base.forward).parameters),
-            callbacks=[_Steps(tick)],
+            compute_loss_func=curve.loss,
+            callbacks=[curve],
         )
         trainer.remove_callback(PrinterCallback)
         result = trainer.train()
-        for config in model.peft_config.values():  # peft holds them as a set, and writes it in whatever order
-            config.target_modules = sorted(config.target_modules)
+        name = base_name(settings)
+        for config in model.peft_config.values():
+            config.target_modules = sorted(config.target_modules)  # a set in peft, which writes it in whatever order
+            config.base_model_name_or_path = name
         try:
-            model.save_pretrained(folder)
+            # Of embeddings nothing is trained; `auto` looks for the base's on the hub.
+            model.save_pretrained(folder, save_embedding_layers=False)
         except SafetensorError as error:  # a full disk, for one
             raise OSError(str(error)) from None
         shown = ((row.question, clip) for row in usable if (clip := clips.load(row)) is not None)
@@ -134,9 +140,10 @@ def train(
             "rows": len(rows),
             "mixed": len(mixed),
             "set_aside": missing,
-            "loss": round(result.training_loss, 4),
+            "loss": round(curve.mean(), 4),
         }
-        write_text(folder / "README.md", _card(settings, facts))
+        write_json(folder / "steps.json", curve.steps)
+        write_text(folder / "README.md", _card(settings, name, facts))
     return facts
 
 
@@ -253,37 +260,10 @@ class _Collator:
         return without_prompts(batch) if self.trim else batch
 
 
-class _Steps(TrainerCallback):
-    def __init__(self, tick: Tick) -> None:
-        self.tick = tick
-
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        self.tick(state.global_step, state.max_steps)
-
-
-def lora_config(model: Any, settings: Pipeline) -> LoraConfig:
-    """LoRA on every linear layer of the language model. Raises UserError when there is none."""
-    targets = sorted(
-        name
-        for name, module in model.named_modules()
-        if isinstance(module, torch.nn.Linear) and language_layer(model.config, name)
-    )
-    if not targets:
-        raise UserError(
-            f"model {settings.model!r}: LoRA finds no linear layers in its language model; give another model"
-        )
-    return LoraConfig(
-        r=settings.training.rank,
-        lora_alpha=settings.training.alpha,
-        target_modules=targets,
-        task_type="CAUSAL_LM",
-    )
-
-
-def _card(settings: Pipeline, facts: dict[str, Any]) -> str:
+def _card(settings: Pipeline, base: str, facts: dict[str, Any]) -> str:
     return (
         "---\nlibrary_name: peft\n---\n# LoRA adapter of a Video-STaR round\n\n"
-        f"- base model: {settings.model}\n- trained on: {facts['rows']} kept answers, {facts['mixed']} rows mixed in\n"
+        f"- base model: {base}\n- trained on: {facts['rows']} kept answers, {facts['mixed']} rows mixed in\n"
         f"- steps: {facts['steps']}, mean loss {facts['loss']}\n"
         f"- rank {settings.training.rank}, alpha {settings.training.alpha}; language model only, vision frozen\n"
         f"- settings: `{json.dumps(settings.training.model_dump())}`\n"
