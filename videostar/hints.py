@@ -1,14 +1,14 @@
 """Answers that were helped by a hint: which of them let it show.
 
 To rationalise, the model is shown the label and asked why it holds. The answer is stored under the question without the
-label, so whatever refers to it ("as stated", "you are right", "which confirms the given score") would teach the model to
-lean on what will not be there. Such an answer is rejected; a lost one is cheap. Only an opening that names where the label
-came from ("According to the label, he rows.") is cut, since the rest is as it would be without it.
+label, so whatever refers to it ("as stated", "you are right", "which confirms the given score") would teach the model
+to lean on what will not be there. Such an answer is rejected; a lost one is cheap. Only an opening that names where the
+label came from ("According to the label, he rows.") is cut, since the rest is as it would be without it.
 
-The rules are read on *tokens*: the words in lower case and the marks `. , ; : ! ? ( )`, one space around each, so that case,
-quotes, emphasis, hyphens and line breaks make no difference. The same words occur in scenes ("the label on the bottle", "the
-player is given the ball", "as indicated by the scoreboard"): a rule of `_RULES` says what it needs beside them, and one of
-`_DOUBTFUL` holds only where no scene that explains it is near.
+The rules are read on *tokens*: the words in lower case and the marks `. , ; : ! ? ( )`, one space around each, so that
+case, quotes, emphasis, hyphens and line breaks make no difference. The same words occur in scenes ("the label on the
+bottle", "the player is given the ball", "as indicated by the scoreboard"): a rule of `_RULES` says what it needs beside
+them, and one of `_DOUBTFUL` holds only where no scene that explains it is near.
 """
 
 from __future__ import annotations
@@ -17,175 +17,201 @@ import re
 import unicodedata
 from itertools import pairwise
 
-# What a hint states.
+# What a hint states: as the name of a label, or in any words.
 _CORE = (
     "(?:action|activity|answer|label|class|classification|category|score|rating|count|event|timestamp|interval|"
     "degree of difficulty|sub actions?)"
 )
 _FACT = (
     f"(?:{_CORE}s?|activities|categories|numbers?|times?|time range|duration|steps?|sequence|difficulty|result|values?|"
-    "coordinates|bounding box|description|caption|title|statement|claim|information|facts?|details?|data|context|clues?|"
-    "conclusion|response|solution|annotations?|hints?|text|premise|motion|movement|option|choice|outcome|sport|exercise|dive|start|"
-    "end|window|moment|name|term|task|skill|technique|total|mark|grade|behaviou?r)"
+    "coordinates|bounding box|description|caption|title|statement|claim|information|facts?|details?|data|context|"
+    "clues?|"
+    "conclusion|response|solution|annotations?|hints?|text|premise|motion|movement|option|choice|outcome|sport|"
+    "exercise|"
+    "dive|start|end|window|moment|name|term|task|skill|technique|total|mark|grade|behaviou?r)"
 )
 # Where a hint comes from.
 _SOURCE = (
-    "(?:ground truth|annotations?|metadata|data ?set|(?:system |text )?prompt|hints?|question|query|user|instructions?|request|"
-    "labels?|captions?|title|description|input|tags?|answer key|(?:reference|correct|given) answer|problem|task|text|information|claim)"
+    "(?:ground truth|annotations?|metadata|data ?set|(?:system |text )?prompt|hints?|question|query|user|instructions?|"
+    "request|labels?|captions?|title|description|input|tags?|answer key|(?:reference|correct|given) answer|problem|"
+    "task|"
+    "text|information|claim)"
 )
 _THE = "(?:the|this|that|these|those|your|its|any|such|all)"
 _ADVERB = (
-    r"(?:already|also|just|only|now|first|then|thus|therefore|hence|in fact|here|itself|above|previously|so|\w+ly)"
+    # `\w+ly` has "only" too; a word in both would be read in two ways, and many of them in 2^n
+    r"(?:already|also|just|now|first|then|thus|therefore|hence|in fact|here|itself|above|previously|so|\w+ly)"
 )
-# What somebody or something in the scene did, if it goes on so: "as indicated by the scoreboard", "given to the striker".
-_NOBODY = rf"(?! (?:by|on|in|at|from|through|with|to|for|over|under|near|away|out|up) (?!{_THE} (?:\w+ )?{_SOURCE} ))"
+# Not when it goes on with who did it in the scene: "indicated by the scoreboard", "given to the striker".
+_NOBODY = (
+    rf"(?! (?:by|on|in|at|from|through|with|to(?! be)|for|over|under|near|away|out|up) (?!{_THE} (?:\w+ )?{_SOURCE} ))"
+)
 _GIVEN = (
     "(?:given|provided|stated|supplied|specified|indicated|mentioned|aforementioned|described|claimed|alleged|supposed|"
-    "labell?ed|annotated|listed|assigned|designated|expected|intended|target|reference|known|identified|suggested|proposed|"
-    "asserted|noted|quoted|predefined|predetermined|gold|hinted|reported|awarded|named|said)"
+    "labell?ed|annotated|listed|assigned|designated|expected|intended|target|reference|known|identified|suggested|"
+    "proposed|asserted|noted|quoted|predefined|predetermined|gold|hinted|reported|awarded|named|said)"
 )
 _SAID = (
-    "(?:stated|given|mentioned|provided|supplied|specified|indicated|noted|described|labell?ed|annotated|suggested|claimed|"
-    "listed|identified|asserted|told|said|hinted|outlined|pointed out|referenced|established|reported|informed|instructed|"
-    "requested|asked|defined|discussed|explained|known|assigned|designated|disclosed|revealed|quoted|named|written|flagged|confirmed)"
+    "(?:stated|given|mentioned|provided|supplied|specified|indicated|noted|described|labell?ed|annotated|suggested|"
+    "claimed|listed|identified|asserted|told|said|hinted|outlined|pointed out|referenced|established|reported|informed|"
+    "instructed|requested|asked|defined|discussed|explained|known|assigned|designated|disclosed|revealed|quoted|named|"
+    "written|flagged|confirmed)"
 )
 _SAYS = (
-    "(?:say|state|indicate|suggest|implie|implicate|tell|mention|describe|specifie|note|give|provide|name|claim|identifie|"
-    "assert|reveal|inform|report|place|list|ask|want|request|call|define|confirm)(?:s|d|ed|ing)?|gave|said|told|puts|has|"
-    "(?:shows|reads) that|makes (?:it )?(?:clear|plain)|points out"
+    "(?:(?:say|state|indicate|suggest|implie|tell|mention|describe|specifie|note|give|provide|name|claim|identifie|"
+    "assert|reveal|inform|report|place|list|ask|want|request|call|define|confirm|establishe)(?:s|d|ed|ing)?|gave|said|"
+    "told|puts|has|(?:shows|reads) that|makes (?:it )?(?:clear|plain)|points out)"
 )
 _BECAUSE = (
-    "(?:given|knowing|considering|assuming|seeing|since|because|as|provided|granted|supposing|if|now|presuming|accepting|"
-    "recogni[sz]ing|acknowledging|understanding|remembering|noting|aware|fact|knowledge|information|mind|although|though|"
-    "while|premise|assumption|account|presupposing|told|informed|learne?[dt])(?: that)?"
+    "(?:given|knowing|considering|assuming|seeing|since|because|as|provided|granted|supposing|if|now|presuming|"
+    "accepting|recogni[sz]ing|acknowledging|understanding|remembering|noting|aware|fact|knowledge|information|mind|"
+    "although|though|while|premise|assumption|account|presupposing|told|informed|learne?[dt])(?: that)?"
 )
-# What is true of an action in a scene, and no label.
+# Not when it is true of an action in a scene: "since the action is performed slowly".
 _STATE = (
-    r"(?! (?:being |not |still |now |only )?(?:performed|repeated|carried|done|completed|shown|seen|over|finished|taking|"
-    r"slow\w*|fast\w*|quick\w*|so|too|clear\w*|visible|happening|on|displayed|written|interrupted) )"
+    r"(?! (?:being |not |still |now |only )?(?:performed|repeated|carried|done|completed|shown|seen|over|finished|"
+    r"taking|slow\w*|fast\w*|quick\w*|so|too|clear\w*|visible|happening|on|displayed|written|interrupted) )"
 )
 _CONFIRMS = (
     r"(?:(?:confirm|match|align|agree|fit|suit|support|correspond|corroborat|validat|verif|justif|substantiat|warrant|"
-    r"conform|reinforc|accord)\w*|proves?|proof|reflects?|consistent|compatible|in line|lines? up|in agreement|in keeping|"
-    r"in accordance|evidence|true|backs? up|tall(?:y|ies)|bears? out|speaks? for|attests?|squares?|accounts?|lends? support|underpin\w*|underlin\w*|expla\w+|reasons?|reasoning|grounds|basis|argument|case|deserves?|"
-    r"merits?|typical|characteristic)(?: (?:with|to|for|of|behind|why|how|as to why))?"
+    r"conform|reinforc|accord|underpin|underlin|expla)\w*|proves?|proof|reflects?|consistent|compatible|in line|"
+    r"lines? up|in agreement|in keeping|in accordance|evidence|true|backs? up|tall(?:y|ies)|bears? out|speaks? for|"
+    r"attests?|squares?|accounts?|lends? support|reasons?|reasoning|grounds|basis|argument|case|deserves?|merits?|"
+    r"typical|characteristic)(?: (?:with|to|for|of|behind|why|how|as to why))?"
 )
+
 _RULES = [
     # Words that stand for nothing else.
-    rf"ground ?truth|metadata|mislabell?ed|rationale|rationali[sz]\w*|annotators?|user (?:input|provided|supplied)|"
-    rf"(?:correct|true|actual|video|clip's|action|activity|gold) label|(?:correct|true|actual) (?!answer|event){_CORE}(?! of)",
-    r"correctness|reword\w*|rephras\w*|paraphras\w*|(?:choice|correctness|truth) of the label|the reference(?! (?:line|point))|"
-    r"(?:given|as) an? hint|hinted at|without (?:the |any |being given )?(?:hint|label|annotation)|answer key",
-    r"[.!?] (?:hint|prompt|instruction) :",
+    r"ground ?truth|metadata|mislabell?ed|rationale|rationali[sz]\w*|annotators?|user (?:input|provided|supplied)|"
+    r"(?:correct|true|actual|video|clip's|action|activity|gold) label|correctness|reword\w*|rephras\w*|paraphras\w*|"
+    rf"(?:correct|true|actual) (?!answer|event){_CORE}(?! of)|the reference(?! (?:line|point))|answer key|"
+    r"(?:choice|correctness|truth) of the label|(?:given|as) an? hint|hinted at|user's|[.!?] (?:hint|prompt) :|"
+    r"without (?:the |any |being given )?(?:hint|label|annotation)",
     # The given action; the action that was given.
-    rf"{_THE} (?:\w+ )?{_GIVEN} (?:\w+ )?{_FACT}|(?:said|aforementioned) {_CORE}|"
-    rf"{_THE} (?:given|provided|stated|specified|annotated|reference) box|(?:above|aforementioned) {_FACT}",
-    rf"{_FACT} (?:\w+ ){{0,3}}?(?!(?:known|described|identified|defined|explained) as){_SAID}{_NOBODY}|{_CORE} in question",
-    r"(?:prior|background|advance|additional|extra) (?:knowledge|information)|in advance|information (?:given|provided)",
+    rf"{_THE} (?:\w+ )?{_GIVEN} (?:\w+ )?{_FACT}|(?:said|aforementioned) {_CORE}|(?:above|aforementioned) {_FACT}|"
+    rf"{_THE} (?:given|provided|stated|specified|annotated|reference) box",
+    rf"{_FACT} (?:\w+ ){{0,3}}?(?!(?:known|described|identified|defined|explained) as){_SAID}{_NOBODY}|"
+    rf"{_CORE} in question|in advance|(?:prior|background|advance|additional|extra) (?:knowledge|information)|"
+    r"information (?:given|provided)",
     # As stated; it is stated that; named as the answer; what was said.
     rf"(?:as|like|what|than) (?:(?:it|i|we|is|was|were|am|are|have|has|had|been) )*(?:{_ADVERB} )?{_SAID}{_NOBODY}",
-    rf"[.,!?] (?:just |exactly )?as (?:was |would be )?expected(?: [,.;]| (?:from|for|of) {_THE} {_CORE})|(?:one|we|you) would expect|"
-    rf"{_SAID} (?:above|earlier|before|previously|beforehand)|previously {_SAID}",
-    rf"it (?:is|was|has been) (?:{_ADVERB} )*{_SAID} (?:\w+ )?(?:that|as|to be|here)|it can be (?:confirmed|verified)",
-    rf"(?:it|this|video|clip|footage|scene|dive) (?:is|was|has been|being|gets|got) (?:{_ADVERB} )*(?:labell?ed|annotated|"
-    r"tagged|captioned|titled|given as|stated as|listed as|specified as)",
+    rf"[.,!?] (?:just |exactly )?as (?:was |would be )?expected(?: [,.;]| (?:from|for|of) {_THE} {_CORE})|"
+    rf"(?:one|we|you) would expect|{_SAID} (?:above|earlier|before|previously|beforehand)|previously {_SAID}",
+    rf"it (?:is|was|has been) (?:{_ADVERB} )*{_SAID} (?:\w+ )?(?:that|as|to be|here)|"
+    rf"it can be (?:confirmed|verified)|it is true that {_THE} (?:\w+ )?{_CORE}|says? so|said so|told so|give it away|"
+    rf"gives (?:it|that) away|said to (?:be|have)",
+    rf"(?:it|this|video|clip|footage|scene|dive) (?:is|was|has been|being|gets|got) (?:{_ADVERB} )*"
+    r"(?:labell?ed|annotated|tagged|captioned|titled|(?:given|stated|listed|specified) as)|"
     rf"{_SAID} (?:as|to be) (?:the |an? |being )?(?:correct|right|true|{_CORE})",
     # The label says; stated in the question; according to the prompt.
-    rf"(?:the|your|this|that|an?) (?:\w+ )?(?:prompt|hint|question|query|user|annotation|claim|instructions?|caption|"
-    rf"title|description|input|request|correct answer) (?:{_ADVERB} )*"
-    rf"(?:{_SAYS})|the label (?:{_ADVERB} )*(?:{_SAYS}) that|"
-    r"(?:in|from|by|per) (?:the|your|this|that) (?:\w+ )?(?:prompt|hint|question|query|instruction|annotation|input)"
-    r"(?! (?:on|of|at|mark))",
-    rf"{_SAID} (?:in|by|on|with|from|under) (?:part of )?(?:the|your|this|that) (?:\w+ )?{_SOURCE}(?! (?:on|of|at|behind))",
-    r"(?:according to|based (?:up)?on|as per|per|going by|judging (?:by|from)|in (?:line|accordance|agreement|keeping) with|"
-    r"in (?:light|view) of|guided by|informed by|drawing on|relying on|trusting|taking|given|considering|despite|"
-    r"regardless of) (?:the|your|this|that|any) (?:\w+ )?"
-    rf"{_SOURCE}(?! (?:on|of|at|in|from|that can|that is|shown|visible|available|above|below|beside|mark|display\w*))",
-    r"says? so|said so|told so|give it away|gives (?:it|that) away|as if you|user's",
+    r"(?:the|your|this|that|an?) (?:\w+ )?(?:prompt|hint|question|query|user|annotation|claim|instructions?|caption|"
+    rf"title|description|input|request|task|problem|sentence|statement|correct answer) (?:{_ADVERB} )*{_SAYS}|"
+    rf"the label (?:{_ADVERB} )*{_SAYS} that|(?:label|caption|title) (?:\w+ ){{0,4}}?(?:reads|says|shows) that",
+    rf"{_SAID} (?:in|by|on|with|from|under) (?:part of )?(?:the|your|this|that) (?:\w+ )?{_SOURCE}"
+    r"(?! (?:on|of|at|behind|inside|under|above|below|beside|next))",
+    r"(?:in|from|by|per) (?:the|your|this|that) (?:\w+ )?(?:prompt|hint|question|query|instruction|annotation|input|"
+    r"request)(?! (?:on|of|at|mark))",
+    r"(?:according to|based (?:up)?on|as per|per|going by|judging (?:by|from)|in (?:line|accordance|agreement|keeping) "
+    r"with|in (?:light|view) of|guided by|informed by|drawing on|relying on|trusting|taking|given|considering|despite|"
+    rf"regardless of) (?:the|your|this|that|any) (?:\w+ )?{_SOURCE}"
+    r"(?! (?:on|of|at|in|from|that can|that is|shown|visible|available|above|below|beside|mark|display\w*))",
     # You, who asked, and what is yours. (A label may have "your camera" in it.)
-    rf"you (?:(?:are|were|have|had|did|do|{_ADVERB}) )*(?:right|correct|told|tell me|gave|give|know|knew|want|say|state|mention|"
-    r"wrote|write|chose|thought|put it|meant|ask|need me|require|request|describe|specify|provide|suppl\w+|claim|"
-    r"(?:stat|mention|provid|indicat|not|describ|specifi|ask|want|point|suggest|claim|identifi|label|labell|inform|request|"
-    r"referr|assert|hint|list|nam|call|shar|assign|explain|express|remark|observ|notic|recogni[sz]|add|includ|select|pick|mark|"
-    r"cit|quot|present|offer|upload|attach|enter|type|expect|suspect|assum|believ|guess|annotat|tagg|said|confirm|correct)ed|"
-    r"said)|(?:thank you|thanks) for|as you (?:say|see it|note|point out|indicate|suggest)",
-    rf"your (?:\w+ )?(?:{_SOURCE}|{_FACT}|observation|assessment|assertion|suggestion|message|remark|guess|assumption|words?|"
-    r"explanation|interpretation|analysis|note|post|comment|point)s?",
+    rf"you (?:(?:are|were|have|had|did|do|{_ADVERB}) )*(?:right|correct|told|tell me|gave|give|know|knew|want|say|"
+    r"state|mention|wrote|write|chose|thought|put it|meant|ask|require|request|describe|specify|provide|suppl\w+|"
+    r"claim|said|(?:stat|mention|provid|indicat|not|describ|specifi|ask|want|point|suggest|claim|identifi|label|labell|"
+    r"inform|request|referr|assert|hint|list|nam|call|shar|assign|explain|express|remark|observ|notic|recogni[sz]|add|"
+    r"includ|select|pick|mark|cit|quot|present|offer|upload|attach|enter|type|expect|suspect|assum|believ|guess|"
+    r"annotat|tagg|confirm|correct)ed)|(?:thank you|thanks) for|as you (?:see it|note|point out|indicate|suggest)",
+    rf"your (?:\w+ )?(?:{_SOURCE}|{_FACT}|observation|assessment|assertion|suggestion|message|remark|guess|assumption|"
+    r"words?|explanation|interpretation|analysis|note|post|comment|point)s?",
     # I, we and me, to whom something was given, or who know, agree, or are to explain.
-    rf"(?:i|we) (?:(?:have|had|has|am|was|were|are|been|being|can|could|do|must|should|will|would|{_ADVERB}) )*"
-    r"(?:told|informed|asked|instructed|tasked|prompted|advised|notified|supposed to|required|received?|handed|"
-    r"access(?: to)?|know|knew|agree|concur|accept|trust|understand|rely|relied|explain|justify|confirm|verify|validate|"
-    r"see (?:why|how the)|start from|given that|made aware|(?:\w+ )?(?:to|like to) (?:explain|justify|support|rationali[sz]e))",
-    rf"(?:i|we) (?:\w+ ){{0,3}}?(?:given|shown|provided|supplied|handed) (?:with )?{_THE} (?:\w+ )?(?:{_FACT}|{_SOURCE})",
+    r"(?:i|we) (?:(?:have|had|has|am|was|were|are|been|being|can|could|do|must|should|will|would|"
+    rf"{_ADVERB}) )*(?:told|informed|asked|instructed|tasked|prompted|advised|notified|supposed to|required|received?|"
+    r"handed|access(?: to)?|know|knew|agree|concur|accept|trust|understand|rely|relied|explain|justify|confirm|verify|"
+    r"validate|see (?:why|how the)|start from|given that|made aware|(?:\w+ )?(?:to|like to) (?:explain|justify))",
+    rf"(?:i|we) (?:\w+ ){{0,3}}?(?:given|shown|provided|supplied|handed) (?:with )?{_THE} (?:\w+ )?"
+    rf"(?:{_FACT}|{_SOURCE})|"
+    r"(?:which|that|what) (?:i|we) (?:was|were|am|are|have been|had been) (?:given|told|handed|shown)|"
+    r"(?:i|we) (?:already )?(?:have|had|got) the (?:\w+ )?(?:answer|label|solution|information)",
     r"(?:given|told|shown|handed|sent|explained|described|supplied|provided|identified|named) (?:to|for) (?:me|us)|"
-    r"(?:which|that|what) (?:i|we) (?:was|were|am|are|have been|had been) (?:given|told|handed|shown)|said to (?:be|have)|"
-    r"(?:i|we) (?:already )?(?:have|had|got) the (?:\w+ )?(?:answer|label|solution|information)|my (?:\w+ )?(?:task|job|goal|aim|purpose|explanation|instructions?|prompt)|"
     r"(?:asked|told|informed|instructed|prompted|gave|given|provided|wants?|requires?) (?:me|us)|"
-    r"(?:let me|let us|let's|i will|i shall|allow me to) (?:now )?(?:explain|justify|verify|confirm|show|walk)",
+    r"(?:let me|let us|let's|i will|i shall|allow me to) (?:now )?(?:explain|justify|verify|confirm|show|walk)|"
+    r"my (?:\w+ )?(?:task|job|goal|aim|purpose|explanation|instructions?|prompt)|"
     r"(?:task|goal|aim|job|user|purpose) (?:\w+ ){0,3}?to (?:explain|justify|show|describe why|say why|support|verify)",
     # Agreement with what was said.
-    r"[.!?] (?:sure|certainly|absolutely|of course|definitely|agreed|ok|okay|alright|understood|got it|precisely|exactly|"
-    r"correct|indeed|affirmative|great(?: \w+)?|good \w+|quite right|well said|true(?= ,)|"
-    r"right(?= [,!.] (?:the|this|that|it|so|here|he|she|they|a|an) )) [,.!;]|[.!?,;] indeed|(?:is|are|was|were|does|do) indeed",
-    rf"[.!?,] (?:so |and |but )?yes (?:[,.!] )?(?:indeed|correct|right|(?:the|this) (?!answer){_CORE} (?:\w+ )?(?:is|was)|"
-    r"(?:that|this|it) is (?:correct|right|so))|(?:that|this|it|which) is (?:\w+ly )?(?:correct|accurate|right(?= [,.!:;]))|"
-    r"[.!?] that is true",
-    rf"(?:the|this|that) (?:\w+ )?(?:{_CORE}|claim|description|caption|annotation|assertion) (?:is|was|seems|appears|looks|must be) "
-    rf"(?:{_ADVERB} )*(?:correct|accurate|valid|justified|appropriate|apt|fair|confirmed|verified|supported|consistent|"
-    r"reasonable|warranted|fitting|plausible|understandable|well \w+ed)|correct answer ,",
+    r"[.!?] (?:sure|certainly|absolutely|of course|definitely|agreed|ok|okay|alright|understood|got it|precisely|"
+    r"exactly|correct|indeed|affirmative|great(?: \w+)?|good \w+|quite right|well said|true(?= ,)|"
+    r"right(?= [,!.] (?:the|this|that|it|so|here|he|she|they|a|an) )) [,.!;]",
+    r"[.!?,;] indeed|(?:is|are|was|were|does|do) indeed|[.!?,] (?:so |and |but )?yes (?:[,.!] )?(?:indeed|correct|"
+    rf"right|(?:the|this) (?!answer){_CORE} (?:\w+ )?(?:is|was)|(?:that|this|it) is (?:correct|right|so))|"
+    r"[.!?] that is true|(?:that|this|it|which) is (?:\w+ly )?(?:correct(?! to)|accurate|right(?= [,.!:;]))",
+    rf"(?:the|this|that) (?:\w+ )?(?:{_CORE}|claim|description|caption|annotation|assertion) (?:is|was|seems|appears|"
+    rf"looks|must be) (?:{_ADVERB} )*(?:correct|accurate|valid|justified|appropriate|apt|fair|confirmed|verified|"
+    r"supported|consistent|reasonable|warranted|fitting|plausible|understandable|well \w+ed)|correct answer ,",
     # It confirms the answer, or the action (but not: fits the action of rowing); hence the label.
     rf"{_CONFIRMS} (?:that )?{_THE} (?:\w+ )?(?:answer|label|claim|description|caption|annotation|statement|title|"
-    rf"classification|designation|assertion|hint|prompt|question|premise)(?! (?:on|of|to|at|is|in|behind|from|[a-f]|yes|no))",
-    rf"{_CONFIRMS} {_THE} (?:\w+ )?{_CORE}(?! (?:of (?!\d)|by|to|with|is|[a-f]|yes|no))|{_CONFIRMS} {_THE} score of \d|"
-    rf"(?:confirm|verif|validat|corroborat|substantiat)\w* (?:that )?{_THE} (?:\w+ )?{_CORE} (?:is|was)",
-    r"(?:hence|thus|therefore|so|accordingly) (?:, )?(?:the|this) (?:\w+ )?label(?! (?:on|is (?:visible|seen|readable)))",
+    r"classification|designation|assertion|hint|prompt|question|premise)"
+    r"(?! (?:on|of|to|at|is|in|behind|from|[a-f]|yes|no))",
+    rf"{_CONFIRMS} {_THE} (?:\w+ )?{_CORE}(?! (?:of (?!\d)|by|to|with|is|[a-f]|yes|no))|"
+    rf"(?:confirm|verif|validat|corroborat|substantiat)\w* (?:that )?{_THE} (?:\w+ )?{_CORE} (?:is|was)|"
+    r"(?:hence|thus|therefore|so|accordingly) (?:, )?(?:the|this) (?:\w+ )?label(?! (?:on|is (?:visible|seen)))",
     # Since the action is rowing; knowing the answer; with the answer being B.
     rf"{_BECAUSE} {_THE} (?:\w+ )?(?!score|number|count|class){_CORE} (?:here |shown |in the video )?"
     rf"(?:is|are|was|were|being|must be|has to be){_STATE}",
     rf"{_BECAUSE} {_THE} (?:\w+ )?(?:score|number|count|time|difficulty) (?:is|was|are)(?: given as)? \d[\d.]*"
     r"(?! (?:: |to )?\d| all)",
-    rf"knowing (?:that )?(?:(?:this|it) is|(?:the|this) (?:\w+ )?{_CORE})|knowledge (?:of|about) {_THE} (?:\w+ )?{_CORE}|"
-    rf"with {_THE} (?:\w+ )?{_CORE} (?:being|known|given|in mind)|being the (?:correct )?(?:answer|label|action)",
+    rf"knowing (?:that )?(?:(?:this|it) is|(?:the|this) (?:\w+ )?{_CORE})|"
+    rf"knowledge (?:of|about) {_THE} (?:\w+ )?{_CORE}|with {_THE} (?:\w+ )?{_CORE} (?:being|known|given|in mind)|"
+    r"being the (?:correct )?(?:answer|label|action)|"
     rf"(?:since|because|as|given that) (?:it|this) (?:is|was|has been) {_SAID}{_NOBODY}",
     # Talk of the explanation, or the words of the templates.
-    r"how (?:one|we|you|i|it) can (?:see|tell|know|be seen|be told|recogni[sz]e|infer|determine|verify)|how can (?:one|we|you|i)",
-    rf"reason (?:why |that )?(?:(?:the|this) (?:\w+ )?{_CORE}|it|this) (?:is|was)|[.!?] (?:to (?:explain|justify|support)|why)|"
-    r"here (?:is|are) (?:why|how|the explanation|an explanation|the reason\w*)|justifications?|explanation (?:for|of|why|that|is)",
-    rf"why (?:(?:the|this|that|these) (?:\w+ )?(?:{_FACT}|video|clip|dive) (?:is|was|are|gets|got|has|should|would|can|must)|"
-    r"this (?:is|was)|it (?:is|was|can be|should be|has been) (?:labell?ed|called|considered|classified|described|scored|rated|"
-    r"given|identified|recogni[sz]ed))|(?:this|that) is (?:why|how) (?:one|we|you|i)|(?:see|understand) (?:why|how) the",
-    r"[.!?] asked|asked to (?:be|explain|justify)|in own words|end with (?:it|them) \.|what in the (?:video|dive) shows|a right answer is",
+    r"how (?:one|we|you|i|it) can (?:see|tell|know|be seen|be told|recogni[sz]e|infer|determine|verify)|"
+    r"how can (?:one|we|you|i)|here (?:is|are) (?:why|how|the explanation|an explanation|the reason\w*)|"
+    r"justifications?|explanation (?:for|of|why|that|is)|in (?:my|your) own words|end with (?:it|them) \.|"
+    r"what in the (?:video|dive) shows|a right answer is|[.!?] (?:to (?:explain|justify|support)|why|asked)|"
+    r"asked to (?:be|explain|justify)",
+    rf"reason (?:why |that )?(?:(?:the|this) (?:\w+ )?{_CORE}|it|this) (?:is|was)|why this (?:is|was)|"
+    rf"why (?:the|this|that|these) (?:\w+ )?(?:{_FACT}|video|clip) (?:is|was|are|gets|got|has|should|would|can|must)|"
+    r"why it (?:is|was|can be|should be|has been) (?:labell?ed|called|considered|classified|described|scored|rated|"
+    r"given|identified|recogni[sz]ed)|(?:this|that) is (?:why|how) (?:one|we|you|i)|(?:see|understand) (?:why|how) the",
 ]
 # Things that may as well be in the scene.
 _DOUBTFUL = [
-    rf"labels?(?! (?::|maker|printer))|(?:{_THE}|an?) (?:\w+ )?(?:captions?|titles?|descriptions?|annotations?|prompts?|hints?|questions?|query|"
-    r"instructions?|input|premise|claim|data ?set)(?! (?:mark|of|at|below|under|beside))",
-    rf"(?:the|this) (?:user|tag)|labell?ed|annotated|captioned|mentioned{_NOBODY}|(?:(?<!frames )(?<!video )(?<!clip )provided|"
-    r"stated|claimed|specified|supplied|assigned|alleged|purported)(?= (?:[.,;:!?)]|that|as|here|above|earlier|for the))",
+    rf"labels?(?! (?::|maker|printer))|(?:{_THE}|an?) (?:\w+ )?(?:captions?|titles?|descriptions?|annotations?|"
+    r"prompts?|hints?|questions?|query|instructions?|input|premise|claim)(?! (?:mark|of|at|below|under))",
+    rf"(?:the|this) (?:user|tag)|(?:this|that) information|labell?ed|annotated|captioned|mentioned{_NOBODY}|"
+    r"(?:(?<!frames )(?<!video )(?<!clip )provided|stated|claimed|specified|supplied|assigned|alleged|purported)"
+    r"(?= (?:[.,;:!?)]|that|as|here|above|earlier|for the))",
 ]
-# What may bear a label or a title, who may ask a question or give an instruction, and what is done with one.
+# What explains such a thing: bearers of a label or title, people who ask or instruct, what is done with either.
 _SCENES = frozenset(
-    "bottle bottles jar jars cans tin tins box boxes package packages packaging packet parcel parcels bag bags tube tubes "
-    "suitcase suitcases luggage shirt shirts jacket dress clothes garment garments product products shelf shelves folder folders "
-    "envelope envelopes wine beer medicine carton crate crates drawer drawers machine map plate board blackboard whiteboard sign "
-    "signs poster screen screens monitor display painting book books page pages magazine newspaper card cards sheet sheets paper "
-    "form film movie song slide slides scoreboard phone smartphone tablet laptop computer keyboard app terminal mouse device ear "
-    "manual recipe leaflet brochure museum exhibit trail teacher teachers pupil pupils student students professor lecturer lecture "
-    "classroom instructor coach trainer host contestant contestants quiz reporter reporters interviewer journalist journalists "
-    "minister politician speaker audience examiner exam test referee umpire lawyer witness policeman officer doctor nurse patient "
-    "customer clerk pharmacist waiter guide tourist tourists interview wheelchair conference game guess rules riddle price supermarket panel pilot captain commander sergeant bell "
-    "champion championship belt trophy wins won reads reading sticks sticking peels peeling prints printed handwritten follows "
-    "following looks studies checks compares asks raises answers glues attaches attached applies scans".split()
+    "bag bags barcode barrel battery beer board book books bottle bottles box boxes brochure canister cans card cards "
+    "carton cassette cereal certificate clothes collar crate crates device diploma display drawer drawers dress ear "
+    "envelope envelopes exhibit film folder folders form gallery garment garments jacket jar jars keyboard laptop "
+    "leaflet letter luggage machine magazine manual map medicine menu monitor mouse movie museum newspaper package "
+    "packages packaging packet page pages painting panel paper parcel parcels phone pills plate poster price product "
+    "products receipt recipe record robot sack scoreboard screen screens sheet sheets shelf shelves shirt shirts shop "
+    "sign signs slide slides smartphone song sticker stickers store suitcase suitcases supermarket tablet terminal "
+    "ticket tin tins trail trophy tube tubes vial vinyl wheelchair whiteboard wine "
+    "app audience belt blackboard boss captain champion championship chef choreographer classroom clerk coach "
+    "commander computer conference contestant contestants customer director doctor exam examiner foreman game guess "
+    "guide host instructor interview interviewer journalist journalists lawyer lecture lecturer lifeguard manager "
+    "minister nurse officer patient pharmacist photographer pilot policeman politician professor pupil pupils quiz "
+    "radio referee reporter reporters riddle rules seller sergeant speaker student students teacher teachers test "
+    "tourist tourists trainer umpire waiter witness "
+    "answers applies asks attached attaches checks compares following follows glues handwritten looks peeling peels "
+    "printed prints raises reading reads scans sticking sticks studies wins won writes written".split()
 )
 _BETRAYS = re.compile(f" (?:{'|'.join(_RULES)})(?= )")
 _IN_DOUBT = re.compile(f" (?:{'|'.join(_DOUBTFUL)})(?= )")
 
 # An opening that says where the label came from, on the answer as it is written.
+_SOURCE_IN_FULL = f"(?:the|your|this) (?:(?:{_GIVEN}|action|video|class) )*{_SOURCE}"
 _LEAD_IN = re.compile(
     (
-        rf"\s*(?:(?:based on|according to|as per|given|going by|judging by|(?:just )?as (?:is |was |it is )?{_SAID} (?:in|by|with)) "
-        rf"(?:the|your|this) (?:(?:{_GIVEN}|action|video|class) )*{_SOURCE}|"
-        rf"as (?:the|your|this) (?:(?:{_GIVEN}|action|video|class) )*{_SOURCE} (?:already |clearly )?(?:{_SAYS})),\s+(?=\w)"
+        r"\s*(?:(?:(?:based on|according to|as per|given|going by|judging by|"
+        rf"(?:just )?as (?:is |was |it is )?{_SAID} (?:in|by|with)) {_SOURCE_IN_FULL})|"
+        rf"as {_SOURCE_IN_FULL} (?:already |clearly )?{_SAYS}),\s+(?=\w)"
     ).replace(" ", r"\s"),
     re.IGNORECASE,
 )
@@ -196,9 +222,9 @@ _CONTRACTED = [
     (re.compile(r"\bi'm\b"), "i am"),
     (re.compile(r"\b(it|that|this|here|what|there)'s\b"), r"\1 is"),
 ]
-_LONGEST = 100_000
 _TOKEN = re.compile(r"\d+(?:\.\d+)*|[^\W_]+(?:'[^\W_]+)?|[.,;:!?()]")
 _BREAK = re.compile(r"\n[ \t]*(?=[\n\-*#\d])")
+_LONGEST = 100_000
 
 
 def strip_hint(answer: str) -> str | None:
