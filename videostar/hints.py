@@ -14,7 +14,6 @@ them, and one of `_DOUBTFUL` holds only where no scene that explains it is near.
 from __future__ import annotations
 
 import re
-import unicodedata
 from itertools import pairwise
 
 # What a hint states: as the name of a label, or in any words.
@@ -23,12 +22,17 @@ _CORE = (
     "degree of difficulty|sub actions?)"
 )
 _FACT = (
-    f"(?:{_CORE}s?|activities|categories|numbers?|times?|time range|duration|steps?|sequence|difficulty|result|values?|"
-    "coordinates|bounding box|description|caption|title|statement|claim|information|facts?|details?|data|context|"
-    "clues?|"
-    "conclusion|response|solution|annotations?|hints?|text|premise|motion|movement|option|choice|outcome|sport|"
-    "exercise|"
-    "dive|start|end|window|moment|name|term|task|skill|technique|total|mark|grade|behaviou?r)"
+    f"(?:{_CORE}s?|activities|categories|difficulty|results?|coordinates|bounding box|description|caption|title|"
+    "statement|claim|information|facts?|details?|context|clues?|conclusion|response|solution|annotations?|hints?|premise|outcome)"
+)
+# What is a hint only when it was given, not when it was named or described as well.
+_LOOSE = (
+    "(?:numbers?|times?|time range|time window|duration|steps?|sequence|values?|data|text|motions?|movements?|option|"
+    "choice|sport|exercise|dive|start|end|window|moment|name|term|task|skill|technique|total|mark|grade|behaviou?r|box)"
+)
+_STRONGLY = (
+    "(?:given|provided|stated|supplied|specified|mentioned|aforementioned|claimed|annotated|indicated|listed|expected|"
+    "designated|reference|assigned)"
 )
 # Where a hint comes from.
 _SOURCE = (
@@ -39,7 +43,7 @@ _SOURCE = (
 )
 _THE = "(?:the|this|that|these|those|your|its|any|such|all)"
 _ADVERB = (
-    # `\w+ly` has "only" too; a word in both would be read in two ways, and many of them in 2^n
+    # no "only": `\w+ly` has it, and n words that can be read in two ways would take 2^n steps
     r"(?:already|also|just|now|first|then|thus|therefore|hence|in fact|here|itself|above|previously|so|\w+ly)"
 )
 # Not when it goes on with who did it in the scene: "indicated by the scoreboard", "given to the striker".
@@ -82,17 +86,18 @@ _CONFIRMS = (
 
 _RULES = [
     # Words that stand for nothing else.
-    r"ground ?truth|metadata|mislabell?ed|rationale|rationali[sz]\w*|annotators?|user (?:input|provided|supplied)|"
+    r"ground ?truth|metadata|mislabell?ed|rationale|rationali[sz]\w*|annotators?|(?:the|this) data ?set|"
+    r"user (?:input|provided|supplied)|"
     r"(?:correct|true|actual|video|clip's|action|activity|gold) label|correctness|reword\w*|rephras\w*|paraphras\w*|"
     rf"(?:correct|true|actual) (?!answer|event){_CORE}(?! of)|the reference(?! (?:line|point))|answer key|"
     r"(?:choice|correctness|truth) of the label|(?:given|as) an? hint|hinted at|user's|[.!?] (?:hint|prompt) :|"
     r"without (?:the |any |being given )?(?:hint|label|annotation)",
     # The given action; the action that was given.
     rf"{_THE} (?:\w+ )?{_GIVEN} (?:\w+ )?{_FACT}|(?:said|aforementioned) {_CORE}|(?:above|aforementioned) {_FACT}|"
-    rf"{_THE} (?:given|provided|stated|specified|annotated|reference) box",
+    rf"{_THE} (?:\w+ )?{_STRONGLY} (?:\w+ )?{_LOOSE}",
     rf"{_FACT} (?:\w+ ){{0,3}}?(?!(?:known|described|identified|defined|explained) as){_SAID}{_NOBODY}|"
-    rf"{_CORE} in question|in advance|(?:prior|background|advance|additional|extra) (?:knowledge|information)|"
-    r"information (?:given|provided)",
+    rf"{_LOOSE} (?:that |which )?(?:(?:is|was|has been) )?{_STRONGLY}{_NOBODY}|{_CORE} in question|in advance|"
+    r"(?:prior|background|advance|additional|extra) (?:knowledge|information)|information (?:given|provided)",
     # As stated; it is stated that; named as the answer; what was said.
     rf"(?:as|like|what|than) (?:(?:it|i|we|is|was|were|am|are|have|has|had|been) )*(?:{_ADVERB} )?{_SAID}{_NOBODY}",
     rf"[.,!?] (?:just |exactly )?as (?:was |would be )?expected(?: [,.;]| (?:from|for|of) {_THE} {_CORE})|"
@@ -122,15 +127,15 @@ _RULES = [
     r"inform|request|referr|assert|hint|list|nam|call|shar|assign|explain|express|remark|observ|notic|recogni[sz]|add|"
     r"includ|select|pick|mark|cit|quot|present|offer|upload|attach|enter|type|expect|suspect|assum|believ|guess|"
     r"annotat|tagg|confirm|correct)ed)|(?:thank you|thanks) for|as you (?:see it|note|point out|indicate|suggest)",
-    rf"your (?:\w+ )?(?:{_SOURCE}|{_FACT}|observation|assessment|assertion|suggestion|message|remark|guess|assumption|"
-    r"words?|explanation|interpretation|analysis|note|post|comment|point)s?",
+    rf"your (?:\w+ )?(?:{_SOURCE}|{_FACT}|{_LOOSE}|observation|assessment|assertion|suggestion|message|remark|guess|"
+    r"assumption|words?|explanation|interpretation|analysis|note|post|comment|point)s?",
     # I, we and me, to whom something was given, or who know, agree, or are to explain.
     r"(?:i|we) (?:(?:have|had|has|am|was|were|are|been|being|can|could|do|must|should|will|would|"
     rf"{_ADVERB}) )*(?:told|informed|asked|instructed|tasked|prompted|advised|notified|supposed to|required|received?|"
     r"handed|access(?: to)?|know|knew|agree|concur|accept|trust|understand|rely|relied|explain|justify|confirm|verify|"
-    r"validate|see (?:why|how the)|start from|given that|made aware|(?:\w+ )?(?:to|like to) (?:explain|justify))",
+    r"validate|see (?:why|how the label)|start from|given that|made aware|(?:\w+ )?(?:to|like to) (?:explain|justify))",
     rf"(?:i|we) (?:\w+ ){{0,3}}?(?:given|shown|provided|supplied|handed) (?:with )?{_THE} (?:\w+ )?"
-    rf"(?:{_FACT}|{_SOURCE})|"
+    rf"(?:{_FACT}|{_LOOSE}|{_SOURCE})|"
     r"(?:which|that|what) (?:i|we) (?:was|were|am|are|have been|had been) (?:given|told|handed|shown)|"
     r"(?:i|we) (?:already )?(?:have|had|got) the (?:\w+ )?(?:answer|label|solution|information)",
     r"(?:given|told|shown|handed|sent|explained|described|supplied|provided|identified|named) (?:to|for) (?:me|us)|"
@@ -144,7 +149,7 @@ _RULES = [
     r"right(?= [,!.] (?:the|this|that|it|so|here|he|she|they|a|an) )) [,.!;]",
     r"[.!?,;] indeed|(?:is|are|was|were|does|do) indeed|[.!?,] (?:so |and |but )?yes (?:[,.!] )?(?:indeed|correct|"
     rf"right|(?:the|this) (?!answer){_CORE} (?:\w+ )?(?:is|was)|(?:that|this|it) is (?:correct|right|so))|"
-    r"[.!?] that is true|(?:that|this|it|which) is (?:\w+ly )?(?:correct(?! to)|accurate|right(?= [,.!:;]))",
+    r"[.!?] that is true|(?:that|this|which) is (?:\w+ly )?(?:correct(?! to)|accurate|right(?= [,.!:;]))",
     rf"(?:the|this|that) (?:\w+ )?(?:{_CORE}|claim|description|caption|annotation|assertion) (?:is|was|seems|appears|"
     rf"looks|must be) (?:{_ADVERB} )*(?:correct|accurate|valid|justified|appropriate|apt|fair|confirmed|verified|"
     r"supported|consistent|reasonable|warranted|fitting|plausible|understandable|well \w+ed)|correct answer ,",
@@ -173,15 +178,15 @@ _RULES = [
     rf"reason (?:why |that )?(?:(?:the|this) (?:\w+ )?{_CORE}|it|this) (?:is|was)|why this (?:is|was)|"
     rf"why (?:the|this|that|these) (?:\w+ )?(?:{_FACT}|video|clip) (?:is|was|are|gets|got|has|should|would|can|must)|"
     r"why it (?:is|was|can be|should be|has been) (?:labell?ed|called|considered|classified|described|scored|rated|"
-    r"given|identified|recogni[sz]ed)|(?:this|that) is (?:why|how) (?:one|we|you|i)|(?:see|understand) (?:why|how) the",
+    r"given|identified|recogni[sz]ed)|(?:this|that) is (?:why|how) (?:one|we|you|i)|(?:see|understand) why the",
 ]
 # Things that may as well be in the scene.
 _DOUBTFUL = [
-    rf"labels?(?! (?::|maker|printer))|(?:{_THE}|an?) (?:\w+ )?(?:captions?|titles?|descriptions?|annotations?|"
+    rf"labels?(?! (?::|maker|printer))|{_THE} (?:\w+ )?(?:captions?|titles?|descriptions?|annotations?|"
     r"prompts?|hints?|questions?|query|instructions?|input|premise|claim)(?! (?:mark|of|at|below|under))",
-    rf"(?:the|this) (?:user|tag)|(?:this|that) information|labell?ed|annotated|captioned|mentioned{_NOBODY}|"
-    r"(?:(?<!frames )(?<!video )(?<!clip )provided|stated|claimed|specified|supplied|assigned|alleged|purported)"
-    r"(?= (?:[.,;:!?)]|that|as|here|above|earlier|for the))",
+    rf"(?:the|this) (?:user|tag)|(?:this|that) information|the text {_SAYS}|labell?ed|annotated|captioned|"
+    rf"mentioned{_NOBODY}|(?:(?<!frames )(?<!video )(?<!clip )provided|stated|claimed|specified|supplied|assigned|"
+    r"alleged|purported)(?= (?:[.,;:!?)]|that|as|here|above|earlier|for the))",
 ]
 # What explains such a thing: bearers of a label or title, people who ask or instruct, what is done with either.
 _SCENES = frozenset(
@@ -253,8 +258,7 @@ def _betrays(answer: str) -> bool:
 
 
 def _tokens(answer: str) -> str:
-    text = unicodedata.normalize("NFKC", answer).lower().replace("’", "'")
-    text = _BREAK.sub(" . ", text)
+    text = _BREAK.sub(" . ", answer.lower().replace("’", "'"))
     for contracted, full in _CONTRACTED:
         text = contracted.sub(full, text)
     return f" . {' '.join(_TOKEN.findall(text))} . "
