@@ -130,7 +130,11 @@ def verify(
     cases: Annotated[Path, typer.Argument(help='JSON lines of {"id", "label": {"kind", ...}, "answer"}.')],
     out: Annotated[Path, typer.Option(help="Where the verdicts go, a line each.")],
 ) -> None:
-    """Judge answers: does each contain its label? Exits with 1 if a line could not be judged."""
+    """Judge answers: does each contain its label? Exits with 1 if a line could not be judged.
+
+    A case may have the "prompt" that was answered, and "rationalised": true when that gave the label away. The verdict
+    then has the "text" that `generate` would store, or the reason "hint" where the answer lets the hint show.
+    """
     from videostar.labels.cases import judge_file
 
     problems = judge_file(cases, out)

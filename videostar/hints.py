@@ -1,127 +1,264 @@
-"""Answers that were helped by a hint, without the traces of it.
+"""Answers that were helped by a hint: which of them let it show.
 
-To rationalise, the model is shown the label and asked why it holds. What it answers is stored as if nobody had told
-it, so "as the label says" and the like must go; an answer that cannot be rid of them is not kept.
+To rationalise, the model is shown the label and asked why it holds. The answer is stored under the question without the
+label, so whatever refers to it ("as stated", "you are right", "which confirms the given score") would teach the model
+to lean on what will not be there. Such an answer is rejected; a lost one is cheap. Only an opening that names where the
+label came from ("According to the label, he rows.") is cut, since the rest is as it would be without it.
+
+The rules are read on *tokens*: the words in lower case and the marks `. , ; : ! ? ( )`, one space around each, so that
+case, quotes, emphasis, hyphens and line breaks make no difference. The same words occur in scenes ("the label on the
+bottle", "the player is given the ball", "as indicated by the scoreboard"): a rule of `_RULES` says what it needs beside
+them, and one of `_DOUBTFUL` holds only where no scene that explains it is near.
 """
 
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
-
-def _compiled(pattern: str) -> re.Pattern[str]:
-    """Patterns below are written as they read; a space is any one white space, as runs of it are joined first."""
-    return re.compile(pattern.replace(" ", r"\s"), re.IGNORECASE)
-
-
-# The hint by its names. "The label" alone may be on a bottle, so it counts only together with what it tells.
-_GIVEN = (
-    "(?:given|provided|stated|supplied|labell?ed|mentioned|described|specified|indicated|annotated|identified|noted|"
-    "known|told|said)"
+# What a hint states: as the name of a label, or in any words.
+_CORE = (
+    "(?:action|activity|answer|label|class|classification|category|score|rating|count|event|timestamp|interval|"
+    "degree of difficulty|sub actions?)"
 )
-_MADE_UP = r"(?:(?:given|provided|stated|supplied|correct|true|actual|reference|ground[- ]truth|video|action) )"
+_FACT = (
+    f"(?:{_CORE}s?|activities|categories|difficulty|results?|coordinates|bounding box|description|caption|title|"
+    "statement|claim|information|facts?|details?|context|clues?|conclusion|response|solution|annotations?|hints?|premise|outcome)"
+)
+# What is a hint only when it was given, not when it was named or described as well.
+_LOOSE = (
+    "(?:numbers?|times?|time range|time window|duration|steps?|sequence|values?|data|text|motions?|movements?|option|"
+    "choice|sport|exercise|dive|start|end|window|moment|name|term|task|skill|technique|total|mark|grade|behaviou?r|box)"
+)
+_STRONGLY = (
+    "(?:given|provided|stated|supplied|specified|mentioned|aforementioned|claimed|annotated|indicated|listed|expected|"
+    "designated|reference|assigned)"
+)
+# Where a hint comes from.
 _SOURCE = (
-    rf"(?:{_MADE_UP}*(?:label|hint|annotation|ground[- ]truth)|(?:question|prompt|instructions?|query)|"
-    r"(?:given|provided|stated|supplied) (?:answer|action|information|caption|class|category|description|score))"
+    "(?:ground truth|annotations?|metadata|data ?set|(?:system |text )?prompt|hints?|question|query|user|instructions?|"
+    "request|labels?|captions?|title|description|input|tags?|answer key|(?:reference|correct|given) answer|problem|"
+    "task|"
+    "text|information|claim)"
 )
-_TELLS = (
-    "(?:(?:already|also|correctly|clearly|itself) )?(?:says?|said|states?|stated|indicates?|suggests?|implies|tells?|"
-    "mentions?|mentioned|describes?|specifies|notes?|gives|gave|provides|provided|names|confirms?)"
+_THE = "(?:the|this|that|these|those|your|its|any|such|all)"
+_ADVERB = (
+    # no "only": `\w+ly` has it, and n words that can be read in two ways would take 2^n steps
+    r"(?:already|also|just|now|first|then|thus|therefore|hence|in fact|here|itself|above|previously|so|\w+ly)"
 )
-_TRUTH = (
-    r"(?:the )?(?:(?:correct|true|right|final|given|provided|actual) )?"
-    r"(?:action|answer|label|activity|class|category|score)"
+# Not when it goes on with who did it in the scene: "indicated by the scoreboard", "given to the striker".
+_NOBODY = (
+    rf"(?! (?:by|on|in|at|from|through|with|to(?! be)|for|over|under|near|away|out|up) (?!{_THE} (?:\w+ )?{_SOURCE} ))"
 )
-_REST = r"(?: [^,.;:!?()]*)?"
+_GIVEN = (
+    "(?:given|provided|stated|supplied|specified|indicated|mentioned|aforementioned|described|claimed|alleged|supposed|"
+    "labell?ed|annotated|listed|assigned|designated|expected|intended|target|reference|known|identified|suggested|"
+    "proposed|asserted|noted|quoted|predefined|predetermined|gold|hinted|reported|awarded|named|said)"
+)
+_SAID = (
+    "(?:stated|given|mentioned|provided|supplied|specified|indicated|noted|described|labell?ed|annotated|suggested|"
+    "claimed|listed|identified|asserted|told|said|hinted|outlined|pointed out|referenced|established|reported|informed|"
+    "instructed|requested|asked|defined|discussed|explained|known|assigned|designated|disclosed|revealed|quoted|named|"
+    "written|flagged|confirmed)"
+)
+_SAYS = (
+    "(?:(?:say|state|indicate|suggest|implie|tell|mention|describe|specifie|note|give|provide|name|claim|identifie|"
+    "assert|reveal|inform|report|place|list|ask|want|request|call|define|confirm|establishe)(?:s|d|ed|ing)?|gave|said|"
+    "told|puts|has|(?:shows|reads) that|makes (?:it )?(?:clear|plain)|points out)"
+)
+_BECAUSE = (
+    "(?:given|knowing|considering|assuming|seeing|since|because|as|provided|granted|supposing|if|now|presuming|"
+    "accepting|recogni[sz]ing|acknowledging|understanding|remembering|noting|aware|fact|knowledge|information|mind|"
+    "although|though|while|premise|assumption|account|presupposing|told|informed|learne?[dt])(?: that)?"
+)
+# Not when it is true of an action in a scene: "since the action is performed slowly".
+_STATE = (
+    r"(?! (?:being |not |still |now |only )?(?:performed|repeated|carried|done|completed|shown|seen|over|finished|"
+    r"taking|slow\w*|fast\w*|quick\w*|so|too|clear\w*|visible|happening|on|displayed|written|interrupted) )"
+)
+_CONFIRMS = (
+    r"(?:(?:confirm|match|align|agree|fit|suit|support|correspond|corroborat|validat|verif|justif|substantiat|warrant|"
+    r"conform|reinforc|accord|underpin|underlin|expla)\w*|proves?|proof|reflects?|consistent|compatible|in line|"
+    r"lines? up|in agreement|in keeping|in accordance|evidence|true|backs? up|tall(?:y|ies)|bears? out|speaks? for|"
+    r"attests?|squares?|accounts?|lends? support|reasons?|reasoning|grounds|basis|argument|case|deserves?|merits?|"
+    r"typical|characteristic)(?: (?:with|to|for|of|behind|why|how|as to why))?"
+)
 
-# Clauses that say where the rest was known from. They are taken out with their commas.
-_CLAUSES = "|".join(
-    [
-        rf"(?:just )?(?:as|like) (?:(?:it )?(?:is|was) )?{_GIVEN} (?:(?:above|before|earlier) )?(?:in|by|with) "
-        rf"the {_SOURCE}",
-        rf"(?:just )?as (?:the|your|this) {_SOURCE} {_TELLS}(?: us| me)?",
-        r"(?:just )?(?:as|like) (?:you|the user)(?: (?:have|had|already|just|correctly))* "
-        r"(?:say|said|mention|mentioned|stated?|told me|noted?|noted|pointed out|provided|indicated|described|gave)",
-        rf"(?:according to|(?:based|going) (?:up)?on|as per|in line with|in accordance with|consistent with|judging by|"
-        rf"going by|(?:which|this|and) (?:matches|agrees with|fits|confirms|supports|is consistent with)|matching) "
-        rf"(?:the|your|this) {_SOURCE}",
-        rf"(?:given|knowing|considering|assuming|seeing|with the knowledge) (?:the fact )?that {_TRUTH} "
-        rf"(?:is|was|has){_REST}",
-        rf"(?:since|because|as) {_TRUTH} (?:(?:is|was|has been) {_GIVEN}|in the (?:question|prompt)){_REST}",
-        rf"(?:since|because|as) the (?:(?:correct|true|right|given|provided) )?(?:answer|label) (?:is|was){_REST}",
-        rf"(?:since|because|as|given that|knowing that) (?:we|i|you) "
-        rf"(?:know|knew|was told|were told|are told|am told|said|told me|mentioned)(?: that)?{_REST}",
-        rf"(?:since|because|as) (?:the|your) {_SOURCE} {_TELLS}{_REST}",
-        rf"given the {_SOURCE}",
-    ]
+_RULES = [
+    # Words that stand for nothing else.
+    r"ground ?truth|metadata|mislabell?ed|rationale|rationali[sz]\w*|annotators?|(?:the|this) data ?set|"
+    r"user (?:input|provided|supplied)|"
+    r"(?:correct|true|actual|video|clip's|action|activity|gold) label|correctness|reword\w*|rephras\w*|paraphras\w*|"
+    rf"(?:correct|true|actual) (?!answer|event){_CORE}(?! of)|the reference(?! (?:line|point))|answer key|"
+    r"(?:choice|correctness|truth) of the label|(?:given|as) an? hint|hinted at|user's|[.!?] (?:hint|prompt) :|"
+    r"without (?:the |any |being given )?(?:hint|label|annotation)",
+    # The given action; the action that was given.
+    rf"{_THE} (?:\w+ )?{_GIVEN} (?:\w+ )?{_FACT}|(?:said|aforementioned) {_CORE}|(?:above|aforementioned) {_FACT}|"
+    rf"{_THE} (?:\w+ )?{_STRONGLY} (?:\w+ )?{_LOOSE}",
+    rf"{_FACT} (?:\w+ ){{0,3}}?(?!(?:known|described|identified|defined|explained) as){_SAID}{_NOBODY}|"
+    rf"{_LOOSE} (?:that |which )?(?:(?:is|was|has been) )?{_STRONGLY}{_NOBODY}|{_CORE} in question|in advance|"
+    r"(?:prior|background|advance|additional|extra) (?:knowledge|information)|information (?:given|provided)",
+    # As stated; it is stated that; named as the answer; what was said.
+    rf"(?:as|like|what|than) (?:(?:it|i|we|is|was|were|am|are|have|has|had|been) )*(?:{_ADVERB} )?{_SAID}{_NOBODY}",
+    rf"[.,!?] (?:just |exactly )?as (?:was |would be )?expected(?: [,.;]| (?:from|for|of) {_THE} {_CORE})|"
+    rf"(?:one|we|you) would expect|{_SAID} (?:above|earlier|before|previously|beforehand)|previously {_SAID}",
+    rf"it (?:is|was|has been) (?:{_ADVERB} )*{_SAID} (?:\w+ )?(?:that|as|to be|here)|"
+    rf"it can be (?:confirmed|verified)|it is true that {_THE} (?:\w+ )?{_CORE}|says? so|said so|told so|give it away|"
+    rf"gives (?:it|that) away|said to (?:be|have)",
+    rf"(?:it|this|video|clip|footage|scene|dive) (?:is|was|has been|being|gets|got) (?:{_ADVERB} )*"
+    r"(?:labell?ed|annotated|tagged|captioned|titled|(?:given|stated|listed|specified) as)|"
+    rf"{_SAID} (?:as|to be) (?:the |an? |being )?(?:correct|right|true|{_CORE})",
+    # The label says; stated in the question; according to the prompt.
+    r"(?:the|your|this|that|an?) (?:\w+ )?(?:prompt|hint|question|query|user|annotation|claim|instructions?|caption|"
+    rf"title|description|input|request|task|problem|sentence|statement|correct answer) (?:{_ADVERB} )*{_SAYS}|"
+    rf"the label (?:{_ADVERB} )*{_SAYS} that|(?:label|caption|title) (?:\w+ ){{0,4}}?(?:reads|says|shows) that",
+    rf"{_SAID} (?:in|by|on|with|from|under) (?:part of )?(?:the|your|this|that) (?:\w+ )?{_SOURCE}"
+    r"(?! (?:on|of|at|behind|inside|under|above|below|beside|next))",
+    r"(?:in|from|by|per) (?:the|your|this|that) (?:\w+ )?(?:prompt|hint|question|query|instruction|annotation|input|"
+    r"request)(?! (?:on|of|at|mark))",
+    r"(?:according to|based (?:up)?on|as per|per|going by|judging (?:by|from)|in (?:line|accordance|agreement|keeping) "
+    r"with|in (?:light|view) of|guided by|informed by|drawing on|relying on|trusting|taking|given|considering|despite|"
+    rf"regardless of) (?:the|your|this|that|any) (?:\w+ )?{_SOURCE}"
+    r"(?! (?:on|of|at|in|from|that can|that is|shown|visible|available|above|below|beside|mark|display\w*))",
+    # You, who asked, and what is yours. (A label may have "your camera" in it.)
+    rf"you (?:(?:are|were|have|had|did|do|{_ADVERB}) )*(?:right|correct|told|tell me|gave|give|know|knew|want|say|"
+    r"state|mention|wrote|write|chose|thought|put it|meant|ask|require|request|describe|specify|provide|suppl\w+|"
+    r"claim|said|(?:stat|mention|provid|indicat|not|describ|specifi|ask|want|point|suggest|claim|identifi|label|labell|"
+    r"inform|request|referr|assert|hint|list|nam|call|shar|assign|explain|express|remark|observ|notic|recogni[sz]|add|"
+    r"includ|select|pick|mark|cit|quot|present|offer|upload|attach|enter|type|expect|suspect|assum|believ|guess|"
+    r"annotat|tagg|confirm|correct)ed)|(?:thank you|thanks) for|as you (?:see it|note|point out|indicate|suggest)",
+    rf"your (?:\w+ )?(?:{_SOURCE}|{_FACT}|{_LOOSE}|observation|assessment|assertion|suggestion|message|remark|guess|"
+    r"assumption|words?|explanation|interpretation|analysis|note|post|comment|point)s?",
+    # I, we and me, to whom something was given, or who know, agree, or are to explain.
+    r"(?:i|we) (?:(?:have|had|has|am|was|were|are|been|being|can|could|do|must|should|will|would|"
+    rf"{_ADVERB}) )*(?:told|informed|asked|instructed|tasked|prompted|advised|notified|supposed to|required|received?|"
+    r"handed|access(?: to)?|know|knew|agree|concur|accept|trust|understand|rely|relied|explain|justify|confirm|verify|"
+    r"validate|see (?:why|how the label)|start from|given that|made aware|(?:\w+ )?(?:to|like to) (?:explain|justify))",
+    rf"(?:i|we) (?:\w+ ){{0,3}}?(?:given|shown|provided|supplied|handed) (?:with )?{_THE} (?:\w+ )?"
+    rf"(?:{_FACT}|{_LOOSE}|{_SOURCE})|"
+    r"(?:which|that|what) (?:i|we) (?:was|were|am|are|have been|had been) (?:given|told|handed|shown)|"
+    r"(?:i|we) (?:already )?(?:have|had|got) the (?:\w+ )?(?:answer|label|solution|information)",
+    r"(?:given|told|shown|handed|sent|explained|described|supplied|provided|identified|named) (?:to|for) (?:me|us)|"
+    r"(?:asked|told|informed|instructed|prompted|gave|given|provided|wants?|requires?) (?:me|us)|"
+    r"(?:let me|let us|let's|i will|i shall|allow me to) (?:now )?(?:explain|justify|verify|confirm|show|walk)|"
+    r"my (?:\w+ )?(?:task|job|goal|aim|purpose|explanation|instructions?|prompt)|"
+    r"(?:task|goal|aim|job|user|purpose) (?:\w+ ){0,3}?to (?:explain|justify|show|describe why|say why|support|verify)",
+    # Agreement with what was said.
+    r"[.!?] (?:sure|certainly|absolutely|of course|definitely|agreed|ok|okay|alright|understood|got it|precisely|"
+    r"exactly|correct|indeed|affirmative|great(?: \w+)?|good \w+|quite right|well said|true(?= ,)|"
+    r"right(?= [,!.] (?:the|this|that|it|so|here|he|she|they|a|an) )) [,.!;]",
+    r"[.!?,;] indeed|(?:is|are|was|were|does|do) indeed|[.!?,] (?:so |and |but )?yes (?:[,.!] )?(?:indeed|correct|"
+    rf"right|(?:the|this) (?!answer){_CORE} (?:\w+ )?(?:is|was)|(?:that|this|it) is (?:correct|right|so))|"
+    r"[.!?] that is true|(?:that|this|which) is (?:\w+ly )?(?:correct(?! to)|accurate|right(?= [,.!:;]))",
+    rf"(?:the|this|that) (?:\w+ )?(?:{_CORE}|claim|description|caption|annotation|assertion) (?:is|was|seems|appears|"
+    rf"looks|must be) (?:{_ADVERB} )*(?:correct|accurate|valid|justified|appropriate|apt|fair|confirmed|verified|"
+    r"supported|consistent|reasonable|warranted|fitting|plausible|understandable|well \w+ed)|correct answer ,",
+    # It confirms the answer, or the action (but not: fits the action of rowing); hence the label.
+    rf"{_CONFIRMS} (?:that )?{_THE} (?:\w+ )?(?:answer|label|claim|description|caption|annotation|statement|title|"
+    r"classification|designation|assertion|hint|prompt|question|premise)"
+    r"(?! (?:on|of|to|at|is|in|behind|from|[a-f]|yes|no))",
+    rf"{_CONFIRMS} {_THE} (?:\w+ )?{_CORE}(?! (?:of (?!\d)|by|to|with|is|[a-f]|yes|no))|"
+    rf"(?:confirm|verif|validat|corroborat|substantiat)\w* (?:that )?{_THE} (?:\w+ )?{_CORE} (?:is|was)|"
+    r"(?:hence|thus|therefore|so|accordingly) (?:, )?(?:the|this) (?:\w+ )?label(?! (?:on|is (?:visible|seen)))",
+    # Since the action is rowing; knowing the answer; with the answer being B.
+    rf"{_BECAUSE} {_THE} (?:\w+ )?(?!score|number|count|class){_CORE} (?:here |shown |in the video )?"
+    rf"(?:is|are|was|were|being|must be|has to be){_STATE}",
+    rf"{_BECAUSE} {_THE} (?:\w+ )?(?:score|number|count|time|difficulty) (?:is|was|are)(?: given as)? \d[\d.]*"
+    r"(?! (?:: |to )?\d| all)",
+    rf"knowing (?:that )?(?:(?:this|it) is|(?:the|this) (?:\w+ )?{_CORE})|"
+    rf"knowledge (?:of|about) {_THE} (?:\w+ )?{_CORE}|with {_THE} (?:\w+ )?{_CORE} (?:being|known|given|in mind)|"
+    r"being the (?:correct )?(?:answer|label|action)|"
+    rf"(?:since|because|as|given that) (?:it|this) (?:is|was|has been) {_SAID}{_NOBODY}",
+    # Talk of the explanation, or the words of the templates.
+    r"how (?:one|we|you|i|it) can (?:see|tell|know|be seen|be told|recogni[sz]e|infer|determine|verify)|"
+    r"how can (?:one|we|you|i)|here (?:is|are) (?:why|how|the explanation|an explanation|the reason\w*)|"
+    r"justifications?|explanation (?:for|of|why|that|is)|in (?:my|your) own words|end with (?:it|them) \.|"
+    r"what in the (?:video|dive) shows|a right answer is|[.!?] (?:to (?:explain|justify|support)|why|asked)|"
+    r"asked to (?:be|explain|justify)",
+    rf"reason (?:why |that )?(?:(?:the|this) (?:\w+ )?{_CORE}|it|this) (?:is|was)|why this (?:is|was)|"
+    rf"why (?:the|this|that|these) (?:\w+ )?(?:{_FACT}|video|clip) (?:is|was|are|gets|got|has|should|would|can|must)|"
+    r"why it (?:is|was|can be|should be|has been) (?:labell?ed|called|considered|classified|described|scored|rated|"
+    r"given|identified|recogni[sz]ed)|(?:this|that) is (?:why|how) (?:one|we|you|i)|(?:see|understand) why the",
+]
+# Things that may as well be in the scene.
+_DOUBTFUL = [
+    rf"labels?(?! (?::|maker|printer))|{_THE} (?:\w+ )?(?:captions?|titles?|descriptions?|annotations?|"
+    r"prompts?|hints?|questions?|query|instructions?|input|premise|claim)(?! (?:mark|of|at|below|under))",
+    rf"(?:the|this) (?:user|tag)|(?:this|that) information|the text {_SAYS}|labell?ed|annotated|captioned|"
+    rf"mentioned{_NOBODY}|(?:(?<!frames )(?<!video )(?<!clip )provided|stated|claimed|specified|supplied|assigned|"
+    r"alleged|purported)(?= (?:[.,;:!?)]|that|as|here|above|earlier|for the))",
+]
+# What explains such a thing: bearers of a label or title, people who ask or instruct, what is done with either.
+_SCENES = frozenset(
+    "bag bags barcode barrel battery beer board book books bottle bottles box boxes brochure canister cans card cards "
+    "carton cassette cereal certificate clothes collar crate crates device diploma display drawer drawers dress ear "
+    "envelope envelopes exhibit film folder folders form gallery garment garments jacket jar jars keyboard laptop "
+    "leaflet letter luggage machine magazine manual map medicine menu monitor mouse movie museum newspaper package "
+    "packages packaging packet page pages painting panel paper parcel parcels phone pills plate poster price product "
+    "products receipt recipe record robot sack scoreboard screen screens sheet sheets shelf shelves shirt shirts shop "
+    "sign signs slide slides smartphone song sticker stickers store suitcase suitcases supermarket tablet terminal "
+    "ticket tin tins trail trophy tube tubes vial vinyl wheelchair whiteboard wine "
+    "app audience belt blackboard boss captain champion championship chef choreographer classroom clerk coach "
+    "commander computer conference contestant contestants customer director doctor exam examiner foreman game guess "
+    "guide host instructor interview interviewer journalist journalists lawyer lecture lecturer lifeguard manager "
+    "minister nurse officer patient pharmacist photographer pilot policeman politician professor pupil pupils quiz "
+    "radio referee reporter reporters riddle rules seller sergeant speaker student students teacher teachers test "
+    "tourist tourists trainer umpire waiter witness "
+    "answers applies asks attached attaches checks compares following follows glues handwritten looks peeling peels "
+    "printed prints raises reading reads scans sticking sticks studies wins won writes written".split()
 )
-_CLAUSE = _compiled(rf"(?P<open>^|[,;(] ?| and | )\b(?:{_CLAUSES})\b(?P<close> ?[,;:)]|$|(?= ))")
-# Openings of the same sense: what comes after them can stand by itself.
-_OPENING = _compiled(
-    rf"^(?:(?:the|your|this) {_SOURCE} {_TELLS}(?: us| me)? that\b|(?:we|i) (?:know|(?:was|were|am|are) told)"
-    rf"(?: (?:by|from) the {_SOURCE})? that\b|you (?:have )?(?:said|told me|mentioned|stated) that\b|"
-    rf"it (?:is|was) {_GIVEN} (?:in the {_SOURCE} )?that\b),? "
+_BETRAYS = re.compile(f" (?:{'|'.join(_RULES)})(?= )")
+_IN_DOUBT = re.compile(f" (?:{'|'.join(_DOUBTFUL)})(?= )")
+
+# An opening that says where the label came from, on the answer as it is written.
+_SOURCE_IN_FULL = f"(?:the|your|this) (?:(?:{_GIVEN}|action|video|class) )*{_SOURCE}"
+_LEAD_IN = re.compile(
+    (
+        r"\s*(?:(?:(?:based on|according to|as per|given|going by|judging by|"
+        rf"(?:just )?as (?:is |was |it is )?{_SAID} (?:in|by|with)) {_SOURCE_IN_FULL})|"
+        rf"as {_SOURCE_IN_FULL} (?:already |clearly )?{_SAYS}),\s+(?=\w)"
+    ).replace(" ", r"\s"),
+    re.IGNORECASE,
 )
-# A sentence in which any of this is left goes as a whole.
-_BETRAYS = _compiled(
-    rf"\b(?:{_MADE_UP}+(?:label|hint|annotation)\b|ground[- ]truth\b|the hint\b|(?:given|provided|supplied) answer\b|"
-    rf"the label {_TELLS}\b|the label (?:is|was) (?:given|provided|correct|right|true|wrong)\b|"
-    rf"(?:according to|based on|as per|given|from|matches|confirms) the (?:label|prompt|hint)\b(?! (?:on|of|at) )|"
-    rf"{_GIVEN} (?:in|by) the (?:question|prompt|label|instructions?|user|hint)\b|"
-    rf"the (?:question|prompt|instructions?) {_TELLS}\b|"
-    r"(?:as|like) you (?:said|mentioned|stated|told|noted|described)\b|you (?:told me|gave me|provided)\b|"
-    r"(?:i|we) (?:was|were|am|are|have been) (?:told|given the (?:label|answer|action))\b|"
-    r"(?:the|an?) (?:action|activity|answer) (?:(?:is|was|has been|that was) )?"
-    r"(?:given|provided|labell?ed|annotated) (?:as|to|in|by)\b|"
-    r"(?:is|was|been) (?:given|labell?ed|annotated|provided) as\b|"
-    rf"knowing (?:that )?{_TRUTH} (?:is|was)\b|in the prompt\b)"
-)
-# Without one of these words there is no trace of a hint, and the answer stays as it is.
-_SUSPECT = _compiled(
-    r"\b(?:label|labell?ed|hint|question|prompt|instructions?|annotat\w+|truth|given|provided|supplied|told|you|your|"
-    r"know|knowing|since|because|considering|assuming|seeing|knowledge|action|answer)\b"
-)
-_SENTENCES = re.compile(r"(?<=[.!?])(?=\s)|(?=\n)")
+_CONTRACTED = [
+    (re.compile(r"(?<=\w)'re\b"), " are"),
+    (re.compile(r"(?<=\w)'ve\b"), " have"),
+    (re.compile(r"(?<=\w)'ll\b"), " will"),
+    (re.compile(r"\bi'm\b"), "i am"),
+    (re.compile(r"\b(it|that|this|here|what|there)'s\b"), r"\1 is"),
+]
+_TOKEN = re.compile(r"\d+(?:\.\d+)*|[^\W_]+(?:'[^\W_]+)?|[.,;:!?()]")
+_BREAK = re.compile(r"\n[ \t]*(?=[\n\-*#\d])")
+_LONGEST = 100_000
 
 
 def strip_hint(answer: str) -> str | None:
-    """`answer` as if its label had not been given; None when that cannot be had, or nothing of substance is left."""
-    if not _SUSPECT.search(answer):
-        return answer if re.search(r"\w", answer) else None
-    kept: list[str] = []
-    for sentence in _SENTENCES.split(answer):
-        told = _untold(sentence) if _SUSPECT.search(sentence) else sentence
-        if told is not None:
-            kept.append(told)
-    text = "".join(kept).strip()
-    if text == answer.strip():
-        return answer
-    return text if len(re.findall(r"\w+", text)) > 1 and not _BETRAYS.search(text) else None
+    """`answer` as it is stored, so that nothing in it shows that the label was given; None when something does.
 
-
-def _untold(sentence: str) -> str | None:
-    """One sentence without the clauses that betray the hint; None when it betrays it all the same."""
-    joined = re.sub(r"[ \t]+", " ", sentence)
-    body = joined.lstrip()
-    margin = joined[: len(joined) - len(body)]
-    core = body.rstrip(".!?")
-    mark = body[len(core) :]
-    changed = core
-    for _ in range(3):  # one clause may have stood behind another
-        before = changed
-        changed = _CLAUSE.sub(_taken_out, _OPENING.sub("", changed)).strip(" ,;")
-        if changed == before:
-            break
-    if changed == core:
-        return None if _BETRAYS.search(core) else sentence
-    changed = re.sub(r"^(?:so|and|then|but|that),? (?=\w)|\s+(?=[,;)])", "", changed)
-    if _BETRAYS.search(changed) or len(re.findall(r"\w+", changed)) < 2:
+    None as well when it is longer than any explanation (`_LONGEST` characters).
+    """
+    if len(answer) > _LONGEST:
         return None
-    return margin + changed[:1].upper() + re.sub(r" {2,}", " ", changed[1:]) + (mark or ".")
+    if not _betrays(answer):
+        return answer
+    opening = _LEAD_IN.match(answer)
+    rest = answer[opening.end() :] if opening else ""
+    return rest[:1].upper() + rest[1:] if rest and not _betrays(rest) else None
 
 
-def _taken_out(match: re.Match[str]) -> str:
-    """What stays of a clause: the one comma that the rest still needs."""
-    inside = match.end() < len(match.string)
-    joins = ("," in match["open"] and not match["close"]) or (match["open"] == " and " and "," in match["close"])
-    return "," if joins and inside else ""
+def _betrays(answer: str) -> bool:
+    text = _tokens(answer)
+    if _BETRAYS.search(text):
+        return True
+    sentences = re.split("(?<= [.!?])(?= )", text)
+    return any(
+        _IN_DOUBT.search(sentence) and _SCENES.isdisjoint(f"{before} {sentence}".split())
+        for before, sentence in pairwise(["", *sentences])
+    )
+
+
+def _tokens(answer: str) -> str:
+    text = _BREAK.sub(" . ", answer.lower().replace("’", "'"))
+    for contracted, full in _CONTRACTED:
+        text = contracted.sub(full, text)
+    return f" . {' '.join(_TOKEN.findall(text))} . "

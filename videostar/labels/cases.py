@@ -10,7 +10,8 @@ from typing import Any
 
 from videostar.errors import UserError
 from videostar.files import sync_folder
-from videostar.labels import Verdict, parse_label
+from videostar.hints import strip_hint
+from videostar.labels import parse_label
 
 
 def judge_file(cases: Path, out: Path) -> list[str]:
@@ -47,12 +48,20 @@ def _verdicts(lines: Iterable[bytes], cases: Path, problems: list[str]) -> Itera
         if not line.strip():
             continue
         try:
-            case = _case(line)
-            verdict: Verdict = parse_label(case["label"]).judge(case["answer"], case.get("prompt"))
+            yield _verdict(_case(line))
         except UserError as error:
             problems.append(f"{cases}:{number}: {error}")
-            continue
-        yield {"id": case["id"], **verdict.as_dict()}
+
+
+def _verdict(case: Mapping[str, Any]) -> dict[str, Any]:
+    """What is written of a case. A rationalised answer is judged as it would be stored, if it would."""
+    label, prompt = parse_label(case["label"]), case.get("prompt")
+    if not case.get("rationalised"):
+        return {"id": case["id"], **label.judge(case["answer"], prompt).as_dict()}
+    text = strip_hint(case["answer"])
+    if text is None:
+        return {"id": case["id"], "accepted": False, "score": 0.0, "reason": "hint", "parsed": None}
+    return {"id": case["id"], **label.judge(text, prompt).as_dict(), "text": text}
 
 
 def _case(line: bytes) -> Mapping[str, Any]:
@@ -70,4 +79,6 @@ def _case(line: bytes) -> Mapping[str, Any]:
         raise UserError("`answer` is no text; put it in quotes")
     if case.get("prompt") is not None and not isinstance(case["prompt"], str):
         raise UserError("`prompt` is no text; put it in quotes or leave it out")
+    if not isinstance(case.get("rationalised"), bool | None):
+        raise UserError("`rationalised` is neither true nor false; write one of them, without quotes, or leave it out")
     return case
