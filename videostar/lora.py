@@ -22,8 +22,7 @@ from videostar.config import Pipeline
 from videostar.errors import UserError
 from videostar.families import language_layer
 from videostar.files import digest, write_json
-from videostar.resources import model_path
-from videostar.run import model_digest
+from videostar.resources import model_digest, model_path
 from videostar.video.clip import Clip
 from videostar.video.clip_file import Damaged, read_clip, write_clip
 
