@@ -27,7 +27,7 @@ _FACT = (
 )
 # What is a hint only when it was given, not when it was named or described as well.
 _LOOSE = (
-    "(?:numbers?|times?|time range|time window|duration|steps?|sequence|values?|data|text|motions?|movements?|option|"
+    "(?:numbers?|times?|time range|time window|duration|seconds|steps?|sequence|data|text|motions?|movements?|option|"
     "choice|sport|exercise|dive|start|end|window|moment|name|term|task|skill|technique|total|mark|grade|behaviou?r|box)"
 )
 _STRONGLY = (
@@ -38,8 +38,7 @@ _STRONGLY = (
 _SOURCE = (
     "(?:ground truth|annotations?|metadata|data ?set|(?:system |text )?prompt|hints?|question|query|user|instructions?|"
     "request|labels?|captions?|title|description|input|tags?|answer key|(?:reference|correct|given) answer|problem|"
-    "task|"
-    "text|information|claim)"
+    "task|text|information|claim)"
 )
 _THE = "(?:the|this|that|these|those|your|its|any|such|all)"
 _ADVERB = (
@@ -64,7 +63,7 @@ _SAID = (
 _SAYS = (
     "(?:(?:say|state|indicate|suggest|implie|tell|mention|describe|specifie|note|give|provide|name|claim|identifie|"
     "assert|reveal|inform|report|place|list|ask|want|request|call|define|confirm|establishe)(?:s|d|ed|ing)?|gave|said|"
-    "told|puts|has|(?:shows|reads) that|makes (?:it )?(?:clear|plain)|points out)"
+    "told|puts|has|(?:shows|reads) that|makes (?:it )?(?:clear|plain)|point(?:s|ed) out)"
 )
 _BECAUSE = (
     "(?:given|knowing|considering|assuming|seeing|since|because|as|provided|granted|supposing|if|now|presuming|"
@@ -110,7 +109,8 @@ _RULES = [
     rf"{_SAID} (?:as|to be) (?:the |an? |being )?(?:correct|right|true|{_CORE})",
     # The label says; stated in the question; according to the prompt.
     r"(?:the|your|this|that|an?) (?:\w+ )?(?:prompt|hint|question|query|user|annotation|claim|instructions?|caption|"
-    rf"title|description|input|request|task|problem|sentence|statement|correct answer) (?:{_ADVERB} )*{_SAYS}|"
+    rf"title|description|input|request|task|problem|sentence|statement|correct answer) "
+    rf"(?:of (?:the|this) (?:video|clip) )?(?:(?:is|was|has|{_ADVERB}) )*{_SAYS}|"
     rf"the label (?:{_ADVERB} )*{_SAYS} that|(?:label|caption|title) (?:\w+ ){{0,4}}?(?:reads|says|shows) that",
     rf"{_SAID} (?:in|by|on|with|from|under) (?:part of )?(?:the|your|this|that) (?:\w+ )?{_SOURCE}"
     r"(?! (?:on|of|at|behind|inside|under|above|below|beside|next))",
@@ -184,28 +184,28 @@ _RULES = [
 _DOUBTFUL = [
     rf"labels?(?! (?::|maker|printer))|{_THE} (?:\w+ )?(?:captions?|titles?|descriptions?|annotations?|"
     r"prompts?|hints?|questions?|query|instructions?|input|premise|claim)(?! (?:mark|of|at|below|under))",
-    rf"(?:the|this) (?:user|tag)|(?:this|that) information|the text {_SAYS}|labell?ed|annotated|captioned|"
+    rf"the tag|(?:this|that) information|the text {_SAYS}|labell?ed as|annotated|captioned|"
     rf"mentioned{_NOBODY}|(?:(?<!frames )(?<!video )(?<!clip )provided|stated|claimed|specified|supplied|assigned|"
     r"alleged|purported)(?= (?:[.,;:!?)]|that|as|here|above|earlier|for the))",
 ]
 # What explains such a thing: bearers of a label or title, people who ask or instruct, what is done with either.
 _SCENES = frozenset(
-    "bag bags barcode barrel battery beer board book books bottle bottles box boxes brochure canister cans card cards "
-    "carton cassette cereal certificate clothes collar crate crates device diploma display drawer drawers dress ear "
-    "envelope envelopes exhibit film folder folders form gallery garment garments jacket jar jars keyboard laptop "
-    "leaflet letter luggage machine magazine manual map medicine menu monitor mouse movie museum newspaper package "
-    "packages packaging packet page pages painting panel paper parcel parcels phone pills plate poster price product "
-    "products receipt recipe record robot sack scoreboard screen screens sheet sheets shelf shelves shirt shirts shop "
-    "sign signs slide slides smartphone song sticker stickers store suitcase suitcases supermarket tablet terminal "
-    "ticket tin tins trail trophy tube tubes vial vinyl wheelchair whiteboard wine "
-    "app audience belt blackboard boss captain champion championship chef choreographer classroom clerk coach "
-    "commander computer conference contestant contestants customer director doctor exam examiner foreman game guess "
-    "guide host instructor interview interviewer journalist journalists lawyer lecture lecturer lifeguard manager "
-    "minister nurse officer patient pharmacist photographer pilot policeman politician professor pupil pupils quiz "
-    "radio referee reporter reporters riddle rules seller sergeant speaker student students teacher teachers test "
-    "tourist tourists trainer umpire waiter witness "
-    "answers applies asks attached attaches checks compares following follows glues handwritten looks peeling peels "
-    "printed prints raises reading reads scans sticking sticks studies wins won writes written".split()
+    "answers app applies asks attached attaches audience bag bags barcode barrel battery beer belt blackboard board "
+    "book books boss bottle bottles box boxes brochure canister cans captain card cards carton cassette cereal "
+    "certificate champion championship checks chef choreographer classroom clerk clothes coach collar commander "
+    "compares computer conference contestant contestants crate crates customer device diploma director display doctor "
+    "drawer drawers dress ear envelope envelopes exam examiner exhibit film folder folders following follows foreman "
+    "form gallery game garment garments gives glues guess guide handbook handwritten host instructor interview "
+    "interviewer jacket jar jars journalist journalists keyboard laptop lawyer leaflet lecture lecturer letter "
+    "lifeguard listens looks luggage machine magazine manager manual map medicine menu minister moderator monitor "
+    "mouse movie museum newspaper nods nurse officer package packages packaging packet page pages painting panel "
+    "paper parcel parcels patient peeling peels pharmacist phone photographer pills pilot plate policeman politician "
+    "poster price printed prints product products professor pupil pupils quiz radio raises reading reads receipt "
+    "recipe record referee removes reporter reporters riddle robot rules sack scans scoreboard screen screens seller "
+    "sergeant sews sheet sheets shelf shelves shirt shirts shop shouts sign signs slide slides smartphone song "
+    "speaker sticker stickers sticking sticks store student students studies suitcase suitcases supermarket tablet "
+    "teacher teachers tears terminal test ticket tin tins tourist tourists trail trainer trophy tube tubes umpire "
+    "vial vinyl waiter wheelchair whiteboard window wine wins wipes witness won writes written".split()
 )
 _BETRAYS = re.compile(f" (?:{'|'.join(_RULES)})(?= )")
 _IN_DOUBT = re.compile(f" (?:{'|'.join(_DOUBTFUL)})(?= )")
