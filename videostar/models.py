@@ -152,6 +152,11 @@ def _unreadable(settings: Pipeline, error: Exception) -> UserError:
     given = "give `embedded`, a folder with config.json and *.safetensors, or the id of a model that is downloaded"
     if not Path(model_path(settings.model)).exists() and not _downloaded(settings.model):
         return UserError(f"model {settings.model!r}: is not on this machine (hf download {settings.model}); {given}")
+    if "custom code" in str(error):
+        return UserError(
+            f"model {settings.model!r}: contains custom code, which runs only if it is trusted: read it, then --set "
+            "engine.trust_remote_code=true"
+        )
     return UserError(f"model {settings.model!r}: {_first_line(error)}; {given}")
 
 
