@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,6 @@ from pydantic import BaseModel
 from videostar.errors import UserError
 from videostar.files import digest, digest_json, new_folder, write_json, write_text
 from videostar.ledger import Answer, Ledger
-from videostar.terminal import warn
 from videostar.yaml_files import validate
 
 _PART = pa.struct([("type", pa.string()), ("text", pa.string())])
@@ -82,36 +81,31 @@ def read_version(folder: Path) -> Version:
 def build_version(answers: Path, out: Path, *, lineage: dict[str, Any], direct_only: bool) -> dict[str, Any]:
     """Write the version folder `out` from the ledger at `answers` and return what its version.json says.
 
-    With `direct_only`, rationalised answers are left out wherever their action (or task) has a direct one
-    (the paper's rule for the last round); those that would be left empty keep theirs and are listed.
+    With `direct_only` (the paper's rule for the last round) rationalised answers are left out, but only of a task's
+    labels of which at least half of the questions asked have a kept direct answer.
     """
     ledger = Ledger(answers)
-    without_direct: set[str] = set()
-    if direct_only:
-        kinds: dict[str, set[str]] = {}
-        for answer in ledger:
-            if answer.kept:
-                kinds.setdefault(answer.group, set()).add(answer.kind)
-        without_direct = {label for label, found in kinds.items() if "direct" not in found}
-
+    covered = _covered(ledger) if direct_only else set()
     counts: Counter[str] = Counter()
     by_label: dict[str, Counter[str]] = {}
     reasons: Counter[str] = Counter()
-
-    def kept(answer: Answer) -> bool:
-        return answer.kept and (not direct_only or answer.kind == "direct" or answer.group in without_direct)
+    left_out: dict[str, Counter[str]] = {}  # by task and label
 
     def sort() -> Iterator[tuple[bool, dict[str, Any]]]:
         for answer in ledger:
-            if kept(answer):
+            if answer.kept and answer.kind == "rationalised" and hash((answer.task, answer.label)) in covered:
+                left_out.setdefault(answer.task, Counter())[answer.label] += 1
+                reason = _LEFT_OUT
+            elif answer.kept:
                 counts[answer.kind] += 1
                 by_label.setdefault(answer.group, Counter())[answer.kind] += 1
                 yield True, _kept_row(answer)
+                continue
             else:
-                reason = _LEFT_OUT if answer.kept else answer.reason
-                counts["set_aside" if answer.kind == "video" else "rejected"] += 1
-                reasons[f"{answer.kind}: {reason}"] += 1
-                yield False, _rejected_row(answer, reason)
+                reason = answer.reason
+            counts["set_aside" if answer.kind == "video" else "rejected"] += 1
+            reasons[f"{answer.kind}: {reason}"] += 1
+            yield False, _rejected_row(answer, reason)
 
     with new_folder(out) as folder:
         _write_parquet(sort(), folder / "data-00000.parquet", folder / "rejected.parquet")
@@ -119,22 +113,45 @@ def build_version(answers: Path, out: Path, *, lineage: dict[str, Any], direct_o
         version = {
             "format": 1,
             "version": digest_json({"files": files, "lineage": lineage})[:16],
-            "rows": (rows := counts["direct"] + counts["rationalised"] + counts["template"]),
+            "rows": counts["direct"] + counts["rationalised"] + counts["template"],
             "counts": dict(sorted(counts.items())),
             "by_label": {label: dict(sorted(found.items())) for label, found in sorted(by_label.items())},
             "rejected": dict(reasons.most_common()),
-            "labels_without_direct_answers": sorted(without_direct),
+            "last_round": _last_round(left_out, counts["rationalised"]) if direct_only else None,
             "lineage": lineage,
             "files": files,
         }
         write_json(folder / "version.json", version)
         write_text(folder / "README.md", _card(version))
-    if (left_out := reasons[f"rationalised: {_LEFT_OUT}"]) > rows:
-        warn(
-            f"{out}: trains on {rows} answers and leaves out {left_out} rationalised ones, as its action or "
-            "task has direct ones (the paper's last round); --set training.final_round=all keeps them"
-        )
     return version
+
+
+def _covered(ledger: Iterable[Answer]) -> set[int]:
+    """Hashes of the tasks' labels of which half of the questions asked, or more, have a kept direct answer.
+
+    Numbers, as there may be millions. A video that could not be shown was not asked about.
+    """
+    asked: Counter[int] = Counter()
+    direct: Counter[int] = Counter()
+    first = ""  # the kind that every question is asked for
+    last: dict[str, str] = {}  # the question counted last, by task: its tries stand together
+    for answer in ledger:
+        if answer.kind == "video":
+            continue
+        first = first or answer.kind
+        about = hash((answer.task, answer.label))
+        asked[about] += answer.kind == first and answer.number == 0
+        if answer.kept and answer.kind == "direct" and last.get(answer.task) != answer.question_id:
+            last[answer.task] = answer.question_id
+            direct[about] += 1
+    return {about for about, count in direct.items() if 2 * count >= asked[about]}
+
+
+def _last_round(left_out: Mapping[str, Mapping[str, int]], kept: int) -> dict[str, Any]:
+    """What the rule for the last round did to rationalised answers."""
+    by_label = {task: dict(sorted(labels.items())) for task, labels in sorted(left_out.items())}
+    count = sum(sum(labels.values()) for labels in by_label.values())
+    return {"rationalised_kept": kept, "rationalised_left_out": count, "direct_only": by_label}
 
 
 def _kept_row(answer: Answer) -> dict[str, Any]:
