@@ -20,6 +20,8 @@ from commands import Command, command
 from faults import build
 from safetensors import safe_open
 
+from videostar.changes import first_touched, what
+from videostar.config import load_pipeline
 from videostar.manifest import Move, manifest_schema, read_manifest, write_manifest
 
 ROOT = Path(__file__).parent.parent
@@ -28,7 +30,7 @@ ROOT = Path(__file__).parent.parent
 @pytest.fixture
 def run(finished: tuple[Path, str], tmp_path: Path) -> Path:
     """A finished run of two rounds, to be changed."""
-    return shutil.copytree(finished[0], tmp_path / "run")
+    return shutil.copytree(finished[0], tmp_path / "run", symlinks=True)
 
 
 def manifest_of(run: Path) -> dict[str, Any]:
@@ -101,12 +103,22 @@ def test_a_changed_setting_is_refused_with_the_stage_that_it_touches_and_taken_o
     assert "--restart-from 01/train" in line
     assert "there are 00/evaluate" in refused(videostar, *given, "--restart-from", "round-02/trian")
 
-    before = files(run, 1), (run / "rounds/02/answers.jsonl").read_bytes()
-    done(videostar, *given, "--restart-from", "round-02/train")
-    assert (files(run, 1), (run / "rounds/02/answers.jsonl").read_bytes()) == before
-    assert json.loads((run / "rounds/02/adapter/adapter_config.json").read_text())["r"] == 8
+    # Not from a later stage: round 1 would be of rank 32, and round 2 of rank 8.
+    line = refused(videostar, *given, "--restart-from", "round-02/train")
+    assert "01/train is the first stage that training.rank: 32 -> 8 touches" in line
+    assert "give --restart-from 01/train or an earlier one" in line
+
+    kept = [
+        run / "rounds/01" / name for name in ("answers.jsonl", "dataset/data-00000.parquet", "dataset/version.json")
+    ]
+    before = files(run, 0), [path.read_bytes() for path in kept]
+    done(videostar, *given, "--restart-from", "round-01/train")
+    assert (files(run, 0), [path.read_bytes() for path in kept]) == before
+    for number in ("01", "02"):
+        assert json.loads((run / f"rounds/{number}/adapter/adapter_config.json").read_text())["r"] == 8
     change = manifest_of(run)["changes"][0]
-    assert (change["what"], change["struck"]) == ("restarted", ["02/train", "02/evaluate"])
+    assert change["what"] == "restarted"
+    assert change["struck"][:2] == ["01/train", "01/evaluate"]
     assert change["settings"] == ["training.rank: 32 -> 8"]
 
     # What was replaced lies aside until it is asked to go.
@@ -116,7 +128,69 @@ def test_a_changed_setting_is_refused_with_the_stage_that_it_touches_and_taken_o
     assert (run / "struck").exists()
     assert "freed" in done(videostar, "gc", run)
     assert not (run / "struck").exists()
-    assert files(run, 1) == before[0]
+    assert files(run, 0) == before[0]
+
+
+#: The first stage that each setting touches in a run of three rounds; None: a place, or when to stop.
+TOUCHED = {
+    **dict.fromkeys("data.name root adapter prompts model cache.folder cache.gb engine.base_url".split()),
+    **dict.fromkeys("mix.data stop.patience rounds".split()),
+    **dict.fromkeys(
+        "data.validation data.leaks columns limit seed engine.name engine.batch_size".split(), "00/evaluate"
+    ),
+    **dict.fromkeys("engine.dtype engine.device engine.trust_remote_code engine.options".split(), "00/evaluate"),
+    **dict.fromkeys("video.frames video.max_pixels video.fps video.within video.margin".split(), "00/evaluate"),
+    "generation.max_new_tokens": "00/evaluate",
+    **dict.fromkeys("generation.answers generation.verify generation.samples".split(), "01/generate"),
+    **dict.fromkeys("generation.temperature generation.keep_per_question".split(), "01/generate"),
+    **dict.fromkeys("training.rank training.alpha training.learning_rate training.batch_size".split(), "01/train"),
+    **dict.fromkeys(
+        "training.gradient_accumulation training.gradient_checkpointing training.epochs".split(), "01/train"
+    ),
+    "mix.ratio": "01/train",
+    "training.start_from": "02/train",
+    "training.final_round": "03/version",
+}
+
+
+def test_what_every_setting_touches_first_is_known() -> None:
+    pipeline = load_pipeline("demo")
+    dumped = pipeline.model_dump(mode="json")
+    names = {
+        f"{section}.{name}" if isinstance(value, dict) and value else section
+        for section, value in dumped.items()
+        for name in (value if isinstance(value, dict) and value else [""])
+    }
+    assert names == set(TOUCHED)
+    free = {name for name, stage in TOUCHED.items() if stage is None}
+    assert not free & set(what(pipeline)) - {"rounds"}
+    for name, stage in TOUCHED.items():
+        if name not in free:
+            assert first_touched(name, 3) == stage, name
+    assert first_touched("columns.label", 3) == "00/evaluate"
+    assert [first_touched(name, 1) for name in ("training.start_from", "training.final_round")] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("setting", "stage", "later"),
+    [
+        ("video.frames=4", "00/evaluate", "01/train"),
+        ("generation.samples=2", "01/generate", "01/version"),
+        ("mix.ratio=2", "01/train", "01/evaluate"),
+        ("mix=null", "01/train", "02/train"),
+        ("training.start_from=previous", "02/train", "02/evaluate"),
+        ("training.final_round=all", "02/version", "02/train"),
+    ],
+)
+def test_no_restart_begins_after_the_first_stage_that_a_change_touches(
+    run: Path, quick: Path, videostar: Command, setting: str, stage: str, later: str
+) -> None:
+    before = (run / "manifest.json").read_bytes()
+    given = ("cycle", "--pipeline", quick, "--out", run, "--set", setting)
+    assert f"--restart-from {stage}" in refused(videostar, *given)
+    line = refused(videostar, *given, "--restart-from", later)
+    assert f"--restart-from {later}: {stage} is the first stage that " in line
+    assert (run / "manifest.json").read_bytes() == before
 
 
 @pytest.mark.slow
@@ -139,7 +213,7 @@ def test_a_rolled_back_round_comes_out_the_same_when_it_is_done_again_elsewhere(
 def test_a_run_and_its_data_that_were_moved_go_on(
     finished: tuple[Path, str], quick: Path, world: Path, tmp_path: Path, videostar: Command
 ) -> None:
-    run = shutil.copytree(finished[0], tmp_path / "elsewhere" / "run")
+    run = shutil.copytree(finished[0], tmp_path / "elsewhere" / "run", symlinks=True)
     clips = shutil.copytree(world.parent / "clips_and_labels", tmp_path / "moved")
     done(videostar, "cycle", "--resume", run / "manifest.json", "--root", clips)
     found = manifest_of(run)
@@ -156,6 +230,22 @@ def test_other_data_are_refused(run: Path, world: Path, tmp_path: Path, videosta
     (tmp_path / "other.yaml").write_text(yaml.safe_dump({"root": "moved", "rows": manifest["rows"]}))
     line = refused(videostar, "cycle", "--resume", run / "manifest.json", "--data", tmp_path / "other.yaml")
     assert "the data (rows, labels or prompts) has changed since the run began" in line
+    again = ("cycle", "--resume", run / "manifest.json", "--data", tmp_path / "other.yaml", "--restart-from")
+    line = refused(videostar, *again, "01/generate")
+    assert "00/evaluate is the first stage that the changed data (rows, labels or prompts) touches" in line
+
+
+def test_another_instruction_set_is_taken_from_the_first_training_on(
+    run: Path, world: Path, tmp_path: Path, videostar: Command
+) -> None:
+    clips = shutil.copytree(world.parent / "clips_and_labels", tmp_path / "moved")
+    rows = (clips / "mix.jsonl").read_text().splitlines(keepends=True)
+    (clips / "mix.jsonl").write_text("".join(rows[:-1]))
+    given = ("cycle", "--resume", run / "manifest.json", "--set", f"mix.data={clips / 'mix.jsonl'}")
+    assert "the instruction set has changed since the run began" in (line := refused(videostar, *given))
+    assert "--restart-from 01/train" in line
+    line = refused(videostar, *given, "--restart-from", "02/train")
+    assert "01/train is the first stage that the changed instruction set touches" in line
 
 
 def test_a_manifest_of_the_first_format_is_read_and_written_anew(run: Path, videostar: Command) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ from videostar.errors import UserError
 # Where things lie, and how much room they have: what they are is known by its digest, and may move. When to stop.
 _PLACES = {"data.name", "root", "model", "adapter", "prompts", "mix.data"}
 _PLACES |= {"engine.base_url", "cache.folder", "cache.gb", "stop.patience"}
-# The first stage that a setting or section touches; the longest name that fits counts.
+# The first stage that a setting or section touches; the longest name that fits counts. All else touches the first of
+# all: rows to learn from as well, since an answer may name any action of the data.
 _FIRST = {
     "training": "01/train",
+    "training.start_from": "02/train",  # the first round has no adapter to go on from
     "mix": "01/train",
     "generation": "01/generate",
     "generation.max_new_tokens": "00/evaluate",
@@ -62,15 +65,48 @@ def changed(old: Pipeline, new: Pipeline) -> dict[str, str]:
     }
 
 
-def first_touched(name: str, rounds: int) -> str:
-    """The first stage that setting `name` has a say in."""
+def first_touched(name: str, rounds: int) -> str | None:
+    """The first stage of a run of so many rounds that setting `name` has a say in; None if it has in none."""
+    first = "00/evaluate"
     if name == "training.final_round":
-        return f"{rounds:02}/version"
-    while name:
-        if name in _FIRST:
-            return _FIRST[name]
-        name = name.rpartition(".")[0]
-    return "00/evaluate"
+        first = f"{max(2, rounds):02}/version"  # never the first round's
+    else:
+        while name:
+            if name in _FIRST:
+                first = _FIRST[name]
+                break
+            name = name.rpartition(".")[0]
+    return first if first in stages(rounds) else None
+
+
+def check_settings(folder: Path, old: Pipeline, new: Pipeline, restart_from: str | None) -> None:
+    """Raises UserError when the run in `folder` cannot go on with the settings `new`, or not from that stage."""
+    rounds = min(old.rounds, new.rounds)  # a stage that only one of them has was not made with the old settings
+    differences = changed(old, new).items()
+    touched = {f"{name}: {change}": first for name, change in differences if (first := first_touched(name, rounds))}
+    if restart_from is not None:
+        check_restart(restart_from, new.rounds, touched)
+    elif touched:
+        said = "; ".join(f"{change} (from {stage} on)" for change, stage in touched.items())
+        raise UserError(
+            f"{folder}: was made with other settings: {said}; use those, give another --out, or go on on purpose: "
+            f"--restart-from {min(touched.values(), key=stages(rounds).index)}"
+        )
+
+
+def check_restart(restart_from: str, rounds: int, touched: Mapping[str, str]) -> None:
+    """Raises UserError when `--restart-from` names no stage, or a later one than the first that a change touches.
+
+    What was made before the change and what is made after it would stand in one table.
+    """
+    order = stages(rounds)
+    start = order.index(stage_name(restart_from, rounds))
+    for change, stage in sorted(touched.items(), key=lambda item: order.index(item[1])):
+        if start > order.index(stage):
+            raise UserError(
+                f"--restart-from {restart_from}: {stage} is the first stage that {change} touches; give "
+                f"--restart-from {stage} or an earlier one"
+            )
 
 
 def stages(rounds: int) -> list[str]:
@@ -85,7 +121,7 @@ def written(stage: str) -> list[str]:
         "generate": ["answers.jsonl"],
         "version": ["dataset"],
         "train": ["adapter"],
-        "evaluate": ["evaluation.json", "evaluation.jsonl"],
+        "evaluate": ["evaluation.json", "evaluation.jsonl", "validation.jsonl"],
     }[part]
     return [f"rounds/{number}/{name}" for name in names]
 

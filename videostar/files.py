@@ -49,6 +49,27 @@ def json_text(data: Any) -> str:
     return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
 
 
+def write_link(path: Path, target: str | None) -> None:
+    """Make `path` a link to `target`, which is relative to its folder, in one step; or with None make it go away.
+
+    Nothing depends on it: what is there and is no link is left as it is, as is a file system that has none.
+    """
+    there = path.is_symlink()
+    if (path.exists() and not there) or (str(path.readlink()) if there else None) == target:
+        return
+    if target is None:
+        path.unlink()
+    else:
+        aside = path.with_name(f".partial-{path.name}")
+        aside.unlink(missing_ok=True)
+        try:
+            aside.symlink_to(target)
+        except OSError:
+            return
+        os.replace(aside, path)
+    sync_folder(path.parent)
+
+
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """A folder to fill; it takes the place of `path` when the block ends well, and goes away when not."""
@@ -74,6 +95,14 @@ def new_folder(path: Path) -> Iterator[Path]:
     sync_folder(path.parent)
 
 
+def remove(path: Path) -> None:
+    """Delete a file, a link, or a folder with all that is in it."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
 def sync_folder(path: Path) -> None:
     """Make the names in a folder durable."""
     handle = os.open(path, os.O_RDONLY)
@@ -94,8 +123,8 @@ def digest(path: Path) -> str:
 
 def size_of(path: Path) -> int:
     """Bytes of a file, or of all files in a folder."""
-    files = path.rglob("*") if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files if file.is_file())
+    files = path.rglob("*") if path.is_dir() and not path.is_symlink() else [path]
+    return sum(file.lstat().st_size for file in files if file.is_file() or file.is_symlink())
 
 
 def digest_json(data: Any) -> str:

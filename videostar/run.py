@@ -8,7 +8,6 @@ hand (and of a ledger only the window at hand).
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,10 +16,10 @@ from typing import Any
 import filelock
 import yaml
 
-from videostar.changes import changed, first_touched, placed, stage_name, stages, what, written
+from videostar.changes import changed, check_restart, check_settings, placed, stage_name, stages, what, written
 from videostar.config import Pipeline
 from videostar.errors import UserError
-from videostar.files import digest, digest_json, make_folder, sync_folder, write_text
+from videostar.files import digest, digest_json, make_folder, remove, sync_folder, write_text
 from videostar.manifest import Change, Manifest, Move, Stage, environment, now, read_manifest, write_manifest
 from videostar.resources import model_digest
 from videostar.terminal import warn
@@ -92,21 +91,24 @@ class Run:
         found = self.manifest
         if model in (found.model, found.model.partition("@")[0]):
             model = found.model  # a finished run needs no model on this machine
-        differs = [
-            name
-            for name, before, after in (
-                ("data (rows, labels or prompts)", found.data, data),
-                ("base model", found.model, model if "@" in found.model else model.partition("@")[0]),
-                ("instruction set", found.mix or mix, mix),  # format 1 did not have it, nor commits
+        touched = {
+            name: stage
+            for name, before, after, stage in (
+                ("data (rows, labels or prompts)", found.data, data, "00/evaluate"),
+                ("base model", found.model, model if "@" in found.model else model.partition("@")[0], "00/evaluate"),
+                ("instruction set", found.mix or mix, mix, "01/train"),  # format 1 did not have it, nor commits
             )
             if before != after
-        ]
-        if differs and restart_from is None:
+        }
+        if restart_from is not None:
+            check_restart(restart_from, settings.rounds, {f"the changed {name}": at for name, at in touched.items()})
+        elif touched:
             raise UserError(
-                f"{self.folder}: the {' and the '.join(differs)} has changed since the run began; restore it, give "
-                "another --out, or go on on purpose: --restart-from 00/evaluate"
+                f"{self.folder}: the {' and the '.join(touched)} has changed since the run began; restore it, give "
+                f"another --out, or go on on purpose: --restart-from {min(touched.values())}"
             )
-        differences = [f"{name}: {change}" for name, change in changed(found.settings, settings).items()] + differs
+        differences = [f"{name}: {change}" for name, change in changed(found.settings, settings).items()]
+        differences += touched
         if settings.rounds != found.settings.rounds:
             differences.append(f"rounds: {found.settings.rounds} -> {settings.rounds}")
             _warn_of_last_round(self.folder, found, settings)
@@ -207,10 +209,7 @@ class Run:
     def collect(self) -> None:
         """Delete the leftovers."""
         for path in self.leftovers():
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+            remove(path)
 
     def lineage(self, adapter: Path | None, engine: str) -> dict[str, Any]:
         """What answers that are given now, with that adapter and by that engine, come from."""
@@ -251,15 +250,7 @@ def check_folder(folder: Path, settings: Pipeline, restart_from: str | None = No
             f"{folder}: has done {later[-1]} already, and {settings.rounds} rounds are asked for; ask for more, or "
             f"undo the later ones: videostar rollback {folder} {settings.rounds}"
         )
-    differences = changed(found.settings, settings)
-    if differences and restart_from is None:
-        first = {name: first_touched(name, settings.rounds) for name in differences}
-        said = "; ".join(f"{name}: {change} (from {first[name]} on)" for name, change in differences.items())
-        order = stages(settings.rounds)
-        raise UserError(
-            f"{folder}: was made with other settings: {said}; use those, give another --out, or go on on purpose: "
-            f"--restart-from {min(first.values(), key=order.index)}"
-        )
+    check_settings(folder, found.settings, settings, restart_from)
     if (folder / ".lock").exists():
         _lock(folder).release()
 
