@@ -41,7 +41,7 @@ class Durable:
     def _rename(self, path: Path, target: Path) -> None:
         # Libraries rename their files by ways that are not seen: what goes by a new name must be fsynced by that.
         self.written = {one for one in self.written if one.exists()}
-        if path.name.startswith(".partial-"):
+        if path.name.startswith(".partial-") and not path.is_symlink():  # which is no more than its name
             left = {path, *path.rglob("*")} - self.synced
             assert not left, f"{path}: gets its own name before {left} are fsynced"
         if target.name == "manifest.json":

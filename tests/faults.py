@@ -76,6 +76,8 @@ def contents(run: Path) -> dict[str, Any]:
             for stage in manifest["stages"].values():
                 del stage["started"], stage["seconds"]
             found[name] = manifest
+        elif path.is_symlink():
+            found[name] = str(path.readlink())
         elif path.is_file() and name != ".lock":
             found[name] = path.read_bytes()
     return found

@@ -20,7 +20,7 @@ from warm import load_all
 from videostar.changes import stages
 
 _HEAD = "| Killed at | Done, by the manifest | Not counted | The same command goes on with |\n|---|---|---|---|"
-_BESIDE = {".lock", "manifest.json", "pipeline.yaml", "set_aside.jsonl"}
+_BESIDE = {".lock", "best", "manifest.json", "pipeline.yaml", "set_aside.jsonl"}
 
 
 def table(runner: Runner, folder: Path) -> str:

@@ -143,6 +143,11 @@ def test_dry_run_forecasts_and_the_run_tells_what_came_of_it(videostar: Command,
     # Half of the clips were asked for it; how long answers are is the same for the other half, nearly.
     assert int(tokens[1].replace(",", "")) == pytest.approx(int(tokens[2].replace(",", "")), rel=0.2)
 
+    # What was forecast of one round says nothing of two.
+    done = videostar(*asked, "--rounds", 2)
+    assert done.returncode == 0, done.stderr
+    assert "forecast and actual" not in done.stdout
+
 
 @pytest.mark.parametrize(
     ("setting", "said"),

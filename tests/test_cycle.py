@@ -206,7 +206,7 @@ def test_other_settings_on_the_same_run_are_refused(
 def test_a_stage_whose_files_were_touched_is_not_trusted(
     finished: tuple[Path, str], videostar: Command, tmp_path: Path
 ) -> None:
-    run = shutil.copytree(finished[0], tmp_path / "run")
+    run = shutil.copytree(finished[0], tmp_path / "run", symlinks=True)
     with (run / "rounds" / "01" / "dataset" / "version.json").open("a") as file:
         file.write(" ")
     done = videostar("cycle", "--resume", run / "manifest.json")
@@ -274,7 +274,10 @@ def test_stages_run_alone_give_what_the_cycle_gives(
     assert digest(tmp_path / "adapter" / weights) == digest(first / "adapter" / weights)
     done = videostar("evaluate", "--pipeline", quick, "--adapter", "adapter", "--out", "evaluation.json")
     assert done.returncode == 0, done.stderr
-    assert json.loads((tmp_path / "evaluation.json").read_text()) == json.loads((first / "evaluation.json").read_text())
+    alone, within = (json.loads((folder / "evaluation.json").read_text()) for folder in (tmp_path, first))
+    for found in (alone, alone["validation"], within, within["validation"]):
+        del found["against"]  # other rounds, of which a stage alone has none
+    assert alone == within
 
 
 def test_a_dataset_whose_videos_are_elsewhere_is_not_trained_on(

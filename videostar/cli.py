@@ -72,6 +72,9 @@ def cycle(
     ] = None,
     engine: EngineName = None,
     seed: Seed = None,
+    seeds: Annotated[
+        str | None, typer.Option(help="Several, as 0,1,2: a run of each in OUT/seed-N, and one table of them all.")
+    ] = None,
     limit: Limit = None,
     cache: CacheFolder = None,
     overrides: Overrides = None,
@@ -94,7 +97,11 @@ def cycle(
     else:
         settings = _settings(pipeline, overrides, **given)
         out = out or Path("runs") / Path(settings.data.name).stem
-    if dry_run:
+    if seeds is not None:
+        if seed is not None or resume is not None or restart_from is not None or dry_run:
+            raise UserError("--seeds: leave out --seed, --resume, --restart-from and --dry-run, or give one --seed")
+        commands.start_seeds(settings, out, _numbers(seeds))
+    elif dry_run:
         commands.plan(settings, out)
     else:
         commands.start(settings, out, restart_from)
@@ -240,7 +247,7 @@ def status(run: RunFolder) -> None:
     from videostar.manifest import open_run
     from videostar.tables import print_status
 
-    print_status(open_run(run)[1])
+    print_status(*open_run(run))
 
 
 @app.command()
@@ -268,7 +275,7 @@ def gc(
 @app.command()
 def versions(run: RunFolder, as_json: AsJson = False) -> None:
     """List a run's dataset versions, and see that their files are as written. Exits with 1 if one is damaged."""
-    from videostar import commands
+    from videostar.lineage import commands
 
     if not commands.versions(run, as_json=as_json):
         raise typer.Exit(1)
@@ -281,7 +288,7 @@ def diff(
     as_json: AsJson = False,
 ) -> None:
     """Compare two dataset versions: which questions gained, lost or changed their answer, and why."""
-    from videostar import commands
+    from videostar.lineage import commands
 
     commands.diff(before, after, as_json=as_json)
 
@@ -293,7 +300,7 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Tell what a run asked about a video, what was answered in every round, and what became of it."""
-    from videostar import commands
+    from videostar.lineage import commands
 
     commands.explain(sample, run, as_json=as_json)
 
@@ -308,6 +315,13 @@ def _given(dotted: list[str] | None, given: dict[str, Any]) -> tuple[dict[str, A
     chosen = {name: value for name, value in given.items() if value is not None}
     inner = [f"{_INNER[name]}={json.dumps(chosen.pop(name))}" for name in _INNER if name in chosen]
     return chosen, [*(dotted or []), *inner]
+
+
+def _numbers(seeds: str) -> list[int]:
+    try:
+        return list(dict.fromkeys(int(number) for number in seeds.split(",")))
+    except ValueError:
+        raise UserError(f"--seeds {seeds}: write whole numbers, such as --seeds 0,1,2") from None
 
 
 def _version(show: bool) -> None:

@@ -15,6 +15,7 @@ import yaml
 
 from videostar.adapters import check as check_adapters
 from videostar.adapters.check import Finding
+from videostar.annotations import SetAside
 from videostar.check import Report
 from videostar.check import check as check_data
 from videostar.config import Pipeline, override
@@ -27,6 +28,7 @@ from videostar.questions import Questions, load_tasks
 from videostar.resources import model_digest, model_path
 from videostar.run import FORECAST, Run, check_folder, lineage
 from videostar.samples import Data, data_digest, load_data, load_manifest
+from videostar.seeds import across
 from videostar.sources import sources_digest
 from videostar.tables import (
     print_findings,
@@ -34,6 +36,7 @@ from videostar.tables import (
     print_not_asked,
     print_report,
     print_rounds,
+    print_seeds,
     print_set_aside,
 )
 from videostar.terminal import warn
@@ -50,20 +53,33 @@ def start(settings: Pipeline, out: Path, restart_from: str | None = None) -> Non
         about = _identity(data, questions), model_digest(settings.model), _mix_digest(settings)
         sources = sources_digest(settings, questions.tasks, _root(settings))  # a world's rows are written by now
         run = stack.enter_context(Run.open(out, settings, *about, restart_from, sources))
-        set_aside = [*data.set_aside, *questions.set_aside]
-        print_set_aside(set_aside)
-        print_not_asked(questions.not_asked)
+        set_aside = _print_rows(data, questions)
         write_text(out / "set_aside.jsonl", "".join(json.dumps(asdict(row)) + "\n" for row in set_aside))
         from videostar.cycle import cycle
 
         engine = stack.enter_context(open_engine(settings))
         cycle(run, questions, settings, engine, progress)
         manifest = run.manifest
-    print_rounds(manifest)
+    print_rounds(out, manifest)
     if (out / FORECAST).is_file():
         from videostar.forecast import compare
 
-        print_forecast(compare(out, manifest))
+        if compared := compare(out, manifest):
+            print_forecast(compared)
+
+
+def start_seeds(settings: Pipeline, out: Path, seeds: list[int]) -> None:
+    """Run the cycle once a seed, in `out/seed-N`, or go on with it; print and write what they come to together."""
+    if (out / "manifest.json").exists():
+        raise UserError(f"{out}: is a run of its own; give --out another folder for those of --seeds")
+    runs = {seed: (settings.model_copy(update={"seed": seed}), out / f"seed-{seed}") for seed in seeds}
+    for run in runs.values():
+        check_folder(run[1], run[0])
+    for run in runs.values():
+        start(*run)
+    found = across({seed: read_manifest(folder / "manifest.json") for seed, (_, folder) in runs.items()})
+    write_json(out / "seeds.json", found)
+    print_seeds(found)
 
 
 def _look_at_finished(settings: Pipeline, out: Path) -> bool:
@@ -81,7 +97,7 @@ def _look_at_finished(settings: Pipeline, out: Path) -> bool:
     with Run.open(out, settings, *about, sources=found.sources) as run:
         for name in run.manifest.stages:
             run.done(name)
-        print_rounds(run.manifest)
+        print_rounds(out, run.manifest)
     return True
 
 
@@ -140,35 +156,27 @@ def collect(folder: Path, *, dry_run: bool) -> None:
 
 
 def generate(settings: Pipeline, adapter: Path | None, out: Path) -> None:
-    """Write `answers.jsonl` and `dataset/` to the folder `out`; goes on where an earlier call stopped."""
-    if (out / "dataset").exists():
-        raise UserError(f"{out / 'dataset'}: exists; versions are never changed: give --out another folder")
+    """Write `answers.jsonl` and `dataset/` to the folder `out`; goes on where the same call stopped earlier."""
     _check_lora(adapter, settings)
-    with bars() as progress:
+    with ExitStack() as stack:
+        progress = stack.enter_context(bars())
         data, questions = _check(settings, out, progress)
-        print_set_aside([*data.set_aside, *questions.set_aside])
-        print_not_asked(questions.not_asked)
+        _print_rows(data, questions)
         from videostar import generation
+        from videostar.versions import build_version, read_version
 
-        asking = generation.Asking(
-            settings, settings.generation.answers, settings.generation.samples, str(settings.seed)
-        )
-        with open_engine(settings) as engine:
-            generation.generate(
-                questions,
-                engine,
-                asking,
-                split="train",
-                adapter=adapter,
-                out=out / "answers.jsonl",
-                tick=progress("answers"),
-            )
-            answered_by = engine.name
-    from videostar.versions import build_version
-
-    origin = lineage(_identity(data, questions), settings, adapter, answered_by)
-    version = build_version(out / "answers.jsonl", out / "dataset", lineage=origin, direct_only=False)
-    print(json.dumps({"dataset": str(out / "dataset"), "rows": version["rows"], **version["counts"]}))
+        identity = _identity(data, questions)
+        answers, dataset = out / "answers.jsonl", out / "dataset"
+        if not dataset.exists():
+            options = settings.generation
+            asking = generation.Asking(settings, options.answers, options.samples, str(settings.seed))
+            tick = progress("answers")
+            with open_engine(settings) as engine:
+                generation.generate(questions, engine, asking, split="train", adapter=adapter, out=answers, tick=tick)
+                origin = lineage(identity, settings, adapter, engine.name)
+            build_version(answers, dataset, lineage=origin, direct_only=False)
+        version = read_version(dataset)
+    print(json.dumps({"dataset": str(dataset), "rows": version.rows, **version.counts}))
 
 
 def train(settings: Pipeline, dataset: Path, out: Path, start_from: Path | None) -> None:
@@ -187,18 +195,25 @@ def train(settings: Pipeline, dataset: Path, out: Path, start_from: Path | None)
 
 
 def evaluate(settings: Pipeline, adapter: Path | None, out: Path) -> None:
-    """Write `evaluation.json` to `out` and print its figures."""
+    """Write the figures to the file `out` and print them; goes on where the same call stopped earlier."""
+    if out.suffix != ".json":
+        raise UserError(f"{out}: the figures are written as JSON, and the answers beside them: give --out X.json")
     _check_lora(adapter, settings)
-    with bars() as progress:
+    with ExitStack() as stack:
+        progress = stack.enter_context(bars())
         data, questions = _check(settings, out, progress)
-        print_set_aside([*data.set_aside, *questions.set_aside])
-        print_not_asked(questions.not_asked)
+        _print_rows(data, questions)
         from videostar import evaluation
 
+        ledgers = evaluation.held_out(questions, out)
         tick = progress("held-out videos")
         with open_engine(settings) as engine:
-            result = evaluation.evaluate(questions, settings, engine, adapter=adapter, out=out, tick=tick)
-    print(json.dumps({name: result[name] for name in ("accuracy", "ci95", "n", "set_aside")}))
+            result = evaluation.evaluate(
+                questions, settings, engine, adapter=adapter, out=out, ledgers=ledgers, earlier=[], tick=tick
+            )
+    validated = result["validation"]
+    told = {name: result[name] for name in ("accuracy", "ci95", "n", "set_aside")}
+    print(json.dumps({**told, "validation": validated["accuracy"] if validated else None}))
 
 
 def check(settings: Pipeline, *, rows_only: bool, pictures: bool, as_json: bool) -> Report:
@@ -217,42 +232,6 @@ def check_adapter(name: str, data: str | None, root: Path | None, limit: int) ->
     findings = check_adapters.check_adapter(name, data, root, limit)
     print_findings(name, findings)
     return findings
-
-
-def versions(run: Path, *, as_json: bool) -> bool:
-    """Print the dataset versions of a run; whether all their files are as they were written."""
-    from videostar.lineage import history, show
-
-    found = history.history(*open_run(run))
-    if as_json:
-        print(json.dumps([asdict(version) for version in found], indent=2))
-    else:
-        show.print_versions(found)
-    return not any(version.damaged for version in found)
-
-
-def diff(before: str, after: str, *, as_json: bool) -> None:
-    """Print what changed from one dataset version to another."""
-    from videostar.lineage import diff, show
-
-    found = diff.diff(before, after)
-    if not found.same_data:
-        warn(f"{before} and {after} are of different data: what only one of them was asked counts as gained or lost")
-    if as_json:
-        print(json.dumps(asdict(found), indent=2))
-    else:
-        show.print_diff(found)
-
-
-def explain(sample: str, run: Path, *, as_json: bool) -> None:
-    """Print all that a run holds about a video or a question."""
-    from videostar.lineage import explain, show
-
-    found = explain.explain(sample, run)
-    if as_json:
-        print(json.dumps(asdict(found), indent=2))
-    else:
-        show.print_explanation(found)
 
 
 def _check_lora(folder: Path | None, settings: Pipeline, *, trained_on: bool = False) -> None:
@@ -284,6 +263,16 @@ def _check(settings: Pipeline, out: Path, progress: Progress) -> tuple[Data, Que
         mix = mix_path(settings.mix.data, progress("instruction set: clips written"))
         read_rows(mix, mix.parent)
     return data, questions
+
+
+def _print_rows(data: Data, questions: Questions) -> list[SetAside]:
+    """Say which rows are not asked about, and return those of them that cannot be."""
+    set_aside = [*data.set_aside, *questions.set_aside]
+    print_set_aside(set_aside)
+    print_not_asked(questions.not_asked)
+    if not questions.split("test"):
+        warn(f"{data.where}: no test rows: nothing to evaluate on test")
+    return set_aside
 
 
 def _mix_digest(settings: Pipeline) -> str | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from videostar.config import Pipeline
 from videostar.engines import EngineProtocol, rested
-from videostar.evaluation import evaluate
+from videostar.evaluation import evaluate, held_out
 from videostar.generation import Asking, generate
 from videostar.progress import Progress, silent
 from videostar.questions import Questions
@@ -25,14 +25,27 @@ def cycle(
     """
     adapter: Path | None = None
     rounds = run.folder / "rounds"
-    out = rounds / "00" / "evaluation.json"
-    look = partial(evaluate, questions, settings, engine, adapter=None, out=out, tick=progress("base: held-out videos"))
-    run.stage("00/evaluate", look, [out, out.with_suffix(".jsonl")])
+    ledgers = [
+        held_out(questions, rounds / f"{number:02}" / "evaluation.json") for number in range(settings.rounds + 1)
+    ]
 
+    def look(number: int, title: str) -> None:
+        """How good is it on videos that it was never trained on?"""
+        out = rounds / f"{number:02}" / "evaluation.json"
+        asked, earlier = ledgers[number], ledgers[:number]
+        ask = partial(evaluate, questions, settings, engine, adapter=adapter, out=out, ledgers=asked, earlier=earlier)
+        reads = [path for before in earlier for path in before.values()]
+        run.stage(
+            f"{number:02}/evaluate",
+            partial(ask, tick=progress(f"{title}: held-out videos")),
+            [out, *asked.values()],
+            [*([adapter] if adapter else []), *reads],
+        )
+
+    look(0, "base")
     for number in range(1, settings.rounds + 1):
         name = f"{number:02}"
         answers, dataset, trained = (rounds / name / part for part in ("answers.jsonl", "dataset", "adapter"))
-        out = rounds / name / "evaluation.json"
 
         # Answer, verify, rationalise, verify: every training video, with the last round's model.
         asking = Asking(settings, settings.generation.answers, settings.generation.samples, f"{settings.seed}/{number}")
@@ -40,8 +53,9 @@ def cycle(
         ask = partial(generate, questions, engine, asking, split="train", adapter=adapter, out=answers, tick=tick)
         run.stage(f"{name}/generate", ask, [answers], [adapter] if adapter else [])
 
-        # What was kept becomes an immutable dataset version.
-        direct_only = number == settings.rounds and settings.training.final_round == "direct_only"
+        # What was kept becomes an immutable dataset version. The rule for the last round is never the first round's,
+        # in which the base answers.
+        direct_only = 1 < number == settings.rounds and settings.training.final_round == "direct_only"
         lineage = run.lineage(adapter, engine.name)
         build = partial(build_version, answers, dataset, lineage=lineage, direct_only=direct_only)
         version = run.stage(f"{name}/version", build, [dataset], [answers])
@@ -54,8 +68,6 @@ def cycle(
             run.stage(f"{name}/train", partial(rested, engine, fit), [trained], [dataset, *([start] if start else [])])
             adapter = trained
 
-        # How good is it on videos that it was never trained on?
-        look = partial(
-            evaluate, questions, settings, engine, adapter=adapter, out=out, tick=progress(f"round {number}: held-out")
-        )
-        run.stage(f"{name}/evaluate", look, [out, out.with_suffix(".jsonl")], [adapter] if adapter else [])
+        look(number, f"round {number}")
+        if run.manifest.stopped == number:  # validation has fallen for `stop.patience` rounds
+            break

@@ -1,38 +1,70 @@
-"""Held-out label accuracy of a round: greedy direct answers, judged as in generation."""
+"""Held-out label accuracy of a round: greedy direct answers, judged as in generation.
+
+Test is only reported; validation, where the data have it, chooses the round.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scipy.stats import binomtest
-
+from videostar.annotations import Split
 from videostar.config import Pipeline
 from videostar.engines import EngineProtocol
 from videostar.files import write_json
 from videostar.generation import Asking, generate
-from videostar.ledger import Ledger
+from videostar.ledger import read_answers
 from videostar.progress import Tick
 from videostar.questions import Questions
+from videostar.uncertainty import accuracy, difference
+
+#: Where the answers to each held-out split lie.
+Ledgers = Mapping[Split, Path]
+
+
+def held_out(questions: Questions, out: Path) -> Ledgers:
+    """Where the answers behind the figures in the file `out` go: of test, and of validation where the data have it."""
+    name = "validation.jsonl" if out.name == "evaluation.json" else f"{out.stem}.validation.jsonl"
+    ledgers: dict[Split, Path] = {"test": out.with_suffix(".jsonl")}
+    return ledgers | ({"validation": out.with_name(name)} if questions.split("validation") else {})
 
 
 def evaluate(
-    questions: Questions, settings: Pipeline, engine: EngineProtocol, *, adapter: Path | None, out: Path, tick: Tick
+    questions: Questions,
+    settings: Pipeline,
+    engine: EngineProtocol,
+    *,
+    adapter: Path | None,
+    out: Path,
+    ledgers: Ledgers,
+    earlier: Sequence[Ledgers],
+    tick: Tick,
 ) -> dict[str, Any]:
-    """Ask the test split and write the figures to the file `out`.
+    """Ask the splits of `ledgers`, where the answers go, and write the figures to the file `out`.
 
-    These are `accuracy`, `ci95` (Wilson), `n`, `mean_score`, `per_task` and `per_label`. The answers go to a
-    ledger beside it. A video that cannot be shown is counted in `set_aside`, not in `n`.
+    `earlier` are the ledgers of the earlier rounds, from 0 on. The figures are those of the test split, and under
+    `validation` the same of that split, or null where the data have none: `accuracy`, `se` and `ci95` (clustered by
+    video), `n`, `videos`, `mean_score`, `set_aside`, `per_task`, `per_label`, and `against`: the paired differences
+    from earlier rounds. A video that cannot be shown is counted in `set_aside`, not in `n`.
     """
-    answers = out.with_suffix(".jsonl")
     asking = Asking(settings, ("direct",), samples=1, salt="evaluation")
-    generate(questions, engine, asking, split="test", adapter=adapter, out=answers, tick=tick)
+    found: dict[Split, dict[str, Any]] = {}
+    for split, path in ledgers.items():
+        generate(questions, engine, asking, split=split, adapter=adapter, out=path, tick=tick)
+        found[split] = _figures(path, [before[split] for before in earlier])
+    result = {**found["test"], "validation": found.get("validation")}
+    write_json(out, result)
+    return result
+
+
+def _figures(answers: Path, earlier: Sequence[Path]) -> dict[str, Any]:
     asked: dict[str, Counter[str]] = {"per_task": Counter(), "per_label": Counter()}
     right: dict[str, Counter[str]] = {"per_task": Counter(), "per_label": Counter()}
     score = 0.0
     set_aside = 0
-    for answer in Ledger(answers):
+    for answer in read_answers(answers):
         if answer.kind == "video":
             set_aside += 1
         else:
@@ -40,18 +72,48 @@ def evaluate(
             for table, name in (("per_task", answer.task), ("per_label", answer.group)):
                 asked[table][name] += 1
                 right[table][name] += answer.accepted
-    n, correct = asked["per_task"].total(), right["per_task"].total()
-    interval = binomtest(correct, n).proportion_ci(method="wilson") if n else None
-    result = {
-        "accuracy": correct / n if n else None,
-        "ci95": [interval.low, interval.high] if interval else None,
+    judged = _judged(answers)
+    n = len(judged)
+    found = accuracy(*zip(*judged.values(), strict=True)) if n else None
+    return {
+        "accuracy": found.value if found else None,
+        "se": found.se if found else None,
+        "ci95": [found.low, found.high] if found else None,
         "n": n,
+        "videos": found.videos if found else 0,
         "mean_score": score / n if n else None,
         "set_aside": set_aside,
         **{
             table: {name: {"accuracy": right[table][name] / counts[name], "n": counts[name]} for name in sorted(counts)}
             for table, counts in asked.items()
         },
+        "against": [
+            {"round": number, **compared}
+            for number, path in enumerate(earlier)
+            if (compared := _compared(judged, _judged(path)))
+        ],
     }
-    write_json(out, result)
-    return result
+
+
+def _judged(answers: Path) -> dict[str, tuple[bool, str]]:
+    """Of each question that was asked whether it was answered right, and the video that it is about, by content."""
+    return {
+        answer.question_id: (answer.accepted, answer.video_sha256 or answer.video)
+        for answer in read_answers(answers)
+        if answer.kind != "video"
+    }
+
+
+def _compared(now: Mapping[str, tuple[bool, str]], before: Mapping[str, tuple[bool, str]]) -> dict[str, Any] | None:
+    """The paired difference on the questions that were asked both times; None if there are none."""
+    pairs = [(right, before[question][0], video) for question, (right, video) in now.items() if question in before]
+    if not pairs:
+        return None
+    found = difference(*zip(*pairs, strict=True))
+    return {
+        "difference": found.value,
+        "se": found.se,
+        "ci95": [found.low, found.high],
+        "n": found.n,
+        "videos": found.videos,
+    }

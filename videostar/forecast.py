@@ -18,10 +18,12 @@ from typing import Any
 
 from pydantic import Field
 
+from videostar.changes import what
 from videostar.chat import Chat
 from videostar.config import Pipeline, Settings, Video
 from videostar.engines import EngineProtocol
 from videostar.engines.memory import video_tokens
+from videostar.files import digest_json
 from videostar.generation import Asking, generate
 from videostar.ledger import Answer, Ledger
 from videostar.manifest import Manifest
@@ -43,6 +45,7 @@ _STEPS = 4  # of training that are timed
 class Forecast(Settings):
     """What a whole run takes."""
 
+    settings: str = Field("", description="Digest of those of the run, but for where things lie.")
     seconds: dict[str, float] = Field(description="By stage, over all rounds; decode: what answering does not hide.")
     tokens: int = Field(description="Of all prompts and answers.")
     disk: int = Field(description="Bytes of frames, answers and adapters.")
@@ -50,7 +53,8 @@ class Forecast(Settings):
 
 def forecast(questions: Questions, settings: Pipeline, engine: EngineProtocol, progress: Progress) -> Forecast:
     """Time a few videos. Raises UserError as the stages do."""
-    trained, tested = (len(questions.split(split)) for split in ("train", "test"))
+    trained = len(questions.split("train"))
+    tested = len(questions.split("test")) + len(questions.split("validation"))
     size = settings.engine.batch_size
     some = questions.some("train", slice(size * (engine.windows + 2)))
     with TemporaryDirectory() as scratch:
@@ -71,6 +75,7 @@ def forecast(questions: Questions, settings: Pipeline, engine: EngineProtocol, p
     steps = math.ceil(rows / (options.batch_size * options.gradient_accumulation)) * options.epochs
     all_lines = rounds * trained * lines + (rounds + 1) * tested
     return Forecast(
+        settings=digest_json(what(settings)),
         seconds={
             "start": start + rounds * restart,
             "decode": max(0.0, decode - answer) * trained + max(0.0, decode - answer / lines) * tested,
@@ -95,8 +100,13 @@ def described(found: Forecast) -> dict[str, Any]:
 
 
 def compare(run: Path, manifest: Manifest) -> list[tuple[str, str, str]]:
-    """What was forecast for a finished run and what came of it: rows of name, forecast and actual."""
+    """What was forecast for a finished run and what came of it: rows of name, forecast and actual.
+
+    None where it was forecast with other settings.
+    """
     found = validate(load_mapping(run / FORECAST), Forecast, str(run / FORECAST))
+    if found.settings != digest_json(what(manifest.settings)):
+        return []
     said = {part: found.seconds[part] for part in ("generate", "train", "evaluate")}
     # Starting the engine and decoding are part of the stages that do them.
     said["generate"] += found.seconds["start"] + found.seconds["decode"]
@@ -104,7 +114,9 @@ def compare(run: Path, manifest: Manifest) -> list[tuple[str, str, str]]:
     for part, seconds in said.items():
         took = sum(stage.seconds for name, stage in manifest.stages.items() if name.endswith(part))
         rows.append((f"{part}, minutes", f"{seconds / 60:.1f}", f"{took / 60:.1f}"))
-    answers = [path for name in ("answers", "evaluation") for path in (run / "rounds").glob(f"*/{name}.jsonl")]
+    answers = [
+        path for name in ("answers", "evaluation", "validation") for path in (run / "rounds").glob(f"*/{name}.jsonl")
+    ]
     tokens = sum(count_tokens(Ledger(path), manifest.settings) for path in answers)
     return [*rows, ("tokens", f"{found.tokens:,}", f"{tokens:,}")]
 

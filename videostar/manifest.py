@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, computed_field
 
 from videostar import __version__
 from videostar.changes import stages
@@ -66,6 +66,17 @@ class Move(Settings):
     to: str = Field(description="A folder below the run.")
 
 
+class Best(Settings):
+    """The round with the highest accuracy on the validation split, the earliest of equal ones."""
+
+    round: int = Field(description="0: the base model.")
+    accuracy: float = Field(description="On the validation split.")
+    n: int = Field(description="Questions of the validation split that were asked.")
+    lora: str | None = Field(
+        description="Folder below the run of the LoRA adapter that answered; null: the base alone."
+    )
+
+
 class Manifest(Settings):
     """`manifest.json`."""
 
@@ -83,6 +94,45 @@ class Manifest(Settings):
     changes: list[Change] = Field(default_factory=list)
     move: Move | None = None
 
+    @computed_field(description="Null without a validation split, or before the first round was evaluated.")  # type: ignore[prop-decorator]  # as pydantic's documentation has it
+    @property
+    def best(self) -> Best | None:
+        """The best round so far."""
+        found = self._validated()
+        if not found:
+            return None
+        number = max(found, key=lambda number: (found[number]["accuracy"], -number))
+        trained = [n for n in range(1, number + 1) if f"{n:02}/train" in self.stages]  # with nothing kept it stays
+        return Best(
+            round=number,
+            accuracy=found[number]["accuracy"],
+            n=found[number]["n"],
+            lora=f"rounds/{trained[-1]:02}/adapter" if trained else None,
+        )
+
+    @computed_field(description="The round after which the run ended early by `stop.patience`; null: it did not.")  # type: ignore[prop-decorator]  # as above
+    @property
+    def stopped(self) -> int | None:
+        """The last round, if validation was below its best for `stop.patience` rounds and no later one is begun."""
+        patience, found = self.settings.stop.patience, self._validated()
+        last = max(found, default=0)
+        begun = max((int(name[:2]) for name in self.stages), default=0)
+        if patience is None or last >= self.settings.rounds or begun > last:
+            return None
+        best, below = 0.0, 0
+        for _, figures in sorted(found.items()):
+            below = below + 1 if figures["accuracy"] < best else 0
+            best = max(best, figures["accuracy"])
+        return last if below >= patience else None
+
+    def _validated(self) -> dict[int, dict[str, Any]]:
+        """The figures on the validation split, by round; older runs have none."""
+        return {
+            int(name[:2]): figures
+            for name, stage in self.stages.items()
+            if name.endswith("/evaluate") and (figures := stage.facts.get("validation")) and figures["n"]
+        }
+
 
 def open_run(path: Path) -> tuple[Path, Manifest]:
     """The folder and manifest of the run at `path`, its folder or its manifest.json.
@@ -99,12 +149,12 @@ def open_run(path: Path) -> tuple[Path, Manifest]:
 
 
 def left(manifest: Manifest) -> list[str]:
-    """The stages that are not done yet, in order; training is left out in a round that kept nothing."""
-    return [
-        name
-        for name in stages(manifest.settings.rounds)
-        if name not in manifest.stages and not _skipped(manifest, name)
-    ]
+    """The stages that are not done yet, in order.
+
+    Left out are training in a round that kept nothing, and the rounds after an early stop.
+    """
+    last = manifest.settings.rounds if manifest.stopped is None else manifest.stopped
+    return [name for name in stages(last) if name not in manifest.stages and not _skipped(manifest, name)]
 
 
 def _skipped(manifest: Manifest, name: str) -> bool:
@@ -132,7 +182,8 @@ def read_manifest(path: Path) -> Manifest:
             f"{path}: was changed by hand (its `seal` does not fit): restore it; settings are changed by --set and "
             "--restart-from"
         )
-    return validate(_updated(data) if found in (1, 2) else data, Manifest, str(path))
+    told = {name: value for name, value in data.items() if name not in Manifest.model_computed_fields}
+    return validate(_updated(told) if found in (1, 2) else told, Manifest, str(path))
 
 
 def _updated(data: dict[str, Any]) -> dict[str, Any]:

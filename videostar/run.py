@@ -19,12 +19,13 @@ import yaml
 from videostar.changes import changed, check_restart, check_settings, placed, stage_name, stages, what, written
 from videostar.config import Pipeline
 from videostar.errors import UserError
-from videostar.files import digest, digest_json, make_folder, remove, sync_folder, write_text
+from videostar.files import digest, digest_json, make_folder, remove, sync_folder, write_link, write_text
 from videostar.manifest import Change, Manifest, Move, Stage, environment, now, read_manifest, write_manifest
 from videostar.resources import model_digest
 from videostar.terminal import warn
 
 FORECAST = "forecast.json"  # beside the manifest, from a dry run
+BEST = "best"  # a link to the folder of the best round
 STRUCK = "struck"  # the folder of what no longer counts
 
 
@@ -82,6 +83,9 @@ class Run:
             else:
                 run = cls(folder, read_manifest(folder / "manifest.json"), lock)
                 run._finish_move()
+                run._link_best()
+                if (best := folder / BEST).exists() and not best.is_symlink():
+                    warn(f"{best}: is no link to the best round, but a copy; delete it, and it will be one again")
         except BaseException:
             lock.release()
             raise
@@ -228,6 +232,11 @@ class Run:
             shown = self.manifest.settings.model_dump(mode="json")
             write_text(self.folder / "pipeline.yaml", yaml.safe_dump(shown, sort_keys=False))
         write_manifest(self.folder / "manifest.json", self.manifest)
+        self._link_best()
+
+    def _link_best(self) -> None:
+        best = self.manifest.best
+        write_link(self.folder / BEST, f"rounds/{best.round:02}" if best else None)
 
 
 def check_folder(folder: Path, settings: Pipeline, restart_from: str | None = None) -> None:

@@ -92,34 +92,81 @@ def _plain(text: str) -> Text:
     return Text(printable(text))
 
 
-def print_rounds(manifest: Manifest) -> None:
-    """A line a finished round, accuracies with their 95 % interval; round 0 is the base model."""
+def print_rounds(folder: Path, manifest: Manifest) -> None:
+    """A line a finished round, accuracies with their 95 % interval, then what they say of one round and the next.
+
+    Round 0 is the base model.
+    """
     names = Path(manifest.settings.data.name).name, Path(manifest.settings.model).name
-    table = Table(title=_plain(f"{names[0]}, {names[1]} model"), box=SIMPLE_HEAD)
-    for column in ("round", "direct\npass", "rationalised\npass", "kept", "trained\nsteps", "held-out accuracy"):
-        table.add_column(column, justify="right", no_wrap=column == "held-out accuracy")
-    for number in range(manifest.settings.rounds + 1):
+    evaluations = {n: stage.facts for n in _rounds(manifest) if (stage := manifest.stages.get(f"{n:02}/evaluate"))}
+    validated = any(facts.get("validation") for facts in evaluations.values())
+    table = Table(title=_plain(f"{names[0]}, {names[1]} model"), box=SIMPLE_HEAD, padding=0, show_edge=False)
+    columns = ["round", "direct\npass", "rationalised\npass", "kept", "trained\nsteps", "held-out accuracy"]
+    for column in [*columns, *["validation"] * validated]:
+        table.add_column(column, justify="right", no_wrap=column == columns[-1])
+    for number in _rounds(manifest):
         stages = {name: stage.facts for name, stage in manifest.stages.items() if name.startswith(f"{number:02}/")}
         if not stages:
             break
         answers, version = stages.get(f"{number:02}/generate"), stages.get(f"{number:02}/version")
-        trained, evaluation = stages.get(f"{number:02}/train"), stages.get(f"{number:02}/evaluate")
+        trained, evaluation = stages.get(f"{number:02}/train"), evaluations.get(number)
+        best = manifest.best is not None and manifest.best.round == number
         table.add_row(
-            str(number),
+            f"best {number}" if best else str(number),
             _share(answers, "direct"),
             _share(answers, "rationalised"),
             str(version["rows"]) if version else "-",
             str(trained["steps"]) if trained else "-",
             _accuracy(evaluation),
+            *[_percent((evaluation or {}).get("validation"))] * validated,
         )
+    Console().print(table)
+    for number, facts in evaluations.items():
+        for compared in facts.get("against", ()):
+            if compared["round"] == number - 1:
+                _line(f"round {number}: {_points(compared)} against round {number - 1}")
+    if evaluations:
+        _line(_best(folder, manifest))
+    if manifest.stopped is not None:
+        patience = manifest.settings.stop.patience
+        _line(f"stopped after round {manifest.stopped}: validation was below its best for {patience} rounds")
+
+
+def print_status(folder: Path, manifest: Manifest) -> None:
+    """The table of rounds, and the stage that comes next."""
+    print_rounds(folder, manifest)
+    names = left(manifest)
+    _line(f"next: {names[0]}" if names else "finished")
+
+
+def print_seeds(found: dict[str, Any]) -> None:
+    """Means over seeds, each with its standard deviation and range."""
+    seeds = found["seeds"]
+    table = Table(title=_plain(f"seeds {', '.join(map(str, seeds))}"), box=SIMPLE_HEAD)
+    for column in ("round", "runs", "kept", "held-out accuracy"):
+        table.add_column(column, justify="right")
+    for number, figures in found["rounds"].items():
+        table.add_row(
+            number, str(figures["runs"]), _spread(figures["kept"], "{:.0f}"), _spread(figures["accuracy"], "{:.1%}")
+        )
+    best = found["best"]
+    table.add_row("best of each", str(best["runs"]), "", _spread(best["accuracy"], "{:.1%}"))
     Console().print(table)
 
 
-def print_status(manifest: Manifest) -> None:
-    """The table of rounds, and the stage that comes next."""
-    print_rounds(manifest)
-    names = left(manifest)
-    Console().print(f"next: {names[0]}" if names else "finished")
+def _rounds(manifest: Manifest) -> range:
+    return range(manifest.settings.rounds + 1)
+
+
+def _best(folder: Path, manifest: Manifest) -> str:
+    best = manifest.best
+    if best is None:
+        return (
+            "no best round: it is chosen on a validation split, and the data have none; --set data.validation=0.2 "
+            "holds a fifth of the training videos out as one"
+        )
+    found = f"best round on validation: {best.round} ({best.accuracy:.1%}, n={best.n})"
+    return f"{found}, its LoRA: {folder / best.lora}" if best.lora else f"{found}, the base model: there is no LoRA"
 
 
 def _share(answers: dict[str, Any] | None, kind: str) -> str:
@@ -133,3 +180,23 @@ def _accuracy(evaluation: dict[str, Any] | None) -> str:
         return "-"
     low, high = evaluation["ci95"]
     return f"{evaluation['accuracy']:.1%} ({low:.1%} to {high:.1%})"
+
+
+def _percent(figures: dict[str, Any] | None) -> str:
+    return f"{figures['accuracy']:.1%}" if figures and figures["n"] else "-"
+
+
+def _points(compared: dict[str, Any]) -> str:
+    difference, low, high = (100 * share for share in (compared["difference"], *compared["ci95"]))
+    return f"{difference:+.1f} points ({low:.1f} to {high:.1f})"
+
+
+def _spread(figures: dict[str, float] | None, form: str) -> str:
+    if figures is None:
+        return "-"
+    mean, sd, low, high = (form.format(figures[name]) for name in ("mean", "sd", "min", "max"))
+    return f"{mean} ± {sd} ({low} to {high})"
+
+
+def _line(text: str) -> None:
+    Console(soft_wrap=True).print(_plain(text))

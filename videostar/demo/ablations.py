@@ -39,10 +39,18 @@ def main() -> None:
         start(settings, folder)
         manifest = read_manifest(folder / "manifest.json")
         root = world_root(settings)
-        accuracies = [manifest.stages[f"{n:02}/evaluate"].facts["accuracy"] for n in range(settings.rounds + 1)]
+        done = [
+            manifest.stages.get(f"{n:02}/evaluate") for n in range(settings.rounds + 1)
+        ]  # some, if it stopped early
         adapters = sorted(folder.glob("rounds/*/adapter"))
         told = free_descriptions(settings, adapters[-1] if adapters else None, root, test_videos(root))
-        rows.append([Path(name).name, *(f"{accuracy:.1%}" for accuracy in accuracies), told.shares()[-1]])
+        rows.append(
+            [
+                Path(name).name,
+                *(f"{stage.facts['accuracy']:.1%}" if stage else "-" for stage in done),
+                told.shares()[-1],
+            ]
+        )
     for column in ("pipeline", "base", *(f"round {n}" for n in range(1, rounds + 1)), "descriptions"):
         table.add_column(column, justify="right")
     for row in rows:

@@ -17,7 +17,7 @@ from videostar.lineage.history import dataset_folder, recorded_version
 from videostar.manifest import Manifest, open_run
 from videostar.versions import Lineage, Version
 
-_LEDGERS = ("answers.jsonl", "evaluation.jsonl")
+_LEDGERS = ("answers.jsonl", "evaluation.jsonl", "validation.jsonl")
 _NEAR = 50.0  # of 100: how alike a name must be to be suggested
 _NAMED = 3  # names in a message
 
