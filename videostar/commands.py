@@ -163,10 +163,13 @@ def generate(settings: Pipeline, adapter: Path | None, out: Path) -> None:
         data, questions = _check(settings, out, progress)
         _print_rows(data, questions)
         from videostar import generation
+        from videostar.made_by import MadeBy, bound
         from videostar.versions import build_version, read_version
 
         identity = _identity(data, questions)
         answers, dataset = out / "answers.jsonl", out / "dataset"
+        made_by = MadeBy.of("01/generate", settings, identity, adapter)
+        stack.enter_context(bound(out / "made_by.json", made_by, [answers, dataset]))
         if not dataset.exists():
             options = settings.generation
             asking = generation.Asking(settings, options.answers, options.samples, str(settings.seed))
@@ -204,8 +207,11 @@ def evaluate(settings: Pipeline, adapter: Path | None, out: Path) -> None:
         data, questions = _check(settings, out, progress)
         _print_rows(data, questions)
         from videostar import evaluation
+        from videostar.made_by import MadeBy, bound
 
         ledgers = evaluation.held_out(questions, out)
+        made_by = MadeBy.of("00/evaluate", settings, _identity(data, questions), adapter)
+        stack.enter_context(bound(out.with_suffix(".made_by.json"), made_by, [out, *ledgers.values()]))
         tick = progress("held-out videos")
         with open_engine(settings) as engine:
             result = evaluation.evaluate(
