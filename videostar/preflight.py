@@ -115,6 +115,7 @@ def _tensors(file: Path) -> dict[str, list[int]]:
 
 def _misfit(config: Any, found: dict[str, list[int]], settings: Pipeline) -> str:
     """Why an adapter of this configuration with these tensors is not the model's; empty if it is."""
+    base, config.base_model_name_or_path = config.base_model_name_or_path, None  # peft warns where it is another path
     try:
         with torch.device("meta"):
             model: Any = get_peft_model(bare_model(settings), config)
@@ -127,7 +128,6 @@ def _misfit(config: Any, found: dict[str, list[int]], settings: Pipeline) -> str
     for name in sorted({*fits, *found}):
         if fits.get(name) != found.get(name):
             return f"{name} is {found.get(name, 'missing')} and should be {fits.get(name, 'missing')}"
-    base = config.base_model_name_or_path
     return f"its base was {base}" if other_base(base, settings) else ""
 
 
