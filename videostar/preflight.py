@@ -19,8 +19,9 @@ from videostar.chat import Chat, Turn
 from videostar.config import Pipeline
 from videostar.engines.memory import RANKS, check_length, llm_options, weights_bytes
 from videostar.errors import UserError
+from videostar.families import family
 from videostar.lora import lora_config, other_base, read_facts
-from videostar.models import bare_model, device, dtype_name, load_processor
+from videostar.models import bare_model, device, dtype_name, load_config, load_processor
 from videostar.resources import model_path
 from videostar.terminal import warn
 
@@ -42,6 +43,7 @@ def preflight(settings: Pipeline, out: Path) -> None:
             "--pipeline lvlm has settings for others"
         )
     check_length(settings)
+    check_batches(settings)
     # Raises where the chat template leaves nothing to train on.
     Chat(load_processor(settings)).examples([Turn("What is it?", None, "It is a ball.")])
     adapter = _adapter_bytes(settings)
@@ -53,6 +55,17 @@ def preflight(settings: Pipeline, out: Path) -> None:
             weights_bytes(settings),
             "the model's weights with an adapter merged into them",
             "set TMPDIR to a folder on a larger disk",
+        )
+
+
+def check_batches(settings: Pipeline) -> None:
+    """Look whether the model takes the clips of a batch together. Raises UserError."""
+    facts = family(load_config(settings))
+    answered = 1 if facts.vllm and settings.engine.name != "transformers" else settings.engine.batch_size
+    if facts.one_length and settings.video.fps is not None and max(answered, settings.training.batch_size) > 1:
+        raise UserError(
+            f"model {settings.model!r}: takes only clips of as many frames together, and with video.fps they differ: "
+            "leave video.fps out, or --set engine.batch_size=1 --set training.batch_size=1"
         )
 
 
