@@ -76,9 +76,8 @@ def weights_of(adapter: Path) -> torch.Tensor:
     return torch.cat([weights[name].flatten() for name in sorted(weights)])
 
 
-@pytest.mark.parametrize(
-    "family", [name if name == "qwen3_vl" else pytest.param(name, marks=pytest.mark.slow) for name in MAKERS]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("family", MAKERS)
 def test_how_a_global_batch_is_cut_changes_nothing(family: str, train: Any, rows: Path, tmp_path: Path) -> None:
     if family == "smolvlm":
         pytest.importorskip("num2words", reason="SmolVLM's processor needs num2words")
@@ -145,6 +144,21 @@ def test_a_training_that_diverges_leaves_nothing(videostar: Command, world: Path
     assert "of 6 has a loss of nan" in done.stderr
     assert "lower training.learning_rate (now 1e+30)" in done.stderr
     assert not (tmp_path / "adapter").exists()
+
+
+def test_clips_that_a_model_does_not_take_together_are_told_first(
+    videostar: Command, train: Any, rows: Path, world: Path, tmp_path: Path
+) -> None:
+    """With `fps` a short clip has fewer frames: SmolVLM would take other frames than it does of a clip alone."""
+    make("internvl", tmp_path / "model")
+    sets = ("--set", "mix=null", "--set", "model=./model", "--set", "video.fps=1.5")
+    for words in (("train", rows), ("evaluate",)):
+        done = videostar(*words, "--out", "out", "--data", world, "--cache", "seen", *sets)
+        assert done.returncode == 2
+        assert "with video.fps they differ: leave video.fps out, or --set engine.batch_size=1" in done.stderr
+    assert not (tmp_path / "seen").exists()
+    one_by_one = ("video.fps=1.5", "engine.batch_size=1", "training.epochs=1", *cut(1, 8))
+    assert len(steps_of(train(rows, *one_by_one, model="./model"))) == 2
 
 
 def test_the_embedded_model_learns_as_it_always_did(train: Any, world: Path, tmp_path: Path) -> None:

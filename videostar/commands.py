@@ -187,6 +187,9 @@ def train(settings: Pipeline, dataset: Path, out: Path, start_from: Path | None)
     if out.exists():
         raise UserError(f"{out}: exists; adapters are never overwritten: give --out a new folder")
     _check_lora(start_from, settings, trained_on=True)
+    from videostar.preflight import check_batches
+
+    check_batches(settings)
     manifest, folder, _ = load_manifest(settings.data.name, _root(settings))
     from videostar import training
 

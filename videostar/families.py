@@ -59,6 +59,7 @@ class Family:
     fills: str = "video_token"  # which of the processor's tokens stands where a clip's features go
     vllm: bool = False  # vLLM was seen to answer about videos as transformers does
     lora: bool = True  # vLLM has adapters for it; otherwise they are merged into the weights
+    one_length: bool = False  # the clips of a batch must have as many frames as each other, or are refused or confused
     on_device: bool = False  # vLLM normalises videos where it computes, and so keeps them as bytes
 
 
@@ -66,10 +67,10 @@ class Family:
 FAMILIES = {
     "qwen3_vl": Family(vllm=True, on_device=True),
     "qwen2_5_vl": Family(mend=_text_after_video, vllm=True, on_device=True),
-    "llava_onevision": Family(vllm=True, lora=False),  # vLLM 0.32
-    "internvl": Family(fills="image_token", vllm=True),
-    "smolvlm": Family(language="text_model"),  # vLLM 0.32 has images alone
-    "video_llava": Family(template=_VIDEO_LLAVA_TEMPLATE),  # vLLM 0.32 does not have it
+    "llava_onevision": Family(vllm=True, lora=False, one_length=True),  # vLLM 0.32
+    "internvl": Family(fills="image_token", vllm=True, one_length=True),
+    "smolvlm": Family(language="text_model", one_length=True),  # vLLM 0.32 has images alone
+    "video_llava": Family(template=_VIDEO_LLAVA_TEMPLATE, one_length=True),  # vLLM 0.32 does not have it
 }
 _ANY = Family(language="language_model|text_model")
 

@@ -19,8 +19,9 @@ from videostar.chat import Chat, Turn
 from videostar.config import Pipeline
 from videostar.engines.memory import RANKS, check_length, llm_options, weights_bytes
 from videostar.errors import UserError
+from videostar.families import family
 from videostar.lora import lora_config, other_base, read_facts
-from videostar.models import bare_model, device, dtype_name, load_processor
+from videostar.models import bare_model, device, dtype_name, load_config, load_processor
 from videostar.resources import model_path
 from videostar.terminal import warn
 
@@ -42,6 +43,7 @@ def preflight(settings: Pipeline, out: Path) -> None:
             "--pipeline lvlm has settings for others"
         )
     check_length(settings)
+    check_batches(settings)
     # Raises where the chat template leaves nothing to train on.
     Chat(load_processor(settings)).examples([Turn("What is it?", None, "It is a ball.")])
     adapter = _adapter_bytes(settings)
@@ -53,6 +55,17 @@ def preflight(settings: Pipeline, out: Path) -> None:
             weights_bytes(settings),
             "the model's weights with an adapter merged into them",
             "set TMPDIR to a folder on a larger disk",
+        )
+
+
+def check_batches(settings: Pipeline) -> None:
+    """Look whether the model takes the clips of a batch together. Raises UserError."""
+    facts = family(load_config(settings))
+    answered = 1 if facts.vllm and settings.engine.name != "transformers" else settings.engine.batch_size
+    if facts.one_length and settings.video.fps is not None and max(answered, settings.training.batch_size) > 1:
+        raise UserError(
+            f"model {settings.model!r}: takes only clips of as many frames together, and with video.fps they differ: "
+            "leave video.fps out, or --set engine.batch_size=1 --set training.batch_size=1"
         )
 
 
@@ -115,6 +128,7 @@ def _tensors(file: Path) -> dict[str, list[int]]:
 
 def _misfit(config: Any, found: dict[str, list[int]], settings: Pipeline) -> str:
     """Why an adapter of this configuration with these tensors is not the model's; empty if it is."""
+    base, config.base_model_name_or_path = config.base_model_name_or_path, None  # peft warns where it is another path
     try:
         with torch.device("meta"):
             model: Any = get_peft_model(bare_model(settings), config)
@@ -127,7 +141,6 @@ def _misfit(config: Any, found: dict[str, list[int]], settings: Pipeline) -> str
     for name in sorted({*fits, *found}):
         if fits.get(name) != found.get(name):
             return f"{name} is {found.get(name, 'missing')} and should be {fits.get(name, 'missing')}"
-    base = config.base_model_name_or_path
     return f"its base was {base}" if other_base(base, settings) else ""
 
 
