@@ -90,6 +90,24 @@ def test_of_several_tries_as_many_are_kept_as_are_asked_for_and_no_two_alike(
         assert all(ratio(one, other) < 95 for number, one in enumerate(texts) for other in texts[:number])
 
 
+def test_the_order_of_rows_does_not_depend_on_how_many_are_answered_at_once(
+    quick: Path, videostar: Command, tmp_path: Path
+) -> None:
+    """A window's answers were written kind by kind, and training draws its batches from their order."""
+    asked = []
+    for size in (16, 5):
+        words = ("--limit", 16, "--set", f"engine.batch_size={size}", "--out", size)
+        done = videostar("generate", "--pipeline", quick, *ALONE, *words)
+        assert done.returncode == 0, done.stderr
+        rows = lines(tmp_path / str(size) / "answers.jsonl")
+        assert {row["kind"] for row in rows} == {"direct", "rationalised"}
+        asked.append(list(dict.fromkeys(row["question_id"] for row in rows)))
+        assert [row["question_id"] for row in rows] == sorted(
+            (row["question_id"] for row in rows), key=asked[-1].index
+        ), "all of a question stand together"
+    assert asked[0] == asked[1]
+
+
 CODE = """
 from pathlib import Path
 

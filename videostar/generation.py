@@ -144,7 +144,9 @@ class _Window:
                 if not any(line.kept for line in made):
                     left.append(pair)
             open_items = left
-        return lines
+        # Not kind by kind: rows, and so what is trained on them, are not to depend on how many questions a window has.
+        places = {item.id: place for place, item in enumerate(self.questions)}
+        return sorted(lines, key=lambda line: places[line.question_id])
 
     def _shown(self, lines: list[Answer]) -> Iterator[tuple[Question, Clip | None]]:
         """The questions whose videos can be shown, each as soon as its clip is there; of the others a line is added."""
