@@ -49,7 +49,7 @@ def test_leaks_are_caught_and_innocent_answers_kept(videostar: Command, tmp_path
 
 def test_a_label_is_judged_on_what_would_be_stored(videostar: Command, tmp_path: Path) -> None:
     label = {"kind": "action", "name": "opening a door"}
-    case = {"id": 1, "label": label, "answer": "Based on the given label, the man opens a door."}
+    case: dict[str, Any] = {"id": 1, "label": label, "answer": "Based on the given label, the man opens a door."}
     plain, cut, false = verdicts(
         videostar, tmp_path, [case, {**case, "rationalised": True}, {**case, "rationalised": False}]
     )

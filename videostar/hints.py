@@ -69,10 +69,9 @@ _SAYS = (
 )
 # What the question does in an answer without a hint as well.
 _ASKS = (
-    r"(?:ask|want|request|require)\w* (?:(?:us|me) )?(?:to (?:know|count|find|determine|identify|choose|rate|score) )?"
-    r"(?:how(?! (?:one|we|i|you) )|what|which|whether|when|where|if|who|about|(?:for )?(?:the|an?) (?!expla|reason|"
-    r"justif))|"
-    r"(?:gives?|has|lists?|provides?) (?:\w+ )?(?:options|choices|alternatives)"
+    r"(?:ask|want|request|require)\w* (?:(?:us|me) )?(?:to (?:know|count|find|determine|identify|choose|rate|score) "
+    r")?(?:how(?! (?:one|we|i|you) )|what|which|whether|when|where|if|who|about|(?:for )?(?:the|an?) (?!expla|reason|"
+    r"justif))|(?:gives?|has|lists?|provides?) (?:\w+ )?(?:options|choices|alternatives)"
 )
 _BECAUSE = (
     "(?:given|knowing|considering|assuming|seeing|since|because|as|provided|granted|supposing|if|now|presuming|"
@@ -94,17 +93,14 @@ _CONFIRMS = (
 
 _RULES = [
     # Words that stand for nothing else.
-    r"ground ?truth|metadata|mislabell?ed|rationale|rationali[sz]\w*|annotators?|(?:the|this) data ?set|"
-    r"user (?:input|provided|supplied)|"
-    r"(?:correct|true|actual|video|clip's|action|activity|gold) label|correctness|reword\w*|rephras\w*|paraphras\w*|"
-    rf"(?:correct|true|actual) (?!answer|event){_CORE}(?! (?:of|is|would))|the reference(?! (?:line|point))|answer key|"
-    r"(?:choice|correctness|truth) of the label|given an? hint(?! (?:by|from|with))|as an? hint|hinted at|user's|"
-    r"[.!?] (?:hint|prompt) :|"
-    r"without (?:the |any |being given )?(?:hint|label|annotation)",
+    r"ground ?truth|metadata|mislabell?ed|rationale|rationali[sz]\w*|annotators?|(?:the|this) data ?set|user (?:input|"
+    r"provided|supplied)|(?:correct|true|actual|video|clip's|action|activity|gold) label|correctness|reword\w*|"
+    rf"rephras\w*|paraphras\w*|(?:correct|true|actual) (?!answer|event){_CORE}(?! (?:of|is|would))|the reference(?! "
+    r"(?:line|point))|answer key|(?:choice|correctness|truth) of the label|given an? hint(?! (?:by|from|with))|as an? "
+    r"hint|hinted at|user's|[.!?] (?:hint|prompt) :|without (?:the |any |being given )?(?:hint|label|annotation)",
     # The given action; the action that was given.
-    rf"{_THE} (?:\w+ )?{_GIVEN} (?:\w+ )?{_FACT}{_NOBODY}|(?:said|aforementioned) {_CORE}|(?:above|"
-    rf"aforementioned) {_FACT}|"
-    rf"{_THE} (?:\w+ )?{_STRONGLY} (?:\w+ )?{_LOOSE}{_NOBODY}",
+    rf"{_THE} (?:\w+ )?{_GIVEN} (?:\w+ )?{_FACT}{_NOBODY}|(?:said|aforementioned) {_CORE}|(?:above|aforementioned) "
+    rf"{_FACT}|{_THE} (?:\w+ )?{_STRONGLY} (?:\w+ )?{_LOOSE}{_NOBODY}",
     rf"{_FACT} (?:\w[\w.]* ){{0,3}}?(?!(?:known|described|identified|defined|explained) as){_SAID}{_NOBODY}|"
     rf"{_LOOSE} (?:that |which )?(?:(?:is|was|has been) )?{_STRONGLY}{_NOBODY}|{_CORE} in question|in advance|"
     r"(?:prior|background|advance|additional|extra) (?:knowledge|information)|information (?:given|provided)",
@@ -113,9 +109,8 @@ _RULES = [
     rf"[.,!?] (?:just |exactly )?as (?:was |would be )?expected (?:from|for|of) {_THE} {_CORE}|"
     rf"(?:one|we|you) would expect|{_SAID} (?:above|earlier|before|previously|beforehand)|previously {_SAID}",
     rf"it (?:is|was|has been) (?:{_ADVERB} )*(?!known (?:as|for|that (?!{_THE} {_CORE}))){_SAID} (?:\w+ )?(?:that|as|"
-    rf"to be|here)|"
-    rf"it is true that {_THE} (?:\w+ )?{_CORE}|says? so|said so|told so|give it away|"
-    rf"gives (?:it|that) away|said to (?:be|have)",
+    rf"to be|here)|it is true that {_THE} (?:\w+ )?{_CORE}|says? so|said so|told so|give it away|gives (?:it|that) "
+    r"away|said to (?:be|have)",
     rf"(?:it|this|video|clip|footage|scene|dive) (?:is|was|has been|being|gets|got|,) (?:{_ADVERB} )*"
     r"(?:labell?ed|annotated|tagged|captioned|titled|(?:given|stated|listed|specified) as)|"
     rf"(?:{_SAID}|marked|highlighted) (?:as|to be) (?:the |an? |being )?(?:correct|right|true|{_CORE})",
@@ -146,21 +141,19 @@ _RULES = [
     r"(?:i|we) (?:(?:have|had|has|am|was|were|are|been|being|can|could|do|must|should|will|would|"
     rf"{_ADVERB}) )*(?:told|informed|asked|instructed|tasked|prompted|advised|notified|supposed to|required|received?|"
     r"handed|access(?: to)?|agree|concur|accept|trust|rely|relied|explain|justify|"
-    r"(?:confirm|verify)(?! (?:this|it) (?:by|from|with|through|in) )|validate|see (?:why|how the label)|start from|"
+    rf"understand(?= that {_THE} {_CORE})|(?:confirm|verify)(?= (?:that )?(?:yes|{_THE} (?:\w+ )?{_FACT}) )|validate|"
+    rf"see (?:why|how the label)|start from|"
     r"given that|made aware|(?:\w+ )?(?:to|like to) (?:explain|justify))",
-    rf"(?:i|we) (?:\w+ ){{0,3}}?(?:given|shown|provided|supplied|handed) (?:with )?{_THE} (?:\w+ )?"
-    rf"(?:{_FACT}|{_LOOSE}|{_SOURCE})|"
-    r"(?:which|that|what) (?:i|we) (?:was|were|am|are|have been|had been) (?:given|told|handed|shown)|"
-    r"(?:i|we) (?:already )?(?:have|had|got) the (?:\w+ )?(?:answer|label|solution|information)",
+    rf"(?:i|we) (?:\w+ ){{0,3}}?(?:given|shown|provided|supplied|handed) (?:with )?{_THE} (?:\w+ )?(?:{_FACT}|{_LOOSE}|"
+    rf"{_SOURCE})|(?:which|that|what) (?:i|we) (?:was|were|am|are|have been|had been) (?:given|told|handed|shown)|(?:i|"
+    r"we) (?:already )?(?:have|had|got) the (?:\w+ )?(?:answer|label|solution|information)",
     r"(?:given|told|shown|handed|sent|explained|described|supplied|provided|identified|named) (?:to|for) (?:me|us)|"
-    r"(?:asked|told|informed|instructed|prompted|gave|given|provided|wants?|requires?) (?:me|us)|"
-    rf"(?:since|because|as|which|now that|given that|{_ADVERB}) (?:i|we) (?:{_ADVERB} )*(?:know|knew)|"
-    rf"(?:i|we) (?:\w+ )?(?:already|beforehand) (?:know|knew|known)|(?:i|we) (?:know|"
-    rf"knew) from (?:the (?:outset|start|beginning)|{_THE} "
-    rf"(?:\w+ )?{_SOURCE})|(?:i|we) (?:know|knew) (?:that )?{_THE} (?:\w+ )?{_CORE} (?:is|was|"
-    rf",)(?![^.]{{1,120}} (?:because|since|from|by|due) )|"
-    r"(?:let me|let us|let's|i will|i shall|allow me to) (?:now )?(?:explain|justify|verify|confirm|show|walk)|"
-    r"my (?:\w+ )?(?:task|job|goal|aim|purpose|explanation|instructions?|prompt)|"
+    r"(?:asked|told|informed|instructed|prompted|gave|given|provided|wants?|requires?) (?:me|us)|(?:since|because|as|"
+    rf"which|now that|given that|{_ADVERB}) (?:i|we) (?:{_ADVERB} )*(?:know|knew)|(?:i|we) (?:\w+ )?(?:already|"
+    rf"beforehand) (?:know|knew|known)|(?:i|we) (?:know|knew) from (?:the (?:outset|start|beginning)|{_THE} (?:\w+ "
+    rf")?{_SOURCE})|(?:i|we) (?:know|knew) (?:that )?{_THE} (?:\w+ )?{_CORE} (?:is|was|,)(?![^.]{{1,120}} (?:because|"
+    r"since|from|by|due) )|(?:let me|let us|let's|i will|i shall|allow me to) (?:now )?(?:explain|justify|verify|"
+    r"confirm|show|walk)|my (?:\w+ )?(?:task|job|goal|aim|purpose|explanation|instructions?|prompt)|"
     r"(?:task|goal|aim|job|user|purpose) (?:\w+ ){0,3}?to (?:explain|justify|show|describe why|say why|support|verify)",
     # Agreement with what was said.
     r"[.!?] (?:sure|certainly|absolutely|of course|definitely|agreed|ok|okay|alright|understood|got it|precisely|"
@@ -177,9 +170,8 @@ _RULES = [
     r"supported|consistent|reasonable|warranted|fitting|plausible|understandable|well \w+ed)|correct answer ,|"
     r"(?:the|this|that) (?:label|annotation|claim|description|statement|assertion|classification|tag|premise) "
     r"(?!(?:on|of|at|in) )(?:\w+ ){1,5}(?:is|was|seems) (?:correct|right|accurate|valid|justified|appropriate|fitting|"
-    r"true)|"
-    r"\w+ of yours|video does (?:indeed )?(?:show|depict|contain)|(?:this|that) information(?! (?:is|on|in|at|desk|"
-    r"board))",
+    r"true)|\w+ of yours|video does (?:indeed )?(?:show|depict|contain)|(?:this|that) information(?! (?:is|on|in|at|"
+    r"desk|board))",
     # It confirms the answer, or the action (but not: fits the action of rowing); hence the label.
     rf"{_CONFIRMS} (?:that )?{_THE} (?:\w+ )?(?:answer|label|claim|description|caption|annotation|statement|title|tag|"
     r"classification|designation|assertion|hint|prompt|question|premise)"
@@ -191,18 +183,15 @@ _RULES = [
     rf"(?:is|are|was|were|being|must be|has to be){_STATE}",
     rf"{_BECAUSE} {_THE} (?:\w+ )?(?:score|number|count|time|difficulty) (?:is|was|are)(?: given as)? \d[\d.]*"
     r"(?! (?:: |to )?\d| all)",
-    rf"knowing (?:that )?(?:(?:this|it) is|(?:the|this) (?:\w+ )?{_CORE})|"
-    rf"knowledge (?:of|about) {_THE} (?:\w+ )?{_CORE}|with {_THE} (?:\w+ )?{_CORE} (?:being(?! \w+ed )|known|given|"
-    rf"in (?:mind|hand))|"
-    r"being the (?:correct )?(?:answer|label|action)|"
-    rf"(?:since|because|as|given that) (?:it|this) (?:is|was|has been) {_SAID}{_NOBODY}",
+    rf"knowing (?:that )?(?:(?:this|it) is|(?:the|this) (?:\w+ )?{_CORE})|knowledge (?:of|about) {_THE} (?:\w+ "
+    rf")?{_CORE}|with {_THE} (?:\w+ )?{_CORE} (?:being(?! \w+ed )|known|given|in (?:mind|hand))|being the (?:correct "
+    rf")?(?:answer|label|action)|(?:since|because|as|given that) (?:it|this) (?:is|was|has been) {_SAID}{_NOBODY}",
     # Talk of the explanation, or the words of the templates.
-    r"how (?:one|we|you|i|it) can (?:see|tell|know|be seen|be told|recogni[sz]e|infer|determine|verify)|"
-    r"how can (?:one|we|you|i)|here (?:is|are) (?:why|how|the explanation|an explanation|the reason\w*)|"
-    r"justifications?|be (?:justified|explained) as|explanation (?:for|of|why|that|is)|in (?:my|your) own words|"
-    r"end with (?:it|them) \.|"
-    r"what in the (?:video|dive) shows|a right answer is|[.!?] (?:to (?:explain|justify)|why|asked)|"
-    r"asked to (?:be|explain|justify)",
+    r"how (?:one|we|you|i|it) can (?:see|tell|know|be seen|be told|recogni[sz]e|infer|determine|verify)|how can (?:one|"
+    r"we|you|i)|here (?:is|are) (?:why|how|the explanation|an explanation|the reason\w*)|justifications?|be "
+    r"(?:justified|explained) as|explanation (?:for|of|why|that|is)|in (?:my|your) own words|end with (?:it|them) \.|"
+    r"what in the (?:video|dive) shows|a right answer is|[.!?] (?:to (?:explain|justify)|why|asked)|asked to (?:be|"
+    r"explain|justify)",
     rf"reason (?:why |that )?(?:(?:the|this) (?:\w+ )?{_CORE}|it|this) (?:is|was)|why this (?:is|was)|"
     rf"why (?:the|this|that|these) (?:\w+ )?(?:{_FACT}|video|clip) (?:is|was|are|gets|got|has|should|would|can|must)|"
     r"why it (?:is|was|can be|should be|has been) (?:labell?ed|called|considered|classified|described|scored|rated|"
@@ -210,13 +199,11 @@ _RULES = [
 ]
 # Nouns that are in scenes too. "A label", "the label on the can", "reads the label", "the label faces us" are in the
 # scene, and so is what is called "the label" after that; with none of these before, it can only be that of the prompt.
-_NOUN = "label|caption|title|description|annotation|hint|claim|premise|instruction|prompt"
+_NOUN = "label|caption|title|description|annotation|hint|claim|premise|instruction"
 _MENTION = re.compile(
     rf"(?P<part> an? (?:\w+ ){{1,2}}with)?(?: (?P<verb>\w+))??(?: (?:at|up|out|to|off|down|over|through))?? (?:{_THE}|"
-    rf"both) "
-    rf"(?:\w+ )??(?P<noun>{_NOUN})s?(?: (?:given|shown|written|\w+ed)(?= (?:by|to|on|at|"
-    rf"in) ))?(?= (?P<next>\S+ (?:\w+ ){{0,4}}))|"
-    rf" (?P<other>{_NOUN})s?(?= )"
+    rf"both) (?:\w+ )??(?P<noun>{_NOUN})s?(?: (?:given|shown|written|\w+ed)(?= (?:by|to|on|at|in) ))?(?= (?P<next>\S+ "
+    rf"(?:\w+ ){{0,4}}))| (?P<other>{_NOUN})s?(?= )"
 )
 _PLACE = (
     "(?:on|of|at|by|to(?= (?:the|an?|his|her|its|their) )|below|under|above|behind|beside|inside|in|from|with|next|"
@@ -241,9 +228,8 @@ _BETRAYS = re.compile(f" (?:{'|'.join(_RULES)})(?= )")
 _SOURCE_IN_FULL = f"(?:the|your|this) (?:(?:{_GIVEN}|action|video|class) )*{_SOURCE}"
 _LEAD_IN = re.compile(
     (
-        r"\s*(?:(?:(?:based on|according to|as per|given|going by|judging by|"
-        rf"(?:just )?as (?:is |was |it is )?{_SAID} (?:in|by|with)) {_SOURCE_IN_FULL})|"
-        rf"as {_SOURCE_IN_FULL} (?:already |clearly )?{_SAYS}),\s+(?=\w)"
+        rf"\s*(?:(?:(?:based on|according to|as per|given|going by|judging by|(?:just )?as (?:is |was |it is )?{_SAID} "
+        rf"(?:in|by|with)) {_SOURCE_IN_FULL})|as {_SOURCE_IN_FULL} (?:already |clearly )?{_SAYS}),\s+(?=\w)"
     ).replace(" ", r"\s"),
     re.IGNORECASE,
 )
