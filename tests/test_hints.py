@@ -37,8 +37,10 @@ def test_leaks_are_caught_and_innocent_answers_kept(videostar: Command, tmp_path
     assert min(len(leaks), len(innocent)) >= 60
     through = [case["id"] for case in leaks if judged[case["id"]].get("text") == case["answer"]]
     lost = [case["id"] for case in innocent if judged[case["id"]].get("text") != case["answer"]]
-    assert len(through) <= 0.05 * len(leaks), through
-    assert len(lost) <= 0.05 * len(innocent), lost
+    for batch in ["", *sorted({case["id"].split("-")[0] for case in cases})]:
+        for wrong, of in ((through, leaks), (lost, innocent)):
+            ids = [case["id"] for case in of if case["id"].startswith(batch)]
+            assert len(set(wrong) & set(ids)) <= 0.05 * len(ids), (batch, wrong)
     rejected = [verdict for verdict in judged.values() if verdict["reason"] == "hint"]
     assert rejected
     for verdict in rejected:
@@ -47,7 +49,7 @@ def test_leaks_are_caught_and_innocent_answers_kept(videostar: Command, tmp_path
 
 def test_a_label_is_judged_on_what_would_be_stored(videostar: Command, tmp_path: Path) -> None:
     label = {"kind": "action", "name": "opening a door"}
-    case = {"id": 1, "label": label, "answer": "Based on the given label, the man opens a door."}
+    case: dict[str, Any] = {"id": 1, "label": label, "answer": "Based on the given label, the man opens a door."}
     plain, cut, false = verdicts(
         videostar, tmp_path, [case, {**case, "rationalised": True}, {**case, "rationalised": False}]
     )
@@ -90,6 +92,12 @@ def test_an_opening_that_names_the_hint_is_cut(answer: str, stored: str) -> None
         "As stated in the prompt, ",
         "The ground-truth score is 7.5.",
         "I only already know the answer.",
+        "Option D is marked as the correct one.",
+        "That statement of yours is borne out by the rink.",
+        "A hand slides along its back, so the annotation petting a cat is appropriate.",
+        "The question says that he rows.",
+        'The label "opening a door" is given.',
+        "We know the action is rowing, so look for oars.",
     ],
 )
 def test_what_shows_the_hint_otherwise_is_rejected(answer: str) -> None:
@@ -110,6 +118,13 @@ def test_what_shows_the_hint_otherwise_is_rejected(answer: str) -> None:
         "The action is rowing, since two oars are in the water.",
         "She follows the instructions and looks at the label.",
         "The action is approaching something with your camera.",  # a label of Something-Something
+        "This confirms that the event is the shot put.",
+        "We know that he is cooking because of the pan.",
+        "The question asks how many times the bell is hit. The hand strikes it three times.",
+        'She nods, says "you\'re right" and goes on writing.',
+        "The stated time on the scoreboard is 12:45.",
+        "He looks at the instructions provided in the box.",
+        "She turns the bottle so that the label faces us. The label is blue.",
         '```json\n[{"bbox_2d": [118, 262, 475, 895], "label": "dog"}]\n```',  # as Qwen writes boxes
     ],
 )
@@ -125,7 +140,10 @@ def test_stripping_twice_is_stripping_once(answer: str) -> None:
 
 
 @pytest.mark.parametrize("size", [100_000, 1_000_000])
-@pytest.mark.parametrize("piece", ["as the ", "label bottle ", "i only really already ", "( ", "given ", "\n"])
+@pytest.mark.parametrize(
+    "piece",
+    ["as the ", "label bottle ", "i only really already ", "( ", "given ", "\n", "say 'x ", "a b with the label "],
+)
 def test_hostile_text_takes_no_longer_than_it_is_long(piece: str, size: int) -> None:
     start = time.process_time()
     strip_hint((piece * size)[:size])

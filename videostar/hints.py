@@ -6,15 +6,15 @@ to lean on what will not be there. Such an answer is rejected; a lost one is che
 label came from ("According to the label, he rows.") is cut, since the rest is as it would be without it.
 
 The rules are read on *tokens*: the words in lower case and the marks `. , ; : ! ? ( )`, one space around each, so that
-case, quotes, emphasis, hyphens and line breaks make no difference. The same words occur in scenes ("the label on the
-bottle", "the player is given the ball", "as indicated by the scoreboard"): a rule of `_RULES` says what it needs beside
-them, and one of `_DOUBTFUL` holds only where no scene that explains it is near.
+case, emphasis, hyphens and line breaks make no difference; what is quoted is one word. The same words occur in scenes:
+a rule of `_RULES` says what it needs beside them ("indicated by the scoreboard" passes), and a noun such as "the label"
+betrays only when nothing in the answer has introduced it (`_prompted`). Naming the question, which is stored with the
+answer, and concluding from what is seen ("this confirms that he rows") are innocent.
 """
 
 from __future__ import annotations
 
 import re
-from itertools import pairwise
 
 # What a hint states: as the name of a label, or in any words.
 _CORE = (
@@ -23,7 +23,8 @@ _CORE = (
 )
 _FACT = (
     f"(?:{_CORE}s?|activities|categories|difficulty|results?|coordinates|bounding box|description|caption|title|"
-    "statement|claim|information|facts?|details?|context|clues?|conclusion|response|solution|annotations?|hints?|premise|outcome)"
+    "statement|claim|information|facts?|details?|context|clues?|conclusion|response|solution|annotations?|hints?|"
+    "premise|outcome)"
 )
 # What is a hint only when it was given, not when it was named or described as well.
 _LOOSE = (
@@ -45,9 +46,10 @@ _ADVERB = (
     # no "only": `\w+ly` has it, and n words that can be read in two ways would take 2^n steps
     r"(?:already|also|just|now|first|then|thus|therefore|hence|in fact|here|itself|above|previously|so|\w+ly)"
 )
-# Not when it goes on with who did it in the scene: "indicated by the scoreboard", "given to the striker".
+# Not when it goes on with who did it or where: "indicated by the scoreboard", "the stated time on the board".
 _NOBODY = (
-    rf"(?! (?:by|on|in|at|from|through|with|to(?! be)|for|over|under|near|away|out|up) (?!{_THE} (?:\w+ )?{_SOURCE} ))"
+    rf"(?! (?:by|on|in|at|from|through|with|to(?! be)|for|over|under|near|away|out|up) "
+    rf"(?!{_THE} (?:\w+ )?(?:{_SOURCE}|video|clip|footage) ))"
 )
 _GIVEN = (
     "(?:given|provided|stated|supplied|specified|indicated|mentioned|aforementioned|described|claimed|alleged|supposed|"
@@ -65,6 +67,12 @@ _SAYS = (
     "assert|reveal|inform|report|place|list|ask|want|request|call|define|confirm|establishe)(?:s|d|ed|ing)?|gave|said|"
     "told|puts|has|(?:shows|reads) that|makes (?:it )?(?:clear|plain)|point(?:s|ed) out)"
 )
+# What the question does in an answer without a hint as well.
+_ASKS = (
+    r"(?:ask|want|request|require)\w* (?:(?:us|me) )?(?:to (?:know|count|find|determine|identify|choose|rate|score) "
+    r")?(?:how(?! (?:one|we|i|you) )|what|which|whether|when|where|if|who|about|(?:for )?(?:the|an?) (?!expla|reason|"
+    r"justif))|(?:gives?|has|lists?|provides?) (?:\w+ )?(?:options|choices|alternatives)"
+)
 _BECAUSE = (
     "(?:given|knowing|considering|assuming|seeing|since|because|as|provided|granted|supposing|if|now|presuming|"
     "accepting|recogni[sz]ing|acknowledging|understanding|remembering|noting|aware|fact|knowledge|information|mind|"
@@ -73,7 +81,7 @@ _BECAUSE = (
 # Not when it is true of an action in a scene: "since the action is performed slowly".
 _STATE = (
     r"(?! (?:being |not |still |now |only )?(?:performed|repeated|carried|done|completed|shown|seen|over|finished|"
-    r"taking|slow\w*|fast\w*|quick\w*|so|too|clear\w*|visible|happening|on|displayed|written|interrupted) )"
+    r"taking|slow\w*|fast\w*|quick\w*|so|too|clear\w*|happening|on|written|\w+(?:ed|ly|ous|ive|ible|able|ief|al)) )"
 )
 _CONFIRMS = (
     r"(?:(?:confirm|match|align|agree|fit|suit|support|correspond|corroborat|validat|verif|justif|substantiat|warrant|"
@@ -85,32 +93,32 @@ _CONFIRMS = (
 
 _RULES = [
     # Words that stand for nothing else.
-    r"ground ?truth|metadata|mislabell?ed|rationale|rationali[sz]\w*|annotators?|(?:the|this) data ?set|"
-    r"user (?:input|provided|supplied)|"
-    r"(?:correct|true|actual|video|clip's|action|activity|gold) label|correctness|reword\w*|rephras\w*|paraphras\w*|"
-    rf"(?:correct|true|actual) (?!answer|event){_CORE}(?! of)|the reference(?! (?:line|point))|answer key|"
-    r"(?:choice|correctness|truth) of the label|(?:given|as) an? hint|hinted at|user's|[.!?] (?:hint|prompt) :|"
-    r"without (?:the |any |being given )?(?:hint|label|annotation)",
+    r"ground ?truth|metadata|mislabell?ed|rationale|rationali[sz]\w*|annotators?|(?:the|this) data ?set|user (?:input|"
+    r"provided|supplied)|(?:correct|true|actual|video|clip's|action|activity|gold) label|correctness|reword\w*|"
+    rf"rephras\w*|paraphras\w*|(?:correct|true|actual) (?!answer|event){_CORE}(?! (?:of|is|would))|the reference(?! "
+    r"(?:line|point))|answer key|(?:choice|correctness|truth) of the label|given an? hint(?! (?:by|from|with))|as an? "
+    r"hint|hinted at|user's|[.!?] (?:hint|prompt) :|without (?:the |any |being given )?(?:hint|label|annotation)",
     # The given action; the action that was given.
-    rf"{_THE} (?:\w+ )?{_GIVEN} (?:\w+ )?{_FACT}|(?:said|aforementioned) {_CORE}|(?:above|aforementioned) {_FACT}|"
-    rf"{_THE} (?:\w+ )?{_STRONGLY} (?:\w+ )?{_LOOSE}",
-    rf"{_FACT} (?:\w+ ){{0,3}}?(?!(?:known|described|identified|defined|explained) as){_SAID}{_NOBODY}|"
+    rf"{_THE} (?:\w+ )?{_GIVEN} (?:\w+ )?{_FACT}{_NOBODY}|(?:said|aforementioned) {_CORE}|(?:above|aforementioned) "
+    rf"{_FACT}|{_THE} (?:\w+ )?{_STRONGLY} (?:\w+ )?{_LOOSE}{_NOBODY}",
+    rf"{_FACT} (?:\w[\w.]* ){{0,3}}?(?!(?:known|described|identified|defined|explained) as){_SAID}{_NOBODY}|"
     rf"{_LOOSE} (?:that |which )?(?:(?:is|was|has been) )?{_STRONGLY}{_NOBODY}|{_CORE} in question|in advance|"
     r"(?:prior|background|advance|additional|extra) (?:knowledge|information)|information (?:given|provided)",
     # As stated; it is stated that; named as the answer; what was said.
     rf"(?:as|like|what|than) (?:(?:it|i|we|is|was|were|am|are|have|has|had|been) )*(?:{_ADVERB} )?{_SAID}{_NOBODY}",
-    rf"[.,!?] (?:just |exactly )?as (?:was |would be )?expected(?: [,.;]| (?:from|for|of) {_THE} {_CORE})|"
+    rf"[.,!?] (?:just |exactly )?as (?:was |would be )?expected (?:from|for|of) {_THE} {_CORE}|"
     rf"(?:one|we|you) would expect|{_SAID} (?:above|earlier|before|previously|beforehand)|previously {_SAID}",
-    rf"it (?:is|was|has been) (?:{_ADVERB} )*{_SAID} (?:\w+ )?(?:that|as|to be|here)|"
-    rf"it can be (?:confirmed|verified)|it is true that {_THE} (?:\w+ )?{_CORE}|says? so|said so|told so|give it away|"
-    rf"gives (?:it|that) away|said to (?:be|have)",
-    rf"(?:it|this|video|clip|footage|scene|dive) (?:is|was|has been|being|gets|got) (?:{_ADVERB} )*"
+    rf"it (?:is|was|has been) (?:{_ADVERB} )*(?!known (?:as|for|that (?!{_THE} {_CORE}))){_SAID} (?:\w+ )?(?:that|as|"
+    rf"to be|here)|it is true that {_THE} (?:\w+ )?{_CORE}|says? so|said so|told so|give it away|gives (?:it|that) "
+    r"away|said to (?:be|have)",
+    rf"(?:it|this|video|clip|footage|scene|dive) (?:is|was|has been|being|gets|got|,) (?:{_ADVERB} )*"
     r"(?:labell?ed|annotated|tagged|captioned|titled|(?:given|stated|listed|specified) as)|"
-    rf"{_SAID} (?:as|to be) (?:the |an? |being )?(?:correct|right|true|{_CORE})",
+    rf"(?:{_SAID}|marked|highlighted) (?:as|to be) (?:the |an? |being )?(?:correct|right|true|{_CORE})",
     # The label says; stated in the question; according to the prompt.
     r"(?:the|your|this|that|an?) (?:\w+ )?(?:prompt|hint|question|query|user|annotation|claim|instructions?|caption|"
     rf"title|description|input|request|task|problem|sentence|statement|correct answer) "
-    rf"(?:of (?:the|this) (?:video|clip) )?(?:(?:is|was|has|{_ADVERB}) )*{_SAYS}|"
+    rf"(?:of (?:the|this) (?:video|clip) )?(?:(?:is|was|has|{_ADVERB}) )*(?!{_ASKS}){_SAYS}"
+    rf"(?! (?:by|on|in|at|inside|with) (?!{_THE} (?:\w+ )?{_SOURCE} ))|[.,!?] the text {_SAYS}|"
     rf"the label (?:{_ADVERB} )*{_SAYS} that|(?:label|caption|title) (?:\w+ ){{0,4}}?(?:reads|says|shows) that",
     rf"{_SAID} (?:in|by|on|with|from|under) (?:part of )?(?:the|your|this|that) (?:\w+ )?{_SOURCE}"
     r"(?! (?:on|of|at|behind|inside|under|above|below|beside|next))",
@@ -132,91 +140,96 @@ _RULES = [
     # I, we and me, to whom something was given, or who know, agree, or are to explain.
     r"(?:i|we) (?:(?:have|had|has|am|was|were|are|been|being|can|could|do|must|should|will|would|"
     rf"{_ADVERB}) )*(?:told|informed|asked|instructed|tasked|prompted|advised|notified|supposed to|required|received?|"
-    r"handed|access(?: to)?|know|knew|agree|concur|accept|trust|understand|rely|relied|explain|justify|confirm|verify|"
-    r"validate|see (?:why|how the label)|start from|given that|made aware|(?:\w+ )?(?:to|like to) (?:explain|justify))",
-    rf"(?:i|we) (?:\w+ ){{0,3}}?(?:given|shown|provided|supplied|handed) (?:with )?{_THE} (?:\w+ )?"
-    rf"(?:{_FACT}|{_LOOSE}|{_SOURCE})|"
-    r"(?:which|that|what) (?:i|we) (?:was|were|am|are|have been|had been) (?:given|told|handed|shown)|"
-    r"(?:i|we) (?:already )?(?:have|had|got) the (?:\w+ )?(?:answer|label|solution|information)",
+    r"handed|access(?: to)?|agree|concur|accept|trust|rely|relied|explain|justify|"
+    rf"understand(?= that {_THE} {_CORE})|(?:confirm|verify)(?= (?:that )?(?:yes|{_THE} (?:\w+ )?{_FACT}) )|validate|"
+    rf"see (?:why|how the label)|start from|"
+    r"given that|made aware|(?:\w+ )?(?:to|like to) (?:explain|justify))",
+    rf"(?:i|we) (?:\w+ ){{0,3}}?(?:given|shown|provided|supplied|handed) (?:with )?{_THE} (?:\w+ )?(?:{_FACT}|{_LOOSE}|"
+    rf"{_SOURCE})|(?:which|that|what) (?:i|we) (?:was|were|am|are|have been|had been) (?:given|told|handed|shown)|(?:i|"
+    r"we) (?:already )?(?:have|had|got) the (?:\w+ )?(?:answer|label|solution|information)",
     r"(?:given|told|shown|handed|sent|explained|described|supplied|provided|identified|named) (?:to|for) (?:me|us)|"
-    r"(?:asked|told|informed|instructed|prompted|gave|given|provided|wants?|requires?) (?:me|us)|"
-    r"(?:let me|let us|let's|i will|i shall|allow me to) (?:now )?(?:explain|justify|verify|confirm|show|walk)|"
-    r"my (?:\w+ )?(?:task|job|goal|aim|purpose|explanation|instructions?|prompt)|"
+    r"(?:asked|told|informed|instructed|prompted|gave|given|provided|wants?|requires?) (?:me|us)|(?:since|because|as|"
+    rf"which|now that|given that|{_ADVERB}) (?:i|we) (?:{_ADVERB} )*(?:know|knew)|(?:i|we) (?:\w+ )?(?:already|"
+    rf"beforehand) (?:know|knew|known)|(?:i|we) (?:know|knew) from (?:the (?:outset|start|beginning)|{_THE} (?:\w+ "
+    rf")?{_SOURCE})|(?:i|we) (?:know|knew) (?:that )?{_THE} (?:\w+ )?{_CORE} (?:is|was|,)(?![^.]{{1,120}} (?:because|"
+    r"since|from|by|due) )|(?:let me|let us|let's|i will|i shall|allow me to) (?:now )?(?:explain|justify|verify|"
+    r"confirm|show|walk)|my (?:\w+ )?(?:task|job|goal|aim|purpose|explanation|instructions?|prompt)|"
     r"(?:task|goal|aim|job|user|purpose) (?:\w+ ){0,3}?to (?:explain|justify|show|describe why|say why|support|verify)",
     # Agreement with what was said.
     r"[.!?] (?:sure|certainly|absolutely|of course|definitely|agreed|ok|okay|alright|understood|got it|precisely|"
     r"exactly|correct|indeed|affirmative|great(?: \w+)?|good \w+|quite right|well said|true(?= ,)|"
     r"right(?= [,!.] (?:the|this|that|it|so|here|he|she|they|a|an) )) [,.!;]",
     r"[.!?,;] indeed|(?:is|are|was|were|does|do) indeed|[.!?,] (?:so |and |but )?yes (?:[,.!] )?(?:indeed|correct|"
+    r"exactly|absolutely|certainly|"
     rf"right|(?:the|this) (?!answer){_CORE} (?:\w+ )?(?:is|was)|(?:that|this|it) is (?:correct|right|so))|"
-    r"[.!?] that is true|(?:that|this|which) is (?:\w+ly )?(?:correct(?! to)|accurate|right(?= [,.!:;]))",
-    rf"(?:the|this|that) (?:\w+ )?(?:{_CORE}|claim|description|caption|annotation|assertion) (?:is|was|seems|appears|"
+    r"[.!?] that is true|already (?:been )?(?:revealed|stated|known|mentioned|provided|told|disclosed|specified|"
+    r"established)|(?:that|this|which) is (?:\w+ly )?(?:correct(?! to)|accurate|right(?= [,.!:;]))",
+    rf"(?:the|this|that) (?!(?:his|her|their) )(?:\w+ )?(?:{_CORE}|claim|tag|description|caption|annotation|"
+    rf"assertion) (?:is|was|seems|appears|"
     rf"looks|must be) (?:{_ADVERB} )*(?:correct|accurate|valid|justified|appropriate|apt|fair|confirmed|verified|"
-    r"supported|consistent|reasonable|warranted|fitting|plausible|understandable|well \w+ed)|correct answer ,",
+    r"supported|consistent|reasonable|warranted|fitting|plausible|understandable|well \w+ed)|correct answer ,|"
+    r"(?:the|this|that) (?:label|annotation|claim|description|statement|assertion|classification|tag|premise) "
+    r"(?!(?:on|of|at|in) )(?:\w+ ){1,5}(?:is|was|seems) (?:correct|right|accurate|valid|justified|appropriate|fitting|"
+    r"true)|\w+ of yours|video does (?:indeed )?(?:show|depict|contain)|(?:this|that) information(?! (?:is|on|in|at|"
+    r"desk|board))",
     # It confirms the answer, or the action (but not: fits the action of rowing); hence the label.
-    rf"{_CONFIRMS} (?:that )?{_THE} (?:\w+ )?(?:answer|label|claim|description|caption|annotation|statement|title|"
+    rf"{_CONFIRMS} (?:that )?{_THE} (?:\w+ )?(?:answer|label|claim|description|caption|annotation|statement|title|tag|"
     r"classification|designation|assertion|hint|prompt|question|premise)"
     r"(?! (?:on|of|to|at|is|in|behind|from|[a-f]|yes|no))",
-    rf"{_CONFIRMS} {_THE} (?:\w+ )?{_CORE}(?! (?:of (?!\d)|by|to|with|is|[a-f]|yes|no))|"
-    rf"(?:confirm|verif|validat|corroborat|substantiat)\w* (?:that )?{_THE} (?:\w+ )?{_CORE} (?:is|was)|"
+    rf"{_CONFIRMS} {_THE} (?:\w+ )?{_CORE}(?! (?:of (?!\d)|by|to|with|is|in|shown|seen|being|:|[a-f]|yes|no))|"
     r"(?:hence|thus|therefore|so|accordingly) (?:, )?(?:the|this) (?:\w+ )?label(?! (?:on|is (?:visible|seen)))",
     # Since the action is rowing; knowing the answer; with the answer being B.
     rf"{_BECAUSE} {_THE} (?:\w+ )?(?!score|number|count|class){_CORE} (?:here |shown |in the video )?"
     rf"(?:is|are|was|were|being|must be|has to be){_STATE}",
     rf"{_BECAUSE} {_THE} (?:\w+ )?(?:score|number|count|time|difficulty) (?:is|was|are)(?: given as)? \d[\d.]*"
     r"(?! (?:: |to )?\d| all)",
-    rf"knowing (?:that )?(?:(?:this|it) is|(?:the|this) (?:\w+ )?{_CORE})|"
-    rf"knowledge (?:of|about) {_THE} (?:\w+ )?{_CORE}|with {_THE} (?:\w+ )?{_CORE} (?:being|known|given|in mind)|"
-    r"being the (?:correct )?(?:answer|label|action)|"
-    rf"(?:since|because|as|given that) (?:it|this) (?:is|was|has been) {_SAID}{_NOBODY}",
+    rf"knowing (?:that )?(?:(?:this|it) is|(?:the|this) (?:\w+ )?{_CORE})|knowledge (?:of|about) {_THE} (?:\w+ "
+    rf")?{_CORE}|with {_THE} (?:\w+ )?{_CORE} (?:being(?! \w+ed )|known|given|in (?:mind|hand))|being the (?:correct "
+    rf")?(?:answer|label|action)|(?:since|because|as|given that) (?:it|this) (?:is|was|has been) {_SAID}{_NOBODY}",
     # Talk of the explanation, or the words of the templates.
-    r"how (?:one|we|you|i|it) can (?:see|tell|know|be seen|be told|recogni[sz]e|infer|determine|verify)|"
-    r"how can (?:one|we|you|i)|here (?:is|are) (?:why|how|the explanation|an explanation|the reason\w*)|"
-    r"justifications?|explanation (?:for|of|why|that|is)|in (?:my|your) own words|end with (?:it|them) \.|"
-    r"what in the (?:video|dive) shows|a right answer is|[.!?] (?:to (?:explain|justify|support)|why|asked)|"
-    r"asked to (?:be|explain|justify)",
+    r"how (?:one|we|you|i|it) can (?:see|tell|know|be seen|be told|recogni[sz]e|infer|determine|verify)|how can (?:one|"
+    r"we|you|i)|here (?:is|are) (?:why|how|the explanation|an explanation|the reason\w*)|justifications?|be "
+    r"(?:justified|explained) as|explanation (?:for|of|why|that|is)|in (?:my|your) own words|end with (?:it|them) \.|"
+    r"what in the (?:video|dive) shows|a right answer is|[.!?] (?:to (?:explain|justify)|why|asked)|asked to (?:be|"
+    r"explain|justify)",
     rf"reason (?:why |that )?(?:(?:the|this) (?:\w+ )?{_CORE}|it|this) (?:is|was)|why this (?:is|was)|"
     rf"why (?:the|this|that|these) (?:\w+ )?(?:{_FACT}|video|clip) (?:is|was|are|gets|got|has|should|would|can|must)|"
     r"why it (?:is|was|can be|should be|has been) (?:labell?ed|called|considered|classified|described|scored|rated|"
     r"given|identified|recogni[sz]ed)|(?:this|that) is (?:why|how) (?:one|we|you|i)|(?:see|understand) why the",
 ]
-# Things that may as well be in the scene.
-_DOUBTFUL = [
-    rf"labels?(?! (?::|maker|printer))|{_THE} (?:\w+ )?(?:captions?|titles?|descriptions?|annotations?|"
-    r"prompts?|hints?|questions?|query|instructions?|input|premise|claim)(?! (?:mark|of|at|below|under))",
-    rf"the tag|(?:this|that) information|the text {_SAYS}|labell?ed as|annotated|captioned|"
-    rf"mentioned{_NOBODY}|(?:(?<!frames )(?<!video )(?<!clip )provided|stated|claimed|specified|supplied|assigned|"
-    r"alleged|purported)(?= (?:[.,;:!?)]|that|as|here|above|earlier|for the))",
-]
-# What explains such a thing: bearers of a label or title, people who ask or instruct, what is done with either.
-_SCENES = frozenset(
-    "answers app applies asks attached attaches audience bag bags barcode barrel battery beer belt blackboard board "
-    "book books boss bottle bottles box boxes brochure canister cans captain card cards carton cassette cereal "
-    "certificate champion championship checks chef choreographer classroom clerk clothes coach collar commander "
-    "compares computer conference contestant contestants crate crates customer device diploma director display doctor "
-    "drawer drawers dress ear envelope envelopes exam examiner exhibit film folder folders following follows foreman "
-    "form gallery game garment garments gives glues guess guide handbook handwritten host instructor interview "
-    "interviewer jacket jar jars journalist journalists keyboard laptop lawyer leaflet lecture lecturer letter "
-    "lifeguard listens looks luggage machine magazine manager manual map medicine menu minister moderator monitor "
-    "mouse movie museum newspaper nods nurse officer package packages packaging packet page pages painting panel "
-    "paper parcel parcels patient peeling peels pharmacist phone photographer pills pilot plate policeman politician "
-    "poster price printed prints product products professor pupil pupils quiz radio raises reading reads receipt "
-    "recipe record referee removes reporter reporters riddle robot rules sack scans scoreboard screen screens seller "
-    "sergeant sews sheet sheets shelf shelves shirt shirts shop shouts sign signs slide slides smartphone song "
-    "speaker sticker stickers sticking sticks store student students studies suitcase suitcases supermarket tablet "
-    "teacher teachers tears terminal test ticket tin tins tourist tourists trail trainer trophy tube tubes umpire "
-    "vial vinyl waiter wheelchair whiteboard window wine wins wipes witness won writes written".split()
+# Nouns that are in scenes too. "A label", "the label on the can", "reads the label", "the label faces us" are in the
+# scene, and so is what is called "the label" after that; with none of these before, it can only be that of the prompt.
+_NOUN = "label|caption|title|description|annotation|hint|claim|premise|instruction"
+_MENTION = re.compile(
+    rf"(?P<part> an? (?:\w+ ){{1,2}}with)?(?: (?P<verb>\w+))??(?: (?:at|up|out|to|off|down|over|through))?? (?:{_THE}|"
+    rf"both) (?:\w+ )??(?P<noun>{_NOUN})s?(?: (?:given|shown|written|\w+ed)(?= (?:by|to|on|at|in) ))?(?= (?P<next>\S+ "
+    rf"(?:\w+ ){{0,4}}))| (?P<other>{_NOUN})s?(?= )"
 )
+_PLACE = (
+    "(?:on|of|at|by|to(?= (?:the|an?|his|her|its|their) )|below|under|above|behind|beside|inside|in|from|with|next|"
+    "around|near|across|between)"
+)
+_PROMPTED = (
+    r"(?:(?:the|this|your) (?:video|clip|footage|action|question|prompt|task|user)|mind|hand|line|agreement|"
+    r"accordance|keeping|me|us|quotation|\w+ing|\d)"
+)
+_IN_PLACE = re.compile(
+    rf"(?!of \w*[^s\W] $)(?:(?:is|are|was|were) (?:\w+ed |shown |seen |written )?)?{_PLACE} (?!{_PROMPTED} )|"
+    r"(?:for this \w+ )?(?:would|could|might) be"
+)
+_LOGIC = re.compile(
+    rf"{_CONFIRMS}|{_BECAUSE}|is|was|has|does|as|thus|this|makes|holds|uses|using|needs|requires|knows|stands|"
+    rf"following|taking"
+)
+_STATES = re.compile(_SAYS)
 _BETRAYS = re.compile(f" (?:{'|'.join(_RULES)})(?= )")
-_IN_DOUBT = re.compile(f" (?:{'|'.join(_DOUBTFUL)})(?= )")
 
 # An opening that says where the label came from, on the answer as it is written.
 _SOURCE_IN_FULL = f"(?:the|your|this) (?:(?:{_GIVEN}|action|video|class) )*{_SOURCE}"
 _LEAD_IN = re.compile(
     (
-        r"\s*(?:(?:(?:based on|according to|as per|given|going by|judging by|"
-        rf"(?:just )?as (?:is |was |it is )?{_SAID} (?:in|by|with)) {_SOURCE_IN_FULL})|"
-        rf"as {_SOURCE_IN_FULL} (?:already |clearly )?{_SAYS}),\s+(?=\w)"
+        rf"\s*(?:(?:(?:based on|according to|as per|given|going by|judging by|(?:just )?as (?:is |was |it is )?{_SAID} "
+        rf"(?:in|by|with)) {_SOURCE_IN_FULL})|as {_SOURCE_IN_FULL} (?:already |clearly )?{_SAYS}),\s+(?=\w)"
     ).replace(" ", r"\s"),
     re.IGNORECASE,
 )
@@ -228,6 +241,10 @@ _CONTRACTED = [
     (re.compile(r"\b(it|that|this|here|what|there)'s\b"), r"\1 is"),
 ]
 _TOKEN = re.compile(r"\d+(?:\.\d+)*|[^\W_]+(?:'[^\W_]+)?|[.,;:!?()]")
+# The question is stored with its options.
+_CHOICES = re.compile(rf" (?:options|choices|alternatives) (?:{_SAID} )?(?:in|by|from) the (?:question|prompt)(?= )")
+# What people in the scene say or what is written there; not a whole answer in quotes.
+_QUOTED = re.compile(r"""(?<=\w[ ,:]|[,:] )(?:"[^"\n]{0,200}?([.!?]?)"|(?<!\w)'[^'\n]{0,200}?[.!?]?'(?!\w))""")
 _BREAK = re.compile(r"\n[ \t]*(?=[\n\-*#\d])")
 _LONGEST = 100_000
 
@@ -248,17 +265,33 @@ def strip_hint(answer: str) -> str | None:
 
 def _betrays(answer: str) -> bool:
     text = _tokens(answer)
-    if _BETRAYS.search(text):
+    return bool(_BETRAYS.search(text)) or _prompted(text)
+
+
+def _prompted(text: str) -> bool:
+    """Whether a noun of `_NOUN` is first mentioned as something known that no scene explains."""
+    seen: set[str] = set()
+    for mention in _MENTION.finditer(text):
+        noun = mention["noun"] or mention["other"]
+        if noun in seen or mention["other"] or _in_scene(mention):
+            seen.add(noun)
+        else:
+            return True
+    return False
+
+
+def _in_scene(mention: re.Match[str]) -> bool:
+    if mention["part"] or _IN_PLACE.match(mention["next"]):
         return True
-    sentences = re.split("(?<= [.!?])(?= )", text)
-    return any(
-        _IN_DOUBT.search(sentence) and _SCENES.isdisjoint(f"{before} {sentence}".split())
-        for before, sentence in pairwise(["", *sentences])
-    )
+    verb, after = mention["verb"] or "", mention["next"].split()[0]
+    acted_on = verb.endswith(("s", "ing")) and not _LOGIC.fullmatch(verb)
+    acts = after.endswith("s") and not _LOGIC.fullmatch(after) and not _STATES.fullmatch(after)
+    return acted_on or acts
 
 
 def _tokens(answer: str) -> str:
-    text = _BREAK.sub(" . ", answer.lower().replace("’", "'"))
+    text = answer.lower().translate(str.maketrans("’‘“”", "''\"\""))
+    text = _QUOTED.sub(r" quotation \1 ", _BREAK.sub(" . ", text))
     for contracted, full in _CONTRACTED:
         text = contracted.sub(full, text)
-    return f" . {' '.join(_TOKEN.findall(text))} . "
+    return _CHOICES.sub(" options", f" . {' '.join(_TOKEN.findall(text))} . ")
