@@ -233,6 +233,10 @@ def test_another_prompt_or_label_is_another_identity(own: Path) -> None:
     first = digest(row)
     assert digest(row) == first
     assert digest({**row, "difficulty": 3}) != first
+    code = own.read_text()
+    own.write_text(code.replace('row["difficulty"]}', 'row["difficulty"], "relative_tolerance": 0.5}', 1))
+    assert digest(row) != first
+    own.write_text(code)
     (own.parent / "told.yaml").write_text(
         'questions: ["Rate it."]\nrationalise: ["{{ label }}?"]\ntemplate: "{{ label }}."\n'
     )

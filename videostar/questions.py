@@ -134,6 +134,13 @@ class Task:
         """The row's label object."""
         return self._own(self.adapter.label, row)
 
+    def terms(self, row: Row) -> list[str]:
+        """What of the row's label its words do not say, such as a tolerance: empty, or one JSON object."""
+        label = self.label(row)
+        words = ("kind", MAIN.get(str(label.get("kind"))))
+        terms = {name: value for name, value in label.items() if name not in words}
+        return [json.dumps(terms, sort_keys=True, default=repr)] if terms else []
+
     def parsed(self, row: Row) -> Label:
         """The row's label. Equal ones are one object, for a while: a million rows may share a few."""
         label = self.label(row)
@@ -223,11 +230,19 @@ class Questions:
 
     @property
     def digest(self) -> str:
-        """What identifies the questions: their words, so that a changed adapter or prompt is noticed."""
+        """What identifies the questions: their words and how answers are judged.
+
+        So a changed adapter or prompt is noticed.
+        """
         found = hashlib.sha256()
         for question in self._asked:
-            said = (question.id, *question.words(), question.label.words())
-            found.update("\0".join(said).encode("utf-8", "surrogatepass"))
+            words = [
+                question.id,
+                *question.words(),
+                question.label.words(),
+                *question.asker.terms(question.sample.values),
+            ]
+            found.update("\0".join(words).encode("utf-8", "surrogatepass"))
         return found.hexdigest()
 
     def check(self) -> None:
