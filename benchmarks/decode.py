@@ -37,7 +37,7 @@ from rich.table import Table
 from videostar.video.cache import FrameCache
 from videostar.video.decode import decode
 from videostar.video.probe import probe
-from videostar.video.sample import Sampling, frame_times
+from videostar.video.sampling import Sampling, frame_times
 
 PIXELS = 320 * 180
 SAME = 8.0  # of 255, mean: scalers differ by less, neighbouring pictures by more

@@ -16,17 +16,17 @@ from decode_peers import pyav
 from rich.console import Console
 from rich.table import Table
 
-from videostar.chat import Turn, metadata
+from videostar.adapters.questions import Question, Questions, load_tasks
 from videostar.config import Pipeline, load_pipeline
-from videostar.demo.build import build_world
-from videostar.engines import Reply, Request
+from videostar.data.source import load_data
+from videostar.demo.build import World, build_world
+from videostar.engines.base import Reply, Request
 from videostar.engines.transformers import TransformersEngine
-from videostar.engines.vllm import VllmEngine
-from videostar.generation import Asking, generate
+from videostar.engines.vllm.engine import VllmEngine
 from videostar.labels import Label
-from videostar.progress import silent
-from videostar.questions import Question, Questions, load_tasks
-from videostar.samples import World, load_data
+from videostar.models.chat import Turn, metadata
+from videostar.stages.generation import Asking, generate
+from videostar.util.progress import silent
 from videostar.video.cache import FrameCache
 from videostar.video.clip import Clip
 
@@ -83,9 +83,7 @@ def _world(folder: Path, videos: int, dtype: str) -> tuple[Questions, Pipeline]:
     world = World(train=videos, validation=1, test=1, mix=1, seed=1)
     folder.mkdir(parents=True, exist_ok=True)
     manifest.write_text(
-        "root: clips\nrows: {train: train.csv, validation: validation.csv, test: test.csv}\n"
-        f"world: {world.model_dump_json()}\n",
-        encoding="utf-8",
+        "root: clips\nrows: {train: train.csv, validation: validation.csv, test: test.csv}\n", encoding="utf-8"
     )
     build_world(folder / "clips", world, silent(""))
     engine = {"name": "vllm", "dtype": dtype}

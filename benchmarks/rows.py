@@ -30,9 +30,9 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:  # each process loads what its own work needs
+    from videostar.adapters.questions import Question, Questions
     from videostar.config import Pipeline
-    from videostar.questions import Question, Questions
-    from videostar.samples import Data
+    from videostar.data.source import Data
 
 _LINKS = 20_000  # of a file; file systems allow so many
 _CLASSES = 700
@@ -41,9 +41,8 @@ _CLASSES = 700
 def make_rows(folder: Path, count: int) -> None:
     """`count` clips and their my.csv, and the index of what they are."""
     from videostar.config import Cache
-    from videostar.demo.build import build_world
-    from videostar.progress import silent
-    from videostar.samples import World
+    from videostar.demo.build import World, build_world
+    from videostar.util.progress import silent
     from videostar.video.measured import Measured, index_in
     from videostar.video.probe import probe
 
@@ -70,12 +69,12 @@ def make_rows(folder: Path, count: int) -> None:
 
 def make_run(folder: Path) -> None:
     """A finished round, its answers written by the ledger: what the model would say takes no part in the figures."""
-    from videostar import commands
-    from videostar.manifest import left
-    from videostar.resources import model_digest
-    from videostar.run import Run, lineage
-    from videostar.sources import sources_digest
-    from videostar.versions import build_version
+    from videostar.cli import commands
+    from videostar.runs.fingerprint import sources_digest
+    from videostar.runs.manifest import left
+    from videostar.runs.run import Run, lineage
+    from videostar.stages.versions import build_version
+    from videostar.util.resources import model_digest
 
     settings = _settings(folder)
     data, questions = _planned(folder)
@@ -100,7 +99,7 @@ def make_run(folder: Path) -> None:
 
 
 def _write_answers(asked: Sequence[Question], out: Path) -> dict[str, Any]:
-    from videostar.ledger import Answer, Ledger
+    from videostar.stages.ledger import Answer, Ledger
 
     ledger = Ledger(out)
     for start in range(0, len(asked), 1000):
@@ -138,9 +137,9 @@ def _settings(folder: Path) -> Pipeline:
 
 
 def _planned(folder: Path) -> tuple[Data, Questions]:
-    from videostar.progress import silent
-    from videostar.questions import Questions, load_tasks
-    from videostar.samples import load_data
+    from videostar.adapters.questions import Questions, load_tasks
+    from videostar.data.source import load_data
+    from videostar.util.progress import silent
 
     settings = _settings(folder)
     data = load_data(settings.data, None, silent)
@@ -149,15 +148,15 @@ def _planned(folder: Path) -> tuple[Data, Questions]:
 
 def check(folder: Path) -> None:
     """Rows, without opening videos."""
-    from videostar import check
-    from videostar.progress import silent
+    from videostar.data import check
+    from videostar.util.progress import silent
 
     check.check(_settings(folder), silent, contents=False)
 
 
 def plan(folder: Path) -> None:
     """Rows to questions and their digest."""
-    from videostar.samples import data_digest
+    from videostar.data.source import data_digest
 
     data, questions = _planned(folder)
     data_digest(data, questions.digest)
@@ -165,8 +164,8 @@ def plan(folder: Path) -> None:
 
 def scan(folder: Path) -> None:
     """Rows to questions, then a half-finished ledger up to the first window that is asked."""
-    from videostar.generation import Asking, generate
-    from videostar.progress import silent
+    from videostar.stages.generation import Asking, generate
+    from videostar.util.progress import silent
 
     class Asked(Exception):
         pass
@@ -188,7 +187,7 @@ def scan(folder: Path) -> None:
 
 def versions(folder: Path) -> None:
     """`videostar versions`."""
-    from videostar import commands
+    from videostar.cli import commands
 
     if not commands.versions(folder / "run", as_json=True):
         raise SystemExit("damaged")
@@ -196,7 +195,7 @@ def versions(folder: Path) -> None:
 
 def resume(folder: Path) -> None:
     """`videostar cycle` on a finished round."""
-    from videostar import commands
+    from videostar.cli import commands
 
     commands.start(_settings(folder), folder / "run")
 

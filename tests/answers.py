@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from videostar.config import Pipeline, load_pipeline
-from videostar.engines import EngineProtocol, Reply, Request
-from videostar.video.sample import Sampling
+from videostar.engines.base import EngineProtocol, Reply, Request
+from videostar.video.sampling import Sampling
 
 
 def served_at(url: str) -> Pipeline:
@@ -17,9 +17,9 @@ def served_at(url: str) -> Pipeline:
 
 def questions_about(world: Path) -> list[Request]:
     """A direct and a hinted question about each of 16 clips."""
-    from videostar.progress import silent
-    from videostar.questions import Questions, load_tasks
-    from videostar.samples import load_data
+    from videostar.adapters.questions import Questions, load_tasks
+    from videostar.data.source import load_data
+    from videostar.util.progress import silent
 
     settings = load_pipeline("demo", {"data": str(world)})
     data = load_data(str(world), 16, silent)

@@ -40,18 +40,15 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The data manifest of a world of 32 clips to train on, 16 each for validation and test, and 32 to mix in."""
-    from videostar.demo.build import build_world
-    from videostar.progress import silent
-    from videostar.samples import World
+    from videostar.demo.build import World, build_world
+    from videostar.util.progress import silent
 
     folder = tmp_path_factory.mktemp("world")
     sizes = {"train": 32, "validation": 16, "test": 16, "mix": 32, "seed": 7}
-    parts = ("train", "validation", "test", "mix")
-    build_world(folder / "clips_and_labels", World.model_validate(sizes), silent("world"), parts)
+    build_world(folder / "clips_and_labels", World.model_validate(sizes), silent("world"))
     manifest = {
         "root": "clips_and_labels",
         "rows": {"train": "train.csv", "validation": "validation.csv", "test": "test.csv"},
-        "world": sizes,
     }
     path = folder / "small.yaml"
     path.write_text(yaml.safe_dump(manifest))

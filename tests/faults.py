@@ -141,7 +141,7 @@ class Runner:
             os._exit(status)
 
     def _run(self, folder: Path, name: str | None, point: int, lines: int) -> None:
-        from videostar.cli import main
+        from videostar.cli.app import main
 
         for stream, file in ((1, "out"), (2, "err")):
             handle = os.open(folder / file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)

@@ -17,7 +17,7 @@ from durable import Durable
 from faults import Runner
 from warm import load_all
 
-from videostar.changes import stages
+from videostar.runs.changes import stages
 
 _HEAD = "| Killed at | Done, by the manifest | Not counted | The same command goes on with |\n|---|---|---|---|"
 _BESIDE = {".lock", "best", "manifest.json", "pipeline.yaml", "set_aside.jsonl"}

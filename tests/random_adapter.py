@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 from peft import get_peft_model
 
-from videostar.chat import Chat
 from videostar.config import Pipeline
-from videostar.lora import lora_config, write_canaries
-from videostar.models import load_model, load_processor
+from videostar.models.chat import Chat
+from videostar.models.load import load_model, load_processor
+from videostar.models.lora import lora_config, write_canaries
 from videostar.video.clip import Clip
 
 

@@ -15,12 +15,14 @@ from hypothesis import strategies as st
 
 from videostar.adapters import load_adapter
 from videostar.adapters.check import check_adapter
-from videostar.adapters.tasks import TASKS
-from videostar.errors import UserError
+from videostar.adapters.paper import TASKS
+from videostar.adapters.prompts import load_prompts
+from videostar.adapters.questions import Questions, Task
+from videostar.data.manifest import DataManifest
+from videostar.data.samples import Sample
+from videostar.data.source import Data
 from videostar.labels import KINDS, parse_label
-from videostar.prompts import load_prompts
-from videostar.questions import Questions, Task
-from videostar.samples import Data, DataManifest, Sample
+from videostar.util.errors import UserError
 
 ROWS: dict[str, dict[str, Any]] = {
     "action": {"label": "riding a bike"},

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from videostar.video.decode import decode
-from videostar.video.sample import Sampling, frame_times
+from videostar.video.sampling import Sampling, frame_times
 
 CLIPS = Path(__file__).resolve().parents[2] / "shared" / "clips"
 SAME_SCALER = "scale={}:{}:flags=bicubic+accurate_rnd+bitexact,format=rgb24"

@@ -10,7 +10,7 @@ import pytest
 from commands import Command
 from filelock import FileLock
 
-from videostar.files import digest
+from videostar.util.files import digest
 
 
 @pytest.fixture

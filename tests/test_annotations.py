@@ -17,12 +17,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from videostar.annotations import FORMATS, PathTemplate, Row, SetAside, read_rows
-from videostar.annotations.neighbours import with_neighbours
-from videostar.annotations.pickles import MAX_BYTES, load_numbers
-from videostar.errors import UserError
-from videostar.resources import resource_names
-from videostar.samples import DataManifest, load_manifest
+from videostar.data.formats import FORMATS, read_rows
+from videostar.data.formats.neighbours import with_neighbours
+from videostar.data.formats.pickles import MAX_BYTES, load_numbers
+from videostar.data.manifest import DataManifest, load_manifest
+from videostar.data.rows import Row, SetAside
+from videostar.data.templates import PathTemplate
+from videostar.util.errors import UserError
+from videostar.util.resources import resource_names
 
 FIXTURES = Path(__file__).parent / "data" / "annotations"
 

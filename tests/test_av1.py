@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from videostar.video.av1 import Referred
+from videostar.video.codecs.av1 import Referred
 
 FILM = Path(__file__).parent / "data" / "films" / "av1.mp4"
 

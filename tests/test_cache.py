@@ -15,13 +15,13 @@ import pytest
 from commands import Command
 from opens import Opens
 
-from videostar.files import digest
+from videostar.util.files import digest
 from videostar.video.cache import FrameCache
 from videostar.video.clip import Clip
 from videostar.video.decode import decode
 from videostar.video.errors import BadVideo
 from videostar.video.room import Room
-from videostar.video.sample import Sampling
+from videostar.video.sampling import Sampling
 from videostar.video.workers import Workers
 
 ENDLESS = 2**40

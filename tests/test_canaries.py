@@ -9,12 +9,12 @@ import pytest
 from random_adapter import make_adapter
 from safetensors.torch import load_file, save_file
 
-from videostar.chat import Chat
 from videostar.config import load_pipeline
-from videostar.engines import canaries
-from videostar.engines.canaries import canaries_of
-from videostar.lora import read_canaries
-from videostar.models import load_processor
+from videostar.models import canary as canaries
+from videostar.models.canary import canaries_of
+from videostar.models.chat import Chat
+from videostar.models.load import load_processor
+from videostar.models.lora import read_canaries
 from videostar.video.clip import Clip
 
 CLIP = Clip(np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), np.uint8), (0.1, 0.3, 0.5, 0.7), 10.0, 0.8)

@@ -20,9 +20,9 @@ from commands import Command, command
 from faults import build
 from safetensors import safe_open
 
-from videostar.changes import first_touched, what
 from videostar.config import load_pipeline
-from videostar.manifest import Move, manifest_schema, read_manifest, write_manifest
+from videostar.runs.changes import first_touched, what
+from videostar.runs.manifest import Move, manifest_schema, read_manifest, write_manifest
 
 ROOT = Path(__file__).parent.parent
 

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from videostar.check import Report, check
-from videostar.cli import app, main
+from videostar.cli.app import app, main
 from videostar.config import load_pipeline
+from videostar.data.check import Report, check
+from videostar.data.source import load_data
 from videostar.demo.render import write_clip
 from videostar.demo.world import PATHS, draw_scene
-from videostar.errors import UserError
-from videostar.progress import silent
-from videostar.samples import load_data
+from videostar.util.errors import UserError
+from videostar.util.progress import silent
 
 
 @pytest.fixture(scope="module")

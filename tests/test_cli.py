@@ -27,9 +27,9 @@ def loaded_by(code: str) -> set[str]:
     "code",
     [
         "import videostar",
-        "import videostar.cli",
-        "from typer.testing import CliRunner; from videostar.cli import app; CliRunner().invoke(app, ['--help'])",
-        "import videostar.labels, videostar.samples, videostar.prompts, videostar.video.decode",
+        "import videostar.cli.app",
+        "from typer.testing import CliRunner; from videostar.cli.app import app; CliRunner().invoke(app, ['--help'])",
+        "import videostar.labels, videostar.data.samples, videostar.adapters.prompts, videostar.video.decode",
     ],
 )
 def test_light_imports_load_neither_torch_nor_vllm(code: str) -> None:
@@ -195,7 +195,7 @@ def test_the_package_works_from_its_wheel_layout(tmp_path: Path) -> None:
         [
             sys.executable,
             "-c",
-            "from videostar.resources import *; print(resource_folder('pipelines'), *resource_names('prompts'))",
+            "from videostar.util.resources import *; print(resource_folder('pipelines'), *resource_names('prompts'))",
         ],
         cwd=tmp_path,
         capture_output=True,

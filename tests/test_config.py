@@ -9,12 +9,12 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from videostar.adapters.prompts import load_prompts
 from videostar.config import Pipeline, load_pipeline
-from videostar.errors import UserError
-from videostar.prompts import load_prompts
-from videostar.resources import resource_names
-from videostar.samples import load_manifest
-from videostar.yaml_files import validate
+from videostar.data.manifest import load_manifest
+from videostar.util.errors import UserError
+from videostar.util.resources import resource_names
+from videostar.util.yaml_files import validate
 
 
 @pytest.mark.parametrize("name", resource_names("pipelines"))

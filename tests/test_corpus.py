@@ -23,7 +23,7 @@ from videostar.video.decode import decode
 from videostar.video.errors import BadVideo
 from videostar.video.pool import Ahead, ClipPool
 from videostar.video.probe import probe
-from videostar.video.sample import Sampling, frame_times
+from videostar.video.sampling import Sampling, frame_times
 
 FRAMES = 6
 PIXELS = 10**6

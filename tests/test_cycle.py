@@ -16,9 +16,9 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from videostar.config import load_pipeline
-from videostar.files import digest
 from videostar.labels import parse_label
-from videostar.models import load_processor
+from videostar.models.load import load_processor
+from videostar.util.files import digest
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
@@ -231,12 +231,12 @@ def test_a_clip_that_breaks_after_the_check_costs_only_itself(
     world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # its frames are not known from another test
+    from videostar.adapters.questions import Questions, load_tasks
     from videostar.config import load_pipeline
+    from videostar.data.source import load_data
     from videostar.engines import open_engine
-    from videostar.generation import Asking, generate
-    from videostar.progress import silent
-    from videostar.questions import Questions, load_tasks
-    from videostar.samples import load_data
+    from videostar.stages.generation import Asking, generate
+    from videostar.util.progress import silent
 
     copy = shutil.copytree(world.parent / "clips_and_labels", tmp_path / "clips_and_labels")
     shutil.copy(world, tmp_path / "small.yaml")

@@ -17,18 +17,19 @@ from peft import PeftModel, get_peft_model
 from random_adapter import make_adapter
 from tiny_models import MAKERS, make
 
-from videostar.chat import IGNORED, Chat, Turn, without_prompts
 from videostar.config import Cache, Pipeline, load_pipeline
-from videostar.engines import CutOff, EngineProtocol, Reply, Request, open_engine
-from videostar.engines.memory import llm_options
+from videostar.engines import open_engine
+from videostar.engines.base import EngineProtocol, Reply, Request
 from videostar.engines.transformers import TransformersEngine
-from videostar.errors import UserError
-from videostar.families import FAMILIES, complete
-from videostar.lora import lora_config, read_canaries, write_canaries
-from videostar.models import load_model, load_processor
+from videostar.engines.vllm.options import llm_options
+from videostar.models.chat import IGNORED, Chat, CutOff, Turn, without_prompts
+from videostar.models.families import FAMILIES, complete
+from videostar.models.load import load_model, load_processor
+from videostar.models.lora import lora_config, read_canaries, write_canaries
+from videostar.util.errors import UserError
 from videostar.video.clip import Clip
 from videostar.video.probe import probe
-from videostar.video.sample import Sampling
+from videostar.video.sampling import Sampling
 
 SET = ["video.frames=4", "generation.max_new_tokens=16"]
 ASKED = "What moves here, and how?"

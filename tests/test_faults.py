@@ -33,16 +33,14 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A pipeline of two rounds on six videos."""
-    from videostar.demo.build import build_world
-    from videostar.progress import silent
-    from videostar.samples import World
+    from videostar.demo.build import World, build_world
+    from videostar.util.progress import silent
 
     folder = tmp_path_factory.mktemp("tiny")
     sizes = {"train": 6, "validation": 2, "test": 3, "mix": 8, "seed": 7}
-    parts = ("train", "validation", "test", "mix")
-    build_world(folder / "clips", World.model_validate(sizes), silent("world"), parts)
+    build_world(folder / "clips", World.model_validate(sizes), silent("world"))
     rows = {"train": "train.csv", "validation": "validation.csv", "test": "test.csv"}
-    (folder / "world.yaml").write_text(yaml.safe_dump({"root": "clips", "rows": rows, "world": sizes}))
+    (folder / "world.yaml").write_text(yaml.safe_dump({"root": "clips", "rows": rows}))
     settings = {
         "extends": "demo",
         "rounds": 2,

@@ -14,7 +14,7 @@ from films import film, waves
 from videostar.video.decode import decode
 from videostar.video.errors import BadVideo
 from videostar.video.picture import to_rgb
-from videostar.video.sample import Sampling, frame_times
+from videostar.video.sampling import Sampling, frame_times
 
 FRAMES = 8
 PIXELS = 448 * 448

@@ -21,7 +21,7 @@ from videostar.config import Cache
 from videostar.video.clip import Clip
 from videostar.video.errors import BadVideo, Reason
 from videostar.video.pool import ClipPool
-from videostar.video.sample import Sampling
+from videostar.video.sampling import Sampling
 
 FRAMES = 4
 PATIENCE = 60.0  # seconds for one file; a sound one takes 20 ms

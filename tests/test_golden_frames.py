@@ -16,7 +16,7 @@ from videostar.video.decode import decode
 from videostar.video.film import open_film
 from videostar.video.picture import to_rgb
 from videostar.video.playing import pictures
-from videostar.video.sample import Sampling
+from videostar.video.sampling import Sampling
 
 FILMS = Path(__file__).parent / "data" / "films"
 PIXELS = 48 * 36

@@ -12,8 +12,8 @@ from commands import Command
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videostar.hints import strip_hint
 from videostar.labels import parse_label
+from videostar.stages.hints import strip_hint
 
 CASES = Path(__file__).parent / "data" / "hints.jsonl"
 PIECES = (

@@ -12,8 +12,8 @@ from commands import Command
 from safetensors.torch import load_file, save_file
 from warm import Warm
 
-from videostar.manifest import read_manifest, write_manifest
-from videostar.resources import EMBEDDED
+from videostar.runs.manifest import read_manifest, write_manifest
+from videostar.util.resources import EMBEDDED
 
 COMMITS = ("a" * 40, "b" * 40)
 

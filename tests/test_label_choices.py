@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videostar.errors import UserError
 from videostar.labels import KINDS, Reason, Verdict, parse_label
+from videostar.util.errors import UserError
 
 LABELS: dict[str, dict[str, Any]] = {
     "labels": {"names": ["clapping", "singing", "opening door"]},

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videostar.errors import UserError
 from videostar.labels import Reason, Verdict, parse_label
+from videostar.util.errors import UserError
 
 LABELS: dict[str, dict[str, Any]] = {
     "score": {"kind": "score", "value": 7.5, "tolerance": 0.5, "range": [0, 10]},

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from videostar.errors import UserError
 from videostar.labels import Reason, parse_label
 from videostar.labels.action import Action
 from videostar.labels.names import squash
+from videostar.util.errors import UserError
 
 LABEL_SETS = Path(__file__).parents[1].parent / "shared" / "label_sets"
 STROKES = ("swimming", "swimming backstroke", "diving", "rowing")

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from videostar.errors import UserError
-from videostar.ledger import Answer, Ledger, read_answers
+from videostar.stages.ledger import Answer, Ledger, read_answers
+from videostar.util.errors import UserError
 
 ANSWER = Answer(*"question_id kind video task group label question prompt answer text".split(), True, True, 1.0, "")
 

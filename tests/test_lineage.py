@@ -17,14 +17,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from videostar.config import Pipeline
-from videostar.errors import UserError
-from videostar.files import digest
-from videostar.ledger import Answer, Ledger
-from videostar.lineage.diff import CHANGES, diff
-from videostar.lineage.explain import explain
-from videostar.lineage.history import history
-from videostar.manifest import Manifest, Stage, open_run, write_manifest
-from videostar.versions import build_version
+from videostar.runs.diff import CHANGES, diff
+from videostar.runs.explain import explain
+from videostar.runs.history import history
+from videostar.runs.manifest import Manifest, Stage, open_run, write_manifest
+from videostar.stages.ledger import Answer, Ledger
+from videostar.stages.versions import build_version
+from videostar.util.errors import UserError
+from videostar.util.files import digest
 
 HOSTILE = "\x1b[31mred\x1b]0;mine\x07 [bold]loud[/bold] [/] \r\n\u202edlo\u202c"
 

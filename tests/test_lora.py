@@ -17,13 +17,13 @@ from safetensors.torch import load_file, save_file
 from tiny_models import make
 from training_rows import write_rows
 
-from videostar.chat import Chat, Turn
 from videostar.config import Cache, load_pipeline
-from videostar.files import digest
-from videostar.models import load_model, load_processor
-from videostar.resources import EMBEDDED
+from videostar.models.chat import Chat, Turn
+from videostar.models.load import load_model, load_processor
+from videostar.util.files import digest
+from videostar.util.resources import EMBEDDED
 from videostar.video.probe import probe
-from videostar.video.sample import Sampling
+from videostar.video.sampling import Sampling
 
 RANK = ("--set", "training.rank=4", "--set", "training.alpha=4")
 

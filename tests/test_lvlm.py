@@ -13,7 +13,7 @@ import torch
 from commands import Command, command
 from tiny_models import make
 
-from videostar.models import dtype_on_gpu
+from videostar.models.load import dtype_on_gpu
 
 pytestmark = pytest.mark.slow
 

@@ -12,9 +12,9 @@ from commands import Command
 from opens import Opens
 
 from videostar.config import Cache
-from videostar.manifest import read_manifest
-from videostar.progress import silent
-from videostar.samples import Data, load_data
+from videostar.data.source import Data, load_data
+from videostar.runs.manifest import read_manifest
+from videostar.util.progress import silent
 from videostar.video.measured import index_in
 
 

@@ -17,12 +17,12 @@ from answers import questions_about, said, served_at
 from random_adapter import make_adapter
 
 from videostar.config import Pipeline
-from videostar.engines import Refused, Request
-from videostar.engines import server as client
-from videostar.engines.openai import OpenaiEngine
+from videostar.engines.base import Refused, Request
+from videostar.engines.openai.engine import OpenaiEngine
+from videostar.engines.openai.engine import server as client
 from videostar.engines.transformers import TransformersEngine
-from videostar.errors import UserError
-from videostar.resources import EMBEDDED
+from videostar.util.errors import UserError
+from videostar.util.resources import EMBEDDED
 
 pytest.importorskip("vllm", reason="vLLM is not installed here (make vllm)")
 
@@ -142,7 +142,7 @@ def test_what_answers_already_is_not_loaded_again_until_a_rest(
 def test_an_adapter_that_a_killed_run_left_is_loaded_anew(
     engine: OpenaiEngine, reference: TransformersEngine, requests: list[Request], adapters: list[Path], tmp_path: Path
 ) -> None:
-    from videostar.lora import read_facts
+    from videostar.models.lora import read_facts
 
     assert engine.server.load(read_facts(adapters[0]).digest, adapters[1]) == ""
     assert said(engine, adapters[0], requests[:8]) == said(reference, adapters[0], requests[:8])
@@ -185,7 +185,7 @@ def test_times_reach_the_model(engine: OpenaiEngine, requests: list[Request]) ->
     """The tokens of a prompt, which hold the times, are those of training's processor; of other times they are not."""
     from dataclasses import replace
 
-    from videostar.chat import Turn
+    from videostar.models.chat import Turn
 
     engine.use(None)
     late = replace(requests[0].clip, times=tuple(time * 3 for time in requests[0].clip.times))

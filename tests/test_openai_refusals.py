@@ -16,12 +16,12 @@ from answers import served_at
 from commands import Command
 
 from videostar.config import load_pipeline
-from videostar.engines import Request
-from videostar.engines import server as client
-from videostar.engines.memory import largest_clip
-from videostar.engines.openai import OpenaiEngine
-from videostar.errors import UserError
-from videostar.resources import EMBEDDED
+from videostar.engines.base import Request
+from videostar.engines.openai.engine import OpenaiEngine
+from videostar.engines.openai.engine import server as client
+from videostar.models.sizes import largest_clip
+from videostar.util.errors import UserError
+from videostar.util.resources import EMBEDDED
 
 
 class Stub(BaseHTTPRequestHandler):

@@ -16,7 +16,7 @@ from commands import Command
 from rapidfuzz.fuzz import ratio
 from safetensors.torch import load_file
 
-from videostar.resources import EMBEDDED
+from videostar.util.resources import EMBEDDED
 
 ALONE = ("--set", "mix=null")
 

@@ -11,7 +11,7 @@ import pytest
 from videostar.demo.language import read
 from videostar.demo.pretrain import PretrainingData, draw_pool, draw_uneven, tokenizer_texts
 from videostar.demo.world import KNOWN, STEPS, TARGETS
-from videostar.resources import EMBEDDED
+from videostar.util.resources import EMBEDDED
 
 LINKS = {"a", "an", "the", "over", "under", "out", "on", "of", "with", "u"}
 NAMES = (*TARGETS, *STEPS.values())

@@ -32,7 +32,7 @@ def test_a_run_loads_each_model_once_for_all_that_it_answers(
     quick: Path, tmp_path: Path, loaded: list[Pipeline]
 ) -> None:
     """That of a round for its own evaluation and for the next round's answers."""
-    from videostar.cli import app
+    from videostar.cli.app import app
 
     words = ["cycle", "--pipeline", quick, "--limit", 8, "--out", tmp_path / "run", "--set", "mix=null"]
     app([str(word) for word in words], standalone_mode=False)

@@ -12,8 +12,8 @@ import pytest
 import yaml
 from commands import Command
 
-from videostar.manifest import Manifest, read_manifest, write_manifest
-from videostar.uncertainty import accuracy, difference
+from videostar.runs.manifest import Manifest, read_manifest, write_manifest
+from videostar.stages.uncertainty import accuracy, difference
 
 #: Of every clip the same label, which the base sometimes hits.
 LUCKY = """
@@ -301,7 +301,6 @@ def test_data_without_validation_say_why_there_is_no_best_round(
     data = yaml.safe_load(world.read_text())
     rows = {split: file for split, file in data["rows"].items() if split != "validation"}
     data |= {"root": str(world.parent / "clips_and_labels"), "rows": rows}
-    del data["world"]
     (tmp_path / "two.yaml").write_text(yaml.safe_dump(data))
     given = ("--data", "two.yaml", "--limit", 4, "--rounds", 1, "--set", "mix=null", "--set", "training.epochs=1")
     printed = done(videostar, "cycle", *given, "--set", "data.validation=0", "--out", "run")
@@ -316,7 +315,6 @@ def test_data_without_test_rows_say_so_and_run(world: Path, videostar: Command, 
     data = yaml.safe_load(world.read_text())
     rows = {split: file for split, file in data["rows"].items() if split != "test"}
     data |= {"root": str(world.parent / "clips_and_labels"), "rows": rows}
-    del data["world"]
     (tmp_path / "untested.yaml").write_text(yaml.safe_dump(data))
     given = ("--data", "untested.yaml", "--limit", 4, "--rounds", 1, "--set", "mix=null", "--set", "training.epochs=1")
     result = videostar("cycle", *given, "--out", "run")

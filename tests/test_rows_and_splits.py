@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from commands import Command
 
-from videostar.annotations.splits import SPELLINGS
+from videostar.data.splits import SPELLINGS
 from videostar.video.cache import FORMAT
-from videostar.video.sample import Sampling
+from videostar.video.sampling import Sampling
 
 TEMPLATE = ("--set", "generation.answers=[template]", "--set", "mix=null")
 

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from videostar.config import Data as DataSettings
-from videostar.errors import UserError
-from videostar.progress import silent
-from videostar.samples import Data, load_data
+from videostar.data.source import Data, load_data
+from videostar.util.errors import UserError
+from videostar.util.progress import silent
 
 
 @pytest.fixture

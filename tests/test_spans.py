@@ -12,9 +12,11 @@ import yaml
 from commands import Command
 
 from videostar.adapters import load_adapter
+from videostar.adapters.questions import Questions, Task
 from videostar.config import Video
-from videostar.questions import Questions, Task
-from videostar.samples import Data, DataManifest, Sample
+from videostar.data.manifest import DataManifest
+from videostar.data.samples import Sample
+from videostar.data.source import Data
 
 VIDEO = Video(within="label", margin=0.25)
 

@@ -15,11 +15,11 @@ from safetensors.torch import load_file
 from tiny_models import MAKERS, make
 from training_rows import write_rows
 
-from videostar.chat import IGNORED, Chat, Turn
 from videostar.config import Cache, load_pipeline
-from videostar.models import load_model, load_processor
+from videostar.models.chat import IGNORED, Chat, Turn
+from videostar.models.load import load_model, load_processor
 from videostar.video.probe import probe
-from videostar.video.sample import Sampling
+from videostar.video.sampling import Sampling
 
 GOLDEN = Path(__file__).parent / "data" / "golden_loss.json"
 WORDS = [3, 60, 5, 8, 40, 3, 12, 1, 25, 60, 4]  # of the answers: a global batch of 8, and one of 3

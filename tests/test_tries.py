@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from commands import Command
 
-from videostar.tries import left_out
+from videostar.stages.tries import left_out
 
 
 def test_near_duplicates_and_surplus_are_left_out() -> None:

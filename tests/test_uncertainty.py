@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from videostar.uncertainty import accuracy, difference
+from videostar.stages.uncertainty import accuracy, difference
 
 Answers = list[tuple[bool, bool, int]]  # before, after, video
 answers = st.lists(st.tuples(st.booleans(), st.booleans(), st.integers(0, 5)), min_size=1, max_size=40)

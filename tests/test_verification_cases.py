@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from videostar.errors import UserError
 from videostar.labels import KINDS, parse_label
 from videostar.labels.cases import judge_file
+from videostar.util.errors import UserError
 
 DATA = Path(__file__).parent / "data"
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from videostar.ledger import Answer, Ledger
-from videostar.versions import build_version
+from videostar.stages.ledger import Answer, Ledger
+from videostar.stages.versions import build_version
 
 
 def answer(number: int, kind: str = "direct", label: str = "run", kept: bool = True) -> Answer:

@@ -21,7 +21,7 @@ from videostar.video import film as films
 from videostar.video.decode import decode
 from videostar.video.errors import BadVideo
 from videostar.video.probe import probe
-from videostar.video.sample import Sampling, frame_times
+from videostar.video.sampling import Sampling, frame_times
 
 CLIPS = Path(__file__).resolve().parents[2] / "shared" / "clips"
 

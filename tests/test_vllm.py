@@ -25,11 +25,11 @@ pytest.importorskip("vllm", reason="vLLM is not installed here (make vllm)")
 import psutil
 
 from videostar.config import Pipeline, load_pipeline
-from videostar.engines import EngineDied, Refused, Reply, Request
+from videostar.engines.base import EngineDied, Refused, Reply, Request
 from videostar.engines.transformers import TransformersEngine
-from videostar.engines.vllm import VllmEngine
-from videostar.errors import UserError
-from videostar.preflight import preflight
+from videostar.engines.vllm.engine import VllmEngine
+from videostar.runs.preflight import preflight
+from videostar.util.errors import UserError
 
 pytestmark = pytest.mark.slow
 GIB = 2**30
@@ -255,10 +255,10 @@ class Fragile(VllmEngine):
 
 
 def test_a_video_that_kills_the_engine_costs_only_itself(world: Path, settings: Pipeline, tmp_path: Path) -> None:
-    from videostar.generation import Asking, generate
-    from videostar.progress import silent
-    from videostar.questions import Questions, load_tasks
-    from videostar.samples import load_data
+    from videostar.adapters.questions import Questions, load_tasks
+    from videostar.data.source import load_data
+    from videostar.stages.generation import Asking, generate
+    from videostar.util.progress import silent
 
     small = settings.model_copy(
         update={"data": str(world), "engine": settings.engine.model_copy(update={"batch_size": 8})}
@@ -301,11 +301,11 @@ def test_the_demo_with_vllm_reaches_what_it_reaches_with_transformers(videostar:
 
 def test_a_forecast_counts_windows_that_are_answered_at_once(quick: Path, engine: VllmEngine) -> None:
     """They end nearly together: from the first end to the last hardly any time passes."""
-    from videostar.forecast import forecast
-    from videostar.generation import Asking, generate
-    from videostar.progress import silent
-    from videostar.questions import Questions, load_tasks
-    from videostar.samples import load_data
+    from videostar.adapters.questions import Questions, load_tasks
+    from videostar.data.source import load_data
+    from videostar.runs.forecast import forecast
+    from videostar.stages.generation import Asking, generate
+    from videostar.util.progress import silent
 
     options = {"engine": {**SMALL, "batch_size": 4}, "rounds": 1}
     settings = load_pipeline(str(quick), options)

@@ -13,14 +13,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from videostar.files import digest
+from videostar.util.files import digest
 from videostar.video import workers as module
 from videostar.video.cache import FrameCache
 from videostar.video.clip import Clip
 from videostar.video.errors import BadVideo
 from videostar.video.pool import Ahead, ClipPool
 from videostar.video.probe import probe
-from videostar.video.sample import Sampling
+from videostar.video.sampling import Sampling
 from videostar.video.worker import MEMORY
 from videostar.video.workers import Workers
 

@@ -15,12 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videostar.demo.build import build_world
+from videostar.demo.build import World, build_world
 from videostar.demo.language import describe, made_up_name, read
 from videostar.demo.world import KNOWN, PATHS, STEPS, TARGETS, draw_scene, draw_turns
-from videostar.errors import UserError
-from videostar.progress import silent
-from videostar.samples import World
+from videostar.util.errors import UserError
+from videostar.util.progress import silent
 
 
 def test_known_and_target_actions_are_apart() -> None:
@@ -53,7 +52,7 @@ def test_made_up_names_are_no_targets(seed: int) -> None:
 
 def test_the_same_seed_gives_the_same_bytes(world: Path, tmp_path: Path) -> None:
     sizes = World(train=32, validation=16, test=16, mix=32, seed=7)
-    build_world(tmp_path / "again", sizes, silent(""), ("train", "validation", "test", "mix"))
+    build_world(tmp_path / "again", sizes, silent(""))
     assert _digests(tmp_path / "again") == _digests(world.parent / "clips_and_labels")
 
 

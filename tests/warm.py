@@ -43,17 +43,17 @@ def load_all() -> None:
     import peft  # noqa: F401
     import transformers.models.qwen3_vl.modeling_qwen3_vl
     import transformers.tokenization_mistral_common  # noqa: F401
+    import videostar.lineage
 
-    import videostar.cli
-    import videostar.commands
+    import videostar.cli.app
+    import videostar.cli.commands
     import videostar.cycle
     import videostar.demo.build
     import videostar.engines.transformers
-    import videostar.lineage
-    import videostar.preflight
+    import videostar.runs.preflight
     import videostar.video.pool  # noqa: F401
     from videostar.config import load_pipeline
-    from videostar.models import load_processor
+    from videostar.models.load import load_processor
 
     load_processor(load_pipeline("demo", {}))  # which looks at all of transformers' models
     gc.freeze()  # no child looks through all this for what can be freed
@@ -71,7 +71,7 @@ def _serve() -> None:
 
 
 def _command(words: list[str], folder: str, files: list[str]) -> None:
-    from videostar.cli import main
+    from videostar.cli.app import main
 
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 from platformdirs import user_cache_dir
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from videostar.errors import UserError
-from videostar.resources import find_resource
-from videostar.yaml_files import load_mapping, validate
+from videostar.util.errors import UserError
+from videostar.util.resources import find_resource
+from videostar.util.yaml_files import load_mapping, validate
 
 if TYPE_CHECKING:
     from videostar.video.cache import FrameCache

@@ -5,15 +5,15 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from videostar.adapters.questions import Questions
 from videostar.config import Pipeline
-from videostar.engines import EngineProtocol, rested
-from videostar.evaluation import evaluate, held_out
-from videostar.generation import Asking, generate
-from videostar.progress import Progress, silent
-from videostar.questions import Questions
-from videostar.run import Run
-from videostar.training import train
-from videostar.versions import build_version
+from videostar.engines.base import EngineProtocol, rested
+from videostar.runs.run import Run
+from videostar.stages.evaluation import evaluate, held_out
+from videostar.stages.generation import Asking, generate
+from videostar.stages.versions import build_version
+from videostar.training.stage import train
+from videostar.util.progress import Progress, silent
 
 
 def cycle(

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from videostar.errors import UserError
+from videostar.util.errors import UserError
 
 #: The values of one row of a data set, by column.
 Row = Mapping[str, Any]

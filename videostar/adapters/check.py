@@ -10,11 +10,12 @@ from pathlib import Path
 
 from videostar.adapters.adapter import NoQuestion, Row
 from videostar.adapters.find import load_adapter
-from videostar.annotations import Row as AnnotatedRow
-from videostar.annotations import read_rows
-from videostar.errors import UserError
-from videostar.questions import Question, Task
-from videostar.samples import Sample, load_manifest
+from videostar.adapters.questions import Question, Task
+from videostar.data.formats import read_rows
+from videostar.data.manifest import load_manifest
+from videostar.data.rows import Row as AnnotatedRow
+from videostar.data.samples import Sample
+from videostar.util.errors import UserError
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from typing import Any
 
 from videostar.adapters.adapter import LabelAdapter
 from videostar.adapters.kinds import KindAdapter
-from videostar.adapters.tasks import TASKS
-from videostar.errors import UserError
+from videostar.adapters.paper import TASKS
 from videostar.labels import KINDS
+from videostar.util.errors import UserError
 
 
 def load_adapter(name: str, beside: Path | None = None, named: Collection[str] = ()) -> LabelAdapter:

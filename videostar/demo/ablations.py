@@ -13,12 +13,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from videostar.commands import start
+from videostar.cli.commands import start
 from videostar.config import load_pipeline
 from videostar.demo.measure import free_descriptions
 from videostar.demo.report import test_videos, world_root
-from videostar.manifest import read_manifest
-from videostar.resources import resource_names
+from videostar.runs.manifest import read_manifest
+from videostar.util.resources import resource_names
 
 
 def main() -> None:

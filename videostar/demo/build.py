@@ -15,36 +15,61 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
+from pydantic import Field
 
 from videostar.adapters import Row
+from videostar.config import Settings
+from videostar.data.manifest import load_manifest
 from videostar.demo.language import DESCRIBE_QUESTIONS, TIMED_QUESTIONS, describe, one_of
 from videostar.demo.render import write_clip
 from videostar.demo.tasks import TASKS, draw_unnamed
 from videostar.demo.world import Scene, draw_scene
-from videostar.errors import UserError
-from videostar.files import write_json, write_text
-from videostar.progress import Tick
+from videostar.util.errors import UserError
+from videostar.util.files import write_json, write_text
+from videostar.util.progress import Progress, Tick
+from videostar.util.yaml_files import load_mapping
 from videostar.video.workers import each
-from videostar.yaml_files import load_mapping
-
-if TYPE_CHECKING:
-    from videostar.samples import World
 
 Part = Literal["train", "validation", "test", "mix"]
-_INDEX = {"train": "train.csv", "validation": "validation.csv", "test": "test.csv", "mix": "mix.jsonl"}
+_INDEX: dict[Part, str] = {"train": "train.csv", "validation": "validation.csv", "test": "test.csv", "mix": "mix.jsonl"}
 #: What each part's clips are drawn from, beside the world's seed; the instruction set's texts have one of their own.
 _SEEDS: dict[Part, int] = {"train": 0, "test": 1, "mix": 2, "validation": 4}
 _TEXTS = 3
 
 
-def build_world(
-    root: Path, world: World, tick: Tick, parts: tuple[Part, ...] = ("train", "validation", "test")
-) -> None:
+class World(Settings):
+    """Sizes of a demo world, and what its clips are labelled with."""
+
+    task: Literal["action", "when", "count", "sequence"] = "action"
+    train: int = Field(192, ge=1, description="Clips to learn from.")
+    validation: int = Field(96, ge=1, description="Held-out clips to choose the round by.")
+    test: int = Field(240, ge=1, description="Held-out clips to report on.")
+    mix: int = Field(240, ge=1, description="Clips of the instruction set that is mixed in.")
+    seed: int = 0
+
+
+#: The worlds that come with videostar, by the data manifest that describes them once they are written.
+WORLDS: Mapping[str, World] = {
+    "demo": World(),  # 12 training clips of each of 16 actions
+    "demo_when": World(task="when", seed=1),
+    "demo_count": World(task="count", train=576, seed=2),
+    "demo_sequence": World(task="sequence", train=576, seed=3),
+}
+
+
+def write_demo(name: str, progress: Progress) -> None:
+    """Write the world of the data manifest `name`, if it is one of `WORLDS`, below the working folder."""
+    if name in WORLDS:
+        build_world(Path(load_manifest(name)[0].root), WORLDS[name], progress("demo world: clips written"))
+
+
+def build_world(root: Path, world: World, tick: Tick) -> None:
     """Fill the folder `root` with those parts of a world of these sizes that it does not hold already.
 
     The same sizes and seed give the same bytes. A clip that is deleted later is not written again.
@@ -54,12 +79,12 @@ def build_world(
     marker = root / "world.json"
     if marker.is_file():
         if load_mapping(marker) != asked:
-            raise UserError(f"{root}: holds a world of other sizes; delete it or give the data manifest another root")
+            raise UserError(f"{root}: holds a world of other sizes; delete it")
     elif root.is_dir() and any(root.iterdir()):
-        raise UserError(f"{root}: is not empty and no demo world; give the data manifest another root")
+        raise UserError(f"{root}: is not empty and no demo world; move it away")
     else:
         write_json(marker, asked)
-    missing = {part: _plan(world, part) for part in parts if not (root / _INDEX[part]).is_file()}
+    missing = {part: _plan(world, part) for part in _INDEX if not (root / _INDEX[part]).is_file()}
     clips = [clip for planned in missing.values() for clip in planned]
     for part in missing:
         (root / "clips" / part).mkdir(parents=True, exist_ok=True)
@@ -70,21 +95,6 @@ def build_world(
         truth = ({"video": clip.video, **asdict(clip.scene)} for clip in planned)
         write_text(root / "truth" / f"{part}.jsonl", "".join(json.dumps(row) + "\n" for row in truth))
         write_text(root / _INDEX[part], _instructions(planned, world) if part == "mix" else _labels(planned))
-
-
-def instruction_set(name: str, tick: Tick) -> Path:
-    """The file to mix in of the world that the data manifest `name` describes, which is built if need be.
-
-    Raises UserError when the manifest describes none.
-    """
-    from videostar.samples import load_manifest
-
-    manifest, folder, where = load_manifest(name)
-    if manifest.world is None:
-        raise UserError(f"mix: {where}: has no instruction set; give a .jsonl or .parquet of messages and videos")
-    root = folder / manifest.root
-    build_world(root, manifest.world, tick, parts=("mix",))
-    return root / _INDEX["mix"]
 
 
 @dataclass(frozen=True)

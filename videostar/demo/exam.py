@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from videostar.adapters.prompts import load_prompts
 from videostar.config import Pipeline, load_pipeline
 from videostar.demo.language import DESCRIBE_QUESTIONS, TIMED_QUESTIONS, one_of
 from videostar.demo.measure import Score, Truth, ask
@@ -23,8 +24,7 @@ from videostar.demo.render import write_clip
 from videostar.demo.tasks import TASKS, draw_unnamed
 from videostar.demo.world import KNOWN, PATHS, TARGETS, TURNING, Scene, draw_scene, draw_turns
 from videostar.labels import parse_label
-from videostar.prompts import load_prompts
-from videostar.resources import EMBEDDED
+from videostar.util.resources import EMBEDDED
 from videostar.video.workers import each
 
 _SEED = 20_000_003

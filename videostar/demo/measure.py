@@ -10,10 +10,11 @@ from pathlib import Path
 
 from videostar.config import Pipeline
 from videostar.demo.language import DESCRIBE_QUESTIONS, read
-from videostar.engines import Refused, Request, open_engine
-from videostar.files import digest
+from videostar.engines import open_engine
+from videostar.engines.base import Refused, Request
+from videostar.util.files import digest
 from videostar.video.clip import Clip
-from videostar.video.sample import Sampling
+from videostar.video.sampling import Sampling
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from transformers import Trainer, TrainingArguments, set_seed
 
-from videostar.chat import Chat, Turn
+from videostar.adapters.prompts import load_prompts
 from videostar.demo.grounding import Grounding, GroundingCollator
 from videostar.demo.language import DESCRIBE_QUESTIONS, TIMED_QUESTIONS, describe, made_up_name, one_of
 from videostar.demo.model import FRAMES, SIDE, make_model, make_processor
@@ -41,7 +41,7 @@ from videostar.demo.render import render
 from videostar.demo.tasks import TASKS
 from videostar.demo.world import KNOWN, PATHS, TARGETS, THIRDS, TURNING, Scene, draw_scene, draw_turns
 from videostar.labels.numbers import written
-from videostar.prompts import load_prompts
+from videostar.models.chat import Chat, Turn
 from videostar.video.clip import Clip
 
 BATCH, GROUNDING_BATCH = 48, 64

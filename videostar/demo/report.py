@@ -15,9 +15,9 @@ from rich.console import Console
 from rich.table import Table
 
 from videostar.config import Pipeline
+from videostar.data.manifest import load_manifest
 from videostar.demo.measure import Score, free_descriptions, load_truth, score
-from videostar.manifest import read_manifest
-from videostar.samples import load_manifest
+from videostar.runs.manifest import read_manifest
 
 
 def main() -> None:

@@ -15,10 +15,10 @@ from typing import ClassVar
 import numpy as np
 
 from videostar.adapters import Row, load_adapter
+from videostar.adapters.prompts import load_prompts
 from videostar.demo.language import describe, made_up_name, one_of
 from videostar.demo.world import PATHS, STEPS, TARGETS, THIRDS, TURNING, Motion, Scene, draw_turns
 from videostar.labels import parse_label
-from videostar.prompts import load_prompts
 
 #: A clip to draw: its path, when it turns, and what its label is about.
 Wanted = tuple[Motion, tuple[float, float], str]

@@ -2,85 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self
-
 from videostar.config import Pipeline
-from videostar.terminal import warn
-
-if TYPE_CHECKING:
-    from videostar.video.clip import Clip
-
-
-@dataclass(frozen=True)
-class Request:
-    """A question about a clip, to be answered once for each seed; without any, once and greedily."""
-
-    question: str
-    clip: Clip
-    seeds: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class Refused:
-    """Why a request cannot be answered, when it is the request's own fault."""
-
-    reason: str
-
-
-class CutOff(str):
-    """An answer that was not at its end when it had as many tokens as answers may have."""
-
-    __slots__ = ()
-
-
-#: The answers to a request, one for each of its seeds, or the greedy one.
-Reply = list[str] | Refused
-
-
-class EngineDied(Exception):
-    """The engine's process is gone: `restart` it and ask again."""
-
-
-class EngineProtocol(Protocol):
-    """What the cycle needs of an engine. It takes memory from the first `use` to `rest` or the end of its block."""
-
-    #: As settings call it: what answers, where settings name an engine that does not serve the model.
-    name: str
-
-    #: Windows of requests that it wants at once, from as many threads, so that it never waits for the next.
-    windows: int
-
-    def use(self, adapter: Path | None) -> None:
-        """From now on answer with the LoRA `adapter` (None: the base alone). Raises UserError when it cannot.
-
-        Loads nothing where those weights, by their digest, answer already.
-        """
-        ...
-
-    def answer(self, requests: Iterable[Request]) -> list[Reply]:
-        """One reply a request, in order; requests may come one by one, as clips are read. Raises EngineDied."""
-        ...
-
-    def restart(self) -> None:
-        """Start anew, with the same adapter, what has died."""
-        ...
-
-    def rest(self) -> None:
-        """Give memory back that training needs."""
-        ...
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(self, *_: object) -> None: ...
-
-
-def rested(engine: EngineProtocol, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What comes of `work`, for which the engine gives its memory up."""
-    engine.rest()
-    return work()
+from videostar.engines.base import EngineProtocol
+from videostar.util.terminal import warn
 
 
 def open_engine(settings: Pipeline) -> EngineProtocol:
@@ -89,16 +13,16 @@ def open_engine(settings: Pipeline) -> EngineProtocol:
     Raises UserError when what it needs is not installed.
     """
     if settings.engine.name == "openai":
-        from videostar.engines.openai import OpenaiEngine
+        from videostar.engines.openai.engine import OpenaiEngine
 
         return OpenaiEngine(settings)
     if settings.engine.name == "vllm":
-        from videostar.families import family
-        from videostar.models import load_config
+        from videostar.models.families import family
+        from videostar.models.load import load_config
 
         config = load_config(settings)
         if family(config).vllm:
-            from videostar.engines.vllm import VllmEngine
+            from videostar.engines.vllm.engine import VllmEngine
 
             return VllmEngine(settings)
         warn(f"engine vllm: does not serve {config.model_type} models yet: transformers answers instead")

@@ -9,11 +9,11 @@ from typing import Any, Self
 import torch
 from peft import PeftModel
 
-from videostar.chat import Chat, Turn
 from videostar.config import Pipeline
-from videostar.engines import Reply, Request
-from videostar.files import digest
-from videostar.models import dtype, free_memory, load_model, load_processor
+from videostar.engines.base import Reply, Request
+from videostar.models.chat import Chat, Turn
+from videostar.models.load import dtype, free_memory, load_model, load_processor
+from videostar.util.files import digest
 
 
 class TransformersEngine:

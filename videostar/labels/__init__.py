@@ -11,7 +11,6 @@ from typing import Any, Protocol, cast
 
 from pydantic import BaseModel, ValidationError
 
-from videostar.errors import UserError
 from videostar.labels.action import Action
 from videostar.labels.boolean import Boolean
 from videostar.labels.box import Box
@@ -19,12 +18,13 @@ from videostar.labels.choice import Choice
 from videostar.labels.count import Count
 from videostar.labels.fields import Fields
 from videostar.labels.interval import Interval
-from videostar.labels.labels import Labels
+from videostar.labels.multi_label import Labels
 from videostar.labels.score import Score
 from videostar.labels.sequence import Steps
 from videostar.labels.similar import Text
 from videostar.labels.timestamp import Timestamp
 from videostar.labels.verdict import Reason, Verdict
+from videostar.util.errors import UserError
 
 __all__ = ["KINDS", "Action", "Label", "Reason", "Verdict", "parse_label"]
 

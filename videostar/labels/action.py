@@ -12,13 +12,13 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from videostar.labels import lexicon
 from videostar.labels.degenerate import LONG, is_refusal, told, unlooped, without_prompt
 from videostar.labels.final import Final, finals, last_line
-from videostar.labels.labelset import LabelSet, by_start, label_set, mentions
 from videostar.labels.meaning import ASSERTED, status
 from videostar.labels.names import said, squash
 from videostar.labels.patterns import Mention
 from videostar.labels.reading import Status, corrected, corrects, guesses, is_guess, overruled
 from videostar.labels.text import normalise, tokens
 from videostar.labels.verdict import Reason, Verdict
+from videostar.labels.vocabulary import LabelSet, by_start, label_set, mentions
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 

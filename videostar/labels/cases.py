@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from videostar.errors import UserError
-from videostar.files import sync_folder
-from videostar.hints import strip_hint
 from videostar.labels import parse_label
+from videostar.stages.hints import strip_hint
+from videostar.util.errors import UserError
+from videostar.util.files import sync_folder
 
 
 def judge_file(cases: Path, out: Path) -> list[str]:

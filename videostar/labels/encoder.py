@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from videostar.errors import UserError
+from videostar.util.errors import UserError
 
 Array = npt.NDArray[np.float32]
 

@@ -11,12 +11,12 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny
 
-from videostar.errors import UserError
 from videostar.labels.action import Name
 from videostar.labels.degenerate import told
 from videostar.labels.names import said, squash
 from videostar.labels.text import words
 from videostar.labels.verdict import Reason, Verdict
+from videostar.util.errors import UserError
 
 _NOT = re.compile(r"\bnot\s+$")  # "it is not action: opening door"
 _TRIM = " \t|,;"

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from videostar.labels import lexicon
-from videostar.labels.labelset import LabelSet, label_set
 from videostar.labels.letters import Letters
 from videostar.labels.meaning import ASSERTED, status
 from videostar.labels.patterns import Mention
 from videostar.labels.reading import Status, sentence
 from videostar.labels.text import SENTENCE_ENDS, tokens
+from videostar.labels.vocabulary import LabelSet, label_set
 
 _LEADING = re.compile(
     r"^(?:(?:because|since|to|by|so that|in order to|he|she|they|it|someone|the (?:person|man|woman|boy|girl|baby|lady|"

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from videostar.labels import lexicon
-from videostar.labels.labelset import by_start, label_set, mentions
 from videostar.labels.meaning import ASSERTED, status
 from videostar.labels.patterns import Mention
 from videostar.labels.reading import Status, sentence
 from videostar.labels.text import SENTENCE_ENDS, normalise, tokens
+from videostar.labels.vocabulary import by_start, label_set, mentions
 
 _YES = frozenset("yes yeah yep yup yea affirmative aye".split())
 _NO = frozenset("no nope nah negative".split())

@@ -15,14 +15,14 @@ from videostar.labels.chronology import by_number, in_time
 from videostar.labels.conclusion import final_part
 from videostar.labels.degenerate import is_refusal, told
 from videostar.labels.ellipsis import spelled_out
-from videostar.labels.labels import Share
-from videostar.labels.labelset import LabelSet, label_set
 from videostar.labels.meaning import ASSERTED, status
+from videostar.labels.multi_label import Share
 from videostar.labels.names import said, squash
 from videostar.labels.patterns import Mention
 from videostar.labels.reading import Status
 from videostar.labels.text import normalise, tokens
 from videostar.labels.verdict import Reason, Verdict
+from videostar.labels.vocabulary import LabelSet, label_set
 
 _INNER_DOT = re.compile(r"(?<=[^\W\d_])\.(?=[^\W\d_])")  # Soms.Pike
 _ARROW = re.compile(r"[ \t]/[ \t]|[-=]>")  # one step / the next -> the last

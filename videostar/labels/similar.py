@@ -13,7 +13,7 @@ from videostar.labels.agreement import agree
 from videostar.labels.conclusion import final_part
 from videostar.labels.degenerate import is_refusal, told
 from videostar.labels.encoder import Array, encoder, model_folder
-from videostar.labels.labels import Share
+from videostar.labels.multi_label import Share
 from videostar.labels.reading import Status
 from videostar.labels.text import normalise
 from videostar.labels.verdict import Reason, Verdict

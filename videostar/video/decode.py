@@ -17,7 +17,7 @@ from videostar.video.film import Film, open_film
 from videostar.video.picture import target_size, to_rgb
 from videostar.video.plan import ROUNDING, decoded, plan, wanted_ticks
 from videostar.video.playing import pictures
-from videostar.video.sample import Sampling
+from videostar.video.sampling import Sampling
 
 _FEW = 4  # pictures: fewer that are equal may be so by chance
 _FLAT = 8  # of 255: what encoding makes of one colour

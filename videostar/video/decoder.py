@@ -14,9 +14,9 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from videostar.video.codecs.hevc import rows_apart
 from videostar.video.container import PICTURE_BUDGET
 from videostar.video.errors import BadVideo
-from videostar.video.hevc import rows_apart
 
 # ffmpeg's own decoders do not look whether a picture's data end where they should.
 _BETTER: dict[str, Literal["libvpx", "libvpx-vp9"]] = {"vp8": "libvpx", "vp9": "libvpx-vp9"}

@@ -15,7 +15,7 @@ import numpy as np
 from av.packet import Packet
 from av.video.frame import VideoFrame
 
-from videostar.video.av1 import Referred
+from videostar.video.codecs.av1 import Referred
 from videostar.video.film import Film, VideoPacket
 
 ROUNDING = 0.001  # seconds, to which containers round: the same film must give the same pictures from any of them

@@ -12,7 +12,7 @@ from typing import Self, TypeAlias
 from videostar.video.cache import FrameCache
 from videostar.video.clip import Clip
 from videostar.video.errors import BadVideo
-from videostar.video.sample import Sampling
+from videostar.video.sampling import Sampling
 from videostar.video.workers import Workers
 
 #: A file, its digest (hexadecimal), and what is looked at of it.

@@ -1,0 +1,5 @@
+"""`python -m videostar.cli`."""
+
+from videostar.cli.app import main
+
+main()

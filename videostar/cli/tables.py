@@ -1,0 +1,202 @@
+"""What is printed: tables on standard output, what was set aside on standard error."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from videostar.adapters.check import Finding
+from videostar.data.check import FEW, Report
+from videostar.data.rows import SetAside
+from videostar.runs.manifest import Manifest, left
+from videostar.util.terminal import printable
+
+_SHOWN = 10
+_EXAMPLES = 3
+
+
+def print_set_aside(rows: list[SetAside]) -> None:
+    """What, where and how to mend it, a line a row, the first few; and the counts of all."""
+    console = Console(stderr=True, soft_wrap=True)
+    for item in rows[:_SHOWN]:
+        line = f"set aside: {item.row}: {item.video or '(no path)'}: {item.reason}: {item.mend}"
+        console.print(escape(printable(line)), highlight=False)
+    if rows:
+        counts = Counter(item.reason for item in rows)
+        said = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
+        console.print(escape(f"{len(rows)} rows set aside: {said}"), highlight=False)
+
+
+def print_not_asked(rows: Counter[str]) -> None:
+    """How many rows, by task, are about something else."""
+    for task, count in rows.items():
+        line = f"{task}: {count} rows have nothing that it asks about"
+        Console(stderr=True, soft_wrap=True).print(_plain(line), highlight=False)
+
+
+def print_report(report: Report) -> None:
+    """What of each split can be used, then the problems, those that lose data first."""
+    console = Console()
+    table = Table(title=_plain(f"{report.data}: {report.usable} of {report.rows} rows usable"), box=SIMPLE_HEAD)
+    for column in ("split", "rows", "videos", "classes", "fewest rows", "most rows", f"classes under {FEW} rows"):
+        table.add_column(column, justify="left" if column == "split" else "right")
+    for split, counts in report.splits.items():
+        extremes = [f"{found[1]} {found[0]}" if found else "-" for found in (counts.fewest, counts.most)]
+        cells = (split, counts.rows, counts.videos, counts.classes, *extremes, len(counts.few))
+        table.add_row(*(_plain(str(cell)) for cell in cells))
+    console.print(table)
+    if not report.problems:
+        console.print("no problems")
+        return
+    problems = Table(box=SIMPLE_HEAD)
+    for column in ("problem", "count", "such as"):
+        problems.add_column(column, overflow="fold", justify="right" if column == "count" else "left")
+    for problem in sorted(report.problems, key=lambda problem: not problem.loses_data):
+        what = problem.what if problem.loses_data else f"({problem.what})"
+        problems.add_row(_plain(what), str(problem.count), Text("\n").join(map(_plain, problem.examples)))
+    console.print(problems)
+    if not report.loses_data:
+        console.print("what is in parentheses loses no data")
+
+
+def print_findings(adapter: str, findings: list[Finding]) -> None:
+    """A line a promise, with the first rows that break it."""
+    table = Table(title=_plain(f"adapter {adapter}"), box=SIMPLE_HEAD)
+    for column in ("promise", "tried", "broken", "such as"):
+        table.add_column(column, overflow="fold", justify="right" if column in ("tried", "broken") else "left")
+    for found in findings:
+        examples = Text("\n").join(map(_plain, found.broken[:_EXAMPLES]))
+        table.add_row(found.promise, str(found.tried), str(len(found.broken)), examples)
+    Console().print(table)
+
+
+def print_forecast(rows: list[tuple[str, str, str]]) -> None:
+    """What a dry run forecast, beside what it came to. The times are of this call's and earlier ones' stages."""
+    table = Table(title="forecast and actual", box=SIMPLE_HEAD)
+    for column in ("", "forecast", "actual"):
+        table.add_column(column, justify="right" if column else "left")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+
+
+def _plain(text: str) -> Text:
+    """Text out of files, with no power over the terminal or the markup."""
+    return Text(printable(text))
+
+
+def print_rounds(folder: Path, manifest: Manifest) -> None:
+    """A line a finished round, accuracies with their 95 % interval, then what they say of one round and the next.
+
+    Round 0 is the base model.
+    """
+    names = Path(manifest.settings.data.name).name, Path(manifest.settings.model).name
+    evaluations = {n: stage.facts for n in _rounds(manifest) if (stage := manifest.stages.get(f"{n:02}/evaluate"))}
+    validated = any(facts.get("validation") for facts in evaluations.values())
+    table = Table(title=_plain(f"{names[0]}, {names[1]} model"), box=SIMPLE_HEAD, padding=0, show_edge=False)
+    columns = ["round", "direct\npass", "rationalised\npass", "kept", "trained\nsteps", "held-out accuracy"]
+    for column in [*columns, *["validation"] * validated]:
+        table.add_column(column, justify="right", no_wrap=column == columns[-1])
+    for number in _rounds(manifest):
+        stages = {name: stage.facts for name, stage in manifest.stages.items() if name.startswith(f"{number:02}/")}
+        if not stages:
+            break
+        answers, version = stages.get(f"{number:02}/generate"), stages.get(f"{number:02}/version")
+        trained, evaluation = stages.get(f"{number:02}/train"), evaluations.get(number)
+        best = manifest.best is not None and manifest.best.round == number
+        table.add_row(
+            f"best {number}" if best else str(number),
+            _share(answers, "direct"),
+            _share(answers, "rationalised"),
+            str(version["rows"]) if version else "-",
+            str(trained["steps"]) if trained else "-",
+            _accuracy(evaluation),
+            *[_percent((evaluation or {}).get("validation"))] * validated,
+        )
+    Console().print(table)
+    for number, facts in evaluations.items():
+        for compared in facts.get("against", ()):
+            if compared["round"] == number - 1:
+                _line(f"round {number}: {_points(compared)} against round {number - 1}")
+    if evaluations:
+        _line(_best(folder, manifest))
+    if manifest.stopped is not None:
+        patience = manifest.settings.stop.patience
+        _line(f"stopped after round {manifest.stopped}: validation was below its best for {patience} rounds")
+
+
+def print_status(folder: Path, manifest: Manifest) -> None:
+    """The table of rounds, and the stage that comes next."""
+    print_rounds(folder, manifest)
+    names = left(manifest)
+    _line(f"next: {names[0]}" if names else "finished")
+
+
+def print_seeds(found: dict[str, Any]) -> None:
+    """Means over seeds, each with its standard deviation and range."""
+    seeds = found["seeds"]
+    table = Table(title=_plain(f"seeds {', '.join(map(str, seeds))}"), box=SIMPLE_HEAD)
+    for column in ("round", "runs", "kept", "held-out accuracy"):
+        table.add_column(column, justify="right")
+    for number, figures in found["rounds"].items():
+        table.add_row(
+            number, str(figures["runs"]), _spread(figures["kept"], "{:.0f}"), _spread(figures["accuracy"], "{:.1%}")
+        )
+    best = found["best"]
+    table.add_row("best of each", str(best["runs"]), "", _spread(best["accuracy"], "{:.1%}"))
+    Console().print(table)
+
+
+def _rounds(manifest: Manifest) -> range:
+    return range(manifest.settings.rounds + 1)
+
+
+def _best(folder: Path, manifest: Manifest) -> str:
+    best = manifest.best
+    if best is None:
+        return (
+            "no best round: it is chosen on a validation split, and the data have none; --set data.validation=0.2 "
+            "holds a fifth of the training videos out as one"
+        )
+    found = f"best round on validation: {best.round} ({best.accuracy:.1%}, n={best.n})"
+    return f"{found}, its LoRA: {folder / best.lora}" if best.lora else f"{found}, the base model: there is no LoRA"
+
+
+def _share(answers: dict[str, Any] | None, kind: str) -> str:
+    asked = (answers or {}).get(f"{kind}_asked", 0)
+    kept = (answers or {}).get(f"{kind}_kept", 0)
+    return f"{kept}/{asked} ({kept / asked:.0%})" if asked else "-"
+
+
+def _accuracy(evaluation: dict[str, Any] | None) -> str:
+    if not evaluation or evaluation["accuracy"] is None:
+        return "-"
+    low, high = evaluation["ci95"]
+    return f"{evaluation['accuracy']:.1%} ({low:.1%} to {high:.1%})"
+
+
+def _percent(figures: dict[str, Any] | None) -> str:
+    return f"{figures['accuracy']:.1%}" if figures and figures["n"] else "-"
+
+
+def _points(compared: dict[str, Any]) -> str:
+    difference, low, high = (100 * share for share in (compared["difference"], *compared["ci95"]))
+    return f"{difference:+.1f} points ({low:.1f} to {high:.1f})"
+
+
+def _spread(figures: dict[str, float] | None, form: str) -> str:
+    if figures is None:
+        return "-"
+    mean, sd, low, high = (form.format(figures[name]) for name in ("mean", "sd", "min", "max"))
+    return f"{mean} ± {sd} ({low} to {high})"
+
+
+def _line(text: str) -> None:
+    Console(soft_wrap=True).print(_plain(text))

@@ -1,0 +1,1 @@
+"""From row files to checked samples. No torch here."""

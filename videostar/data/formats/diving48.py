@@ -1,0 +1,35 @@
+"""Diving48 V2: a JSON list a split of clips with the number of their class, and the classes by their four parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from videostar.data.formats.something import json_list
+from videostar.data.rows import Item, Malformed, Source, malformed, text, whole
+
+
+def read_diving48(source: Source) -> Iterator[Item]:
+    """`label` is the class as it is written everywhere, such as Back+15som+05Twis+FREE."""
+    classes = vocabulary(source.file("classes"))
+    for index, entry in enumerate(json_list(source.path)):
+        where = f"{source.path.name}[{index}]"
+        try:
+            number = whole(entry, "label")
+            if not 0 <= number < len(classes):
+                raise Malformed(f"label {number} is no class: there are {len(classes)}")
+            values = {
+                "id": text(entry, "vid_name"),
+                "label": classes[number],
+                "start_frame": whole(entry, "start_frame"),
+                "end_frame": whole(entry, "end_frame"),
+            }
+        except Malformed as error:
+            yield malformed(where, error)
+        else:
+            yield where, values
+
+
+def vocabulary(path: Path) -> list[str]:
+    """Of `Diving48_vocab.json` ([["Back", "15som", "05Twis", "FREE"], ...])."""
+    return ["+".join(map(str, parts)) if isinstance(parts, list) else str(parts) for parts in json_list(path)]

@@ -1,0 +1,152 @@
+"""What a reader yields, and how it takes values out of a file that may hold anything."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+Split = Literal["train", "validation", "test"]
+Values: TypeAlias = dict[str, Any]  # plain: str, int, float, bool, and lists and dicts of them
+
+
+class Record(Mapping[str, Any]):
+    """Values of a row for keeps: rows of the same columns share the names. Of a million it saves half the memory."""
+
+    __slots__ = ("_cells", "_places")
+
+    def __init__(self, values: Values) -> None:
+        self._places = _places(tuple(values))
+        self._cells = tuple(values.values())
+
+    def __getitem__(self, name: str) -> Any:
+        return self._cells[self._places[name]]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._cells)
+
+
+@lru_cache(maxsize=1024)
+def _places(names: tuple[str, ...]) -> dict[str, int]:
+    return {name: place for place, name in enumerate(names)}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a data set: a video and what is said of it."""
+
+    where: str  # file:line
+    video: tuple[str, ...]  # where the video may lie below the root, tried in order
+    split: Split | None  # None: not said, and decided when all rows are known
+    values: Values
+
+    @property
+    def label(self) -> str:
+        """The class in words; empty for rows that are about something else, and for labels that are no text."""
+        label = self.values.get("label", "")
+        return label if isinstance(label, str) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """A row that is not used, and why."""
+
+    row: str  # file:line
+    video: str
+    reason: str  # one of a few fixed phrases to count by
+    mend: str
+
+
+class Malformed(ValueError):
+    """What is wrong with one row. The row is set aside, and the next one is read."""
+
+
+#: A row's place and values as its file gives them, or that row set aside.
+Item: TypeAlias = tuple[str, Values] | SetAside
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a reader is given."""
+
+    path: Path  # the file (or folder) of rows
+    files: Mapping[str, Path]  # the other official files, by the name that the format gives them
+    columns: tuple[str, ...]  # that the video's path and the label are made from
+
+    def file(self, name: str) -> Path:
+        """The other file of that name. Raises UserError when the data manifest names none that is there."""
+        from videostar.util.errors import UserError
+
+        if name not in self.files:
+            raise UserError(f"{self.path}: its {name} file is not there; put it where the data manifest's `files` says")
+        return self.files[name]
+
+
+Reader: TypeAlias = Callable[[Source], Iterator[Item]]
+
+
+def malformed(where: str, error: object, video: str = "") -> SetAside:
+    """A row whose line or entry is not in its format."""
+    return SetAside(where, video, "malformed row", str(error))
+
+
+def text(item: Any, key: str) -> str:
+    """The text under `key`. Raises Malformed."""
+    value = _value(item, key)
+    if not isinstance(value, str):
+        raise Malformed(f"{key} is {short(value)}, not text")
+    return value
+
+
+def number(item: Any, key: str) -> float:
+    """The finite number under `key`, which may be written as text. Raises Malformed."""
+    return as_number(_value(item, key), key)
+
+
+def whole(item: Any, key: str) -> int:
+    """The whole number under `key`, which may be written as text. Raises Malformed."""
+    value = number(item, key)
+    if value != int(value):
+        raise Malformed(f"{key} is {value}, not a whole number")
+    return int(value)
+
+
+def as_number(value: Any, name: str) -> float:
+    """`value` as a finite number. Raises Malformed."""
+    try:
+        found = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        found = math.nan
+    if not math.isfinite(found):
+        raise Malformed(f"{name} is {short(value)}, not a number")
+    return found
+
+
+def items(item: Any, key: str) -> list[Any]:
+    """The list under `key`. Raises Malformed."""
+    value = _value(item, key)
+    if not isinstance(value, list):
+        raise Malformed(f"{key} is {short(value)}, not a list")
+    return value
+
+
+def _value(item: Any, key: str) -> Any:
+    if not isinstance(item, dict):
+        raise Malformed(f"{short(item)} is not an object with {key}")
+    if key not in item:
+        raise Malformed(f"no {key}, only {', '.join(map(str, list(item)[:8])) or 'nothing'}")
+    return item[key]
+
+
+def short(value: Any) -> str:
+    """`value` as it is written, or its beginning."""
+    if isinstance(value, int) and value.bit_length() > 200:  # Python refuses to write the longest ones
+        return "a very long number"
+    shown = f"a {type(value).__name__}" if isinstance(value, list | dict) else repr(value)
+    return shown if len(shown) <= 60 else shown[:57] + "..."

@@ -1,0 +1,109 @@
+"""Which rows are for training, which for choosing the round (validation), and which are only reported on (test).
+
+A row's own word is taken where it is a known one. Where the data say nothing, videos are held out by a hash of their
+path: the same ones whatever the order of the rows, and all rows of a video together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from videostar.data.rows import Row, SetAside, Split
+
+HELD_OUT = 0.2  # of the videos are for test, where the data say no split
+_FEWEST = 2  # rows that validation must come to, or none are held out for it
+_SEPARATORS = str.maketrans("", "", " _-+&./")
+
+#: What a `split` column or folder may say, in lower case and without separators. docs/data.md shows this table.
+SPELLINGS: Mapping[Split, tuple[str, ...]] = {
+    "train": (
+        *("train", "training", "trn", "trainset", "trainingset", "trainsplit"),
+        *("trainval", "trainvalid", "trainvalidation", "trainingvalidation", "traindev"),
+    ),
+    "validation": (
+        *("validation", "val", "valid", "validate", "validating", "valset", "validset", "validationset", "valsplit"),
+        *("dev", "devset", "development"),
+    ),
+    "test": ("test", "testing", "tst", "testset", "testingset", "testsplit", "heldout", "holdout"),
+}
+_SPLITS: Mapping[str, Split] = {name: split for split, names in SPELLINGS.items() for name in names}
+
+
+def split_named(name: str) -> Split | None:
+    """The split that a cell or folder names, in any case; None if it is no known name."""
+    return _SPLITS.get(name.lower().translate(_SEPARATORS))
+
+
+@dataclass
+class SplitPlan:
+    """What must be known of all rows before the split of one can be decided."""
+
+    validation: float  # share of the training videos to hold out, where no row is for validation
+    rows: int = 0
+    stated: int = 0  # rows that name their split
+    training: int = 0  # rows, before validation is held out
+    has_validation: bool = False
+    # The least and greatest hash of the videos without a split, and the least of those that may be for validation.
+    lowest: float = 1.0
+    highest: float = 0.0
+    lowest_training: float = 1.0
+
+    @classmethod
+    def of(cls, rows: Iterable[Row | SetAside], validation: float) -> SplitPlan:
+        """The plan for all rows of a data set."""
+        plan = cls(validation)
+        for row in rows:
+            plan.rows += 1
+            if isinstance(row, Row):
+                plan._count(row)
+        return plan
+
+    def _count(self, row: Row) -> None:
+        if row.split is not None:
+            self.stated += 1
+            self.has_validation |= row.split == "validation"
+        else:
+            share = _share("", row.video[0])
+            self.lowest, self.highest = min(self.lowest, share), max(self.highest, share)
+        if row.split == "train" or (row.split is None and share >= HELD_OUT):
+            self.training += 1
+            self.lowest_training = min(self.lowest_training, _share("validation", row.video[0]))
+
+    def assign(self, rows: Iterable[Row | SetAside]) -> Iterator[Row | SetAside]:
+        """The rows, each with its split; one without among rows that have theirs is skipped."""
+        for row in rows:
+            if isinstance(row, SetAside):
+                yield row
+            elif row.split is None and self.stated:
+                yield SetAside(row.where, row.video[0], "no split", "other rows name their split and this one does not")
+            else:
+                split = row.split or self._held_out(row.video[0])
+                if split == "train" and self._for_validation(row.video[0]):
+                    split = "validation"
+                yield row if split == row.split else replace(row, split=split)
+
+    @property
+    def holds_out_validation(self) -> bool:
+        """Whether some of the training videos are for validation."""
+        return not self.has_validation and self.training * self.validation >= _FEWEST
+
+    def _held_out(self, video: str) -> Split:
+        share = _share("", video)
+        if self.lowest == self.highest:  # the only video
+            return "train"
+        # However few they are, one is for test and one for training.
+        return "test" if share == self.lowest or HELD_OUT > share != self.highest else "train"
+
+    def _for_validation(self, video: str) -> bool:
+        if not self.holds_out_validation:
+            return False
+        share = _share("validation", video)
+        return share < self.validation or share == self.lowest_training
+
+
+def _share(salt: str, video: str) -> float:
+    """A number of [0, 1) that depends on the path alone."""
+    data = f"{salt}\0{video}" if salt else video
+    return int.from_bytes(hashlib.sha256(data.encode("utf-8", "surrogatepass")).digest()[:8], "big") / 2**64

@@ -1,0 +1,52 @@
+"""How a video's path is made from a row's values: `{split}/{label}/{youtube_id}_{time_start:06d}.mp4`.
+
+Only `{name}` and `{name:width}` are understood. There is no way to reach an attribute or an index of a value.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+from videostar.data.rows import Malformed, Values, short
+
+_FIELD = re.compile(r"\{([A-Za-z_]\w*)(?::(0?[0-9]{1,2}d?))?\}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class PathTemplate:
+    """A template of a path. Raises ValueError when made from something else."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        rest = _FIELD.sub("", self.text)
+        if rest == self.text or "{" in rest or "}" in rest:
+            raise ValueError(
+                f"{self.text!r} is no path made from columns; write such as {{video}} or clips/{{id:06d}}.mp4"
+            )
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The values that it needs."""
+        return tuple(dict.fromkeys(match[1] for match in _FIELD.finditer(self.text)))
+
+    def fill(self, values: Values) -> str:
+        """The path. Raises Malformed when a value is missing or is no text or number."""
+        if self.text == "{video}":  # the plain forms: nothing to search for a million times
+            return _part(values, "video", "")
+        return _FIELD.sub(lambda match: _part(values, match[1], match[2] or ""), self.text)
+
+
+def _part(values: Values, name: str, width: str) -> str:
+    value = values.get(name, None)
+    if isinstance(value, str) and not width.endswith("d"):
+        return format(value.strip(), width)
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        has = f"is {short(value)}" if name in values else f"is not there, only {', '.join(map(str, list(values)[:8]))}"
+        raise Malformed(f"{name}, which the video's path is made from, {has}")
+    try:
+        return format(int(value), width) if width.endswith("d") else format(value, width)
+    except (ValueError, OverflowError):
+        raise Malformed(f"{name}, which the video's path is made from, is {short(value)}, not a whole number") from None

@@ -1,0 +1,180 @@
+"""Questions, answers and clips to what a vision-language model takes in: one place for both uses.
+
+Prompts and answers are tokenised apart and joined, so that training sees the very tokens that
+generation saw and wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import Any
+
+import torch
+from transformers.video_utils import VideoMetadata
+
+from videostar.util.errors import UserError
+from videostar.video.clip import Clip
+
+IGNORED = -100  # the label that the loss skips
+
+
+class CutOff(str):
+    """An answer that was not at its end when it had as many tokens as answers may have."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A question about a clip (or about nothing), and the answer where there is one."""
+
+    question: str
+    clip: Clip | None
+    answer: str | None = None
+
+
+class Chat:
+    """Builds batches for one processor (transformers' `ProcessorMixin` with a chat template)."""
+
+    def __init__(self, processor: Any) -> None:
+        self.processor = processor
+        self.tokenizer = processor.tokenizer
+        added = {token.content for token in self.tokenizer.added_tokens_decoder.values() if token.special}
+        # Some tokenizers do not mark as special what their processor replaces by a video.
+        marks = {getattr(processor, name, None) or "" for name in ("image_token", "video_token")} - {""}
+        self._marks = set(self.tokenizer.convert_tokens_to_ids(sorted(marks)))
+        self._special = sorted(added | marks | set(self.tokenizer.all_special_tokens), key=len, reverse=True)
+
+    def prompts(self, turns: Sequence[Turn], padding_side: str = "left") -> dict[str, torch.Tensor]:
+        """Model inputs for the questions, padded to [len(turns), longest]."""
+        clips = [turn.clip for turn in turns if turn.clip is not None]
+        videos: dict[str, Any] = {}
+        if clips:
+            videos = {
+                # A list for each text: some processors count.
+                "videos": [[] if turn.clip is None else [_frames(turn.clip)] for turn in turns],
+                "video_metadata": [metadata(clip) for clip in clips],
+                "do_sample_frames": False,
+            }
+        texts = [self.text(turn) for turn in turns]
+        batch = self.processor(
+            text=texts, padding=True, padding_side=padding_side, return_tensors="pt", add_special_tokens=False, **videos
+        )
+        return dict(batch)
+
+    def examples(self, turns: Sequence[Turn]) -> dict[str, torch.Tensor]:
+        """Model inputs for questions and answers, padded right, with `labels` on the answers alone."""
+        answers = [self._answer_tokens(turn) for turn in turns]
+        batch, lengths = self._grown(turns, answers)
+        labels = torch.full_like(batch["input_ids"], IGNORED)
+        for row, (length, answer) in enumerate(zip(lengths, answers, strict=True)):
+            labels[row, length : length + len(answer)] = torch.tensor(answer)
+        batch["labels"] = labels
+        return batch
+
+    def continued(self, turn: Turn, tokens: list[int]) -> dict[str, torch.Tensor]:
+        """Model inputs for one question that is answered with `tokens`."""
+        return self._grown([turn], [tokens])[0]
+
+    def _grown(self, turns: Sequence[Turn], answers: Sequence[list[int]]) -> tuple[dict[str, torch.Tensor], list[int]]:
+        """Model inputs for questions and their answers' tokens, padded right, and where each answer starts."""
+        batch = self.prompts(turns, padding_side="right")
+        shape = batch["input_ids"].shape
+        lengths: list[int] = batch["attention_mask"].sum(dim=1).tolist()
+        total = max(length + len(answer) for length, answer in zip(lengths, answers, strict=True))
+        # Every per-token input (ids, mask, token types) grows by the answer.
+        for name in [name for name, value in batch.items() if value.shape == shape]:
+            fill = self.tokenizer.pad_token_id if name == "input_ids" else 0
+            grown = torch.full((len(turns), total), fill, dtype=batch[name].dtype)
+            for row, (length, answer) in enumerate(zip(lengths, answers, strict=True)):
+                grown[row, :length] = batch[name][row, :length]
+                end = length + len(answer)
+                if name == "input_ids":
+                    grown[row, length:end] = torch.tensor(answer)
+                elif name == "attention_mask":
+                    grown[row, length:end] = 1
+            batch[name] = grown
+        return batch, lengths
+
+    def answers(self, rows: Sequence[Sequence[int]], most: int) -> list[str]:
+        """Generated token rows as text; of those with `most` tokens and no end, as text that is CutOff."""
+        ends = set(self.tokenizer.all_special_ids)
+        return [
+            CutOff(text) if len(row) >= most and ends.isdisjoint(row) else text
+            for row, text in zip(rows, self.decode(rows), strict=True)
+        ]
+
+    def decode(self, tokens: torch.Tensor | Sequence[Sequence[int]]) -> list[str]:
+        """Generated token rows as text, special tokens dropped."""
+        return [text.strip() for text in self.tokenizer.batch_decode(tokens, skip_special_tokens=True)]
+
+    def before_marks(self, tokens: list[int]) -> list[int]:
+        """An answer's tokens up to the first that stands for a picture or a video, of which there is none to show."""
+        return list(takewhile(lambda token: token not in self._marks, tokens))
+
+    def text(self, turn: Turn) -> str:
+        """The question as the model reads it, with a placeholder for the clip."""
+        return self._templated(turn, with_answer=False)
+
+    def _templated(self, turn: Turn, *, with_answer: bool) -> str:
+        content: list[dict[str, str]] = [] if turn.clip is None else [{"type": "video"}]
+        content.append({"type": "text", "text": self.plain(turn.question)})
+        messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
+        if with_answer:
+            answer = [{"type": "text", "text": self.plain(turn.answer or "")}]
+            messages.append({"role": "assistant", "content": answer})
+        text: str = self.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=not with_answer)
+        return text
+
+    def _answer_tokens(self, turn: Turn) -> list[int]:
+        """The answer and the token that ends it, as the chat template writes them. Raises UserError if it does not."""
+        prompt, full = self.text(turn), self._templated(turn, with_answer=True)
+        if not full.startswith(prompt):  # some have a space more before answers
+            begins = full.rfind(self.plain(turn.answer or ""))
+            if begins < 0:
+                raise UserError("the model's chat template changes answers: it cannot be trained; give another model")
+            full = prompt + full[begins:]
+        tokens = self._tokens(full)
+        if tokens[: len(self._tokens(prompt))] == self._tokens(prompt):
+            tokens = tokens[len(self._tokens(prompt)) :]
+        else:
+            tokens = self._tokens(full[len(prompt) :])
+        end = self.tokenizer.eos_token_id
+        return tokens[: tokens.index(end) + 1] if end in tokens else tokens
+
+    def _tokens(self, text: str) -> list[int]:
+        tokens: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return tokens
+
+    def plain(self, text: str) -> str:
+        """`text` with the model's special tokens broken up: labels and answers must not steer the chat."""
+        for token in self._special:
+            text = text.replace(token, f"{token[0]} {token[1:]}")
+        return text
+
+
+def without_prompts(batch: dict[str, torch.Tensor]) -> dict[str, Any]:
+    """A batch of examples, to get logits only from where the first answer is learned from.
+
+    There the same loss takes a fraction of the memory: videos are most of the tokens, and logits as wide as the
+    vocabulary.
+    """
+    learned = (batch["labels"] != IGNORED).any(dim=0)
+    kept = len(learned) - int(learned.int().argmax()) + 1  # with the token before the first that is learned
+    return {**batch, "labels": batch["labels"][:, -kept:], "logits_to_keep": kept}
+
+
+def _frames(clip: Clip) -> torch.Tensor:
+    return torch.from_numpy(clip.frames).permute(0, 3, 1, 2)
+
+
+def metadata(clip: Clip) -> VideoMetadata:
+    """When the frames of a clip are shown, as processors want to be told."""
+    return VideoMetadata(
+        total_num_frames=max(1, round(clip.seconds * clip.fps)),
+        fps=clip.fps,
+        duration=clip.seconds,
+        frames_indices=[round(time * clip.fps) for time in clip.times],
+    )

@@ -1,0 +1,118 @@
+"""What is particular to a family of models and its processor does not tell, in one place.
+
+A family is a `model_type` of transformers. Every other model is served by its processor's own chat template, or
+refused with the reason. `tests/test_families.py` checks each family on a small model made on the spot.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jinja2 import TemplateError
+
+from videostar.util.errors import UserError
+
+# As the paper's model was trained: the role names of Vicuna, one space between turns, an end after each answer.
+_VIDEO_LLAVA_TEMPLATE = (
+    "{{ bos_token }}{% for message in messages %}{{ 'USER: ' if message.role == 'user' else 'ASSISTANT: ' }}"
+    "{% for part in message.content %}{% if part.type == 'video' %}{{ '<video>\n' }}{% else %}{{ part.text }}"
+    "{% endif %}{% endfor %}{{ ' ' if message.role == 'user' else eos_token }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}"
+)
+
+_VIDEO = 2  # in transformers' `mm_token_type_ids`
+
+
+def _text_after_video(model: Any) -> None:
+    """Have transformers number the text after a video as Qwen2.5-VL was trained with, and as vLLM does.
+
+    A video's tokens are numbered along its seconds, height and width, and the text goes on after the greatest of these.
+    transformers 5.19 goes on after height and width alone, so that the text falls between the frames of all but the
+    shortest videos. Where it does better already nothing changes. A prompt shows one video.
+    """
+    known = model.model.get_rope_index
+
+    def get_rope_index(input_ids: Any, **inputs: Any) -> tuple[Any, Any]:
+        positions, deltas = known(input_ids, **inputs)
+        for row, types in enumerate(inputs["mm_token_type_ids"]):
+            shown = (types == _VIDEO).nonzero()
+            start = int(shown[-1]) + 1 if len(shown) else len(types)
+            if start < len(types):
+                highest = positions[:, row].max()
+                positions[:, row, start:] += positions[:, row, :start].max() + 1 - positions[0, row, start]
+                deltas[row] += positions[:, row].max() - highest
+        return positions, deltas
+
+    model.model.get_rope_index = get_rope_index
+
+
+@dataclass(frozen=True)
+class Family:
+    """What code must know of a family."""
+
+    language: str = "language_model"  # the module of the language model, for the paths of LoRA's targets
+    template: str | None = None  # the chat template, where the processor brings none
+    mend: Callable[[Any], None] | None = None  # what transformers gets wrong about the model, put right in it
+    fills: str = "video_token"  # which of the processor's tokens stands where a clip's features go
+    vllm: bool = False  # vLLM was seen to answer about videos as transformers does
+    lora: bool = True  # vLLM has adapters for it; otherwise they are merged into the weights
+    one_length: bool = False  # the clips of a batch must have as many frames as each other, or are refused or confused
+    on_device: bool = False  # vLLM normalises videos where it computes, and so keeps them as bytes
+
+
+#: By `model_type`.
+FAMILIES = {
+    "qwen3_vl": Family(vllm=True, on_device=True),
+    "qwen2_5_vl": Family(mend=_text_after_video, vllm=True, on_device=True),
+    "llava_onevision": Family(vllm=True, lora=False, one_length=True),  # vLLM 0.32
+    "internvl": Family(fills="image_token", vllm=True, one_length=True),
+    "smolvlm": Family(language="text_model", one_length=True),  # vLLM 0.32 has images alone
+    "video_llava": Family(template=_VIDEO_LLAVA_TEMPLATE, one_length=True),  # vLLM 0.32 does not have it
+}
+_ANY = Family(language="language_model|text_model")
+
+
+def family(config: Any) -> Family:
+    """The facts about the model with this configuration."""
+    return FAMILIES.get(config.model_type, _ANY)
+
+
+def as_processed(tokens: Sequence[int], processor: Any, config: Any) -> list[int]:
+    """A prompt's tokens from vLLM, as the processor writes them: vLLM fills a clip's place with `video_token`."""
+    asks, fills = processor.tokenizer.convert_tokens_to_ids(
+        [processor.video_token, getattr(processor, family(config).fills)]
+    )
+    return [fills if token == asks else token for token in tokens]
+
+
+def language_layer(config: Any, path: str) -> bool:
+    """Whether the module at that path belongs to the language model: names such as `gate_proj` do not tell."""
+    return re.search(rf"(^|\.)({family(config).language})\.", path) is not None
+
+
+def complete(processor: Any, config: Any, name: str) -> Any:
+    """The processor of model `name`, with its family's chat template if it has none. Raises UserError."""
+    if getattr(processor, "video_processor", None) is None or not hasattr(processor, "tokenizer"):
+        raise _refused(name, config, "its processor takes no videos")
+    if getattr(processor, "chat_template", None) is None:
+        processor.chat_template = family(config).template
+    if processor.chat_template is None:
+        raise _refused(name, config, "its processor has no chat template")
+    messages = [{"role": "user", "content": [{"type": "video"}, {"type": "text", "text": "?"}]}]
+    try:
+        shown = processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    except (TypeError, TemplateError) as error:  # made for text alone
+        raise _refused(name, config, f"its chat template takes no lists of video and text ({error})") from None
+    if getattr(processor, "video_token", "") not in shown:
+        raise _refused(name, config, "its chat template leaves videos out")
+    return processor
+
+
+def _refused(name: str, config: Any, why: str) -> UserError:
+    return UserError(
+        f"model {name!r} ({config.model_type}): {why}; give one whose processor has a chat template with videos, "
+        f"such as one of {', '.join(FAMILIES)}"
+    )

@@ -1,0 +1,1 @@
+"""A run on disk: its manifest, what may change under it, and what it tells."""

@@ -1,0 +1,160 @@
+"""All that a run holds about one video: what it was asked in every round, what was answered, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from rapidfuzz import fuzz, process
+
+from videostar.runs.history import dataset_folder, recorded_version
+from videostar.runs.manifest import Manifest, open_run
+from videostar.stages.ledger import Answer, Key, read_answers
+from videostar.stages.versions import Lineage, Version
+from videostar.util.errors import UserError
+
+_LEDGERS = ("answers.jsonl", "evaluation.jsonl", "validation.jsonl")
+_NEAR = 50.0  # of 100: how alike a name must be to be suggested
+_NAMED = 3  # names in a message
+
+
+@dataclass(frozen=True)
+class Told:
+    """An answer, and whether it is a row of its round's dataset version (None: there is none that it could be in)."""
+
+    answer: Answer
+    in_version: bool | None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a ledger holds about the video."""
+
+    round: int
+    ledger: str  # its path below the run
+    adapter: str | None  # digest of the adapter that answered; None: the base alone
+    version: str | None  # id of the dataset version that kept answers went into
+    answers: list[Told]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A video's way through a run. Empty or None is what an older run did not write down."""
+
+    run: str
+    video: str
+    video_sha256: str
+    frame_times: tuple[float, ...]  # seconds from the first picture
+    engine: dict[str, str]  # name and dtype
+    model: str  # digest of the base model's folder, or its hub id
+    data: str  # digest
+    settings: str | None  # digest
+    asked: list[Asked]
+
+
+def explain(name: str, run: Path) -> Explanation:
+    """The video or question called `name` in a run. Raises UserError, with the nearest name, when there is none."""
+    folder, manifest = open_run(run)
+    ledgers = _ledgers(folder)
+    video, question = _find(name, [path for _, path in ledgers], folder)
+    versions = {number: recorded_version(folder, manifest, number) for number, _ in ledgers}
+    asked = []
+    for number, path in ledgers:
+        answers = [
+            answer
+            for answer in read_answers(path, question or video)
+            if answer.video == video and question in (None, answer.question_id)
+        ]
+        if answers:
+            generated = path.name == _LEDGERS[0]
+            version = versions[number] if generated else None
+            rows = _rows(folder / dataset_folder(number), version, answers) if version else None
+            asked.append(
+                Asked(
+                    round=number,
+                    ledger=path.relative_to(folder).as_posix(),
+                    adapter=_adapter(manifest, number - 1 if generated else number),
+                    version=version.version if version else None,
+                    answers=[Told(answer, None if rows is None else answer.key in rows) for answer in answers],
+                )
+            )
+    told = [item.answer for each in asked for item in each.answers]
+    lineage = next((version.lineage for version in versions.values() if version), Lineage())
+    settings = manifest.settings.engine
+    return Explanation(
+        run=str(folder),
+        video=video,
+        video_sha256=next((answer.video_sha256 for answer in told if answer.video_sha256), ""),
+        frame_times=next((answer.frame_times for answer in told if answer.frame_times), ()),
+        engine=lineage.engine or {"name": settings.name, "dtype": settings.dtype},
+        model=manifest.model,
+        data=manifest.data,
+        settings=lineage.settings,
+        asked=asked,
+    )
+
+
+def _ledgers(folder: Path) -> list[tuple[int, Path]]:
+    """The ledgers of a run with the number of their round, in the order in which they were begun."""
+    rounds = sorted((int(path.name), path) for path in (folder / "rounds").glob("[0-9]*") if path.name.isdecimal())
+    return [(number, path / name) for number, path in rounds for name in _LEDGERS if (path / name).is_file()]
+
+
+def _find(name: str, ledgers: Sequence[Path], folder: Path) -> tuple[str, str | None]:
+    """The video called `name`, or that ends so, and the question if it is one that was meant."""
+    ends: set[str] = set()
+    for answer in (answer for path in ledgers for answer in read_answers(path, name)):
+        if answer.video == name:
+            return name, None
+        if answer.question_id == name:
+            return answer.video, name
+        if answer.video.endswith(name):
+            ends.add(answer.video)
+    found = sorted(video for video in ends if video.endswith(f"/{name}")) or sorted(ends)
+    if not found:
+        raise UserError(f"{name}: no such video or question in {folder}; {_nearest(name, ledgers)}")
+    if len(found) > 1:
+        some = ", ".join(found[:_NAMED]) + (", ..." if len(found) > _NAMED else "")
+        raise UserError(f"{name}: {len(found)} videos of {folder} end so: {some}; give more of the path")
+    return found[0], None
+
+
+def _nearest(name: str, ledgers: Sequence[Path]) -> str:
+    """The name to suggest: a question's, or of the video whose path ends most alike."""
+    parts = name.count("/") + 1
+    names: dict[str, str] = {}
+    for answer in (answer for path in ledgers for answer in read_answers(path)):
+        names[answer.video] = "/".join(answer.video.split("/")[-parts:])
+        names[answer.question_id] = answer.question_id
+    near = process.extractOne(name, names, scorer=fuzz.ratio, score_cutoff=_NEAR)
+    return (
+        f"did you mean {near[2]}?" if near else "give a video's path as in its rows, the end of it, or a question's id"
+    )
+
+
+def _rows(dataset: Path, version: Version, answers: Sequence[Answer]) -> set[Key] | None:
+    """The answers that are rows of a version; None when its files are gone. Raises UserError."""
+    files = [dataset / name for name in version.files if name.startswith("data-")]
+    if not all(file.is_file() for file in files):
+        return None
+    wanted = pc.field("question_id").isin(pa.array({answer.question_id for answer in answers}, pa.string()))
+    try:
+        tables = [pq.read_table(file, columns=["question_id", "kind", "try"], filters=wanted) for file in files]
+    except (pa.ArrowException, OSError) as error:
+        raise UserError(
+            f"{dataset}: cannot be read: {error}; `videostar versions` tells which file is damaged"
+        ) from None
+    return {(row["question_id"], row["kind"], row["try"]) for table in tables for row in table.to_pylist()}
+
+
+def _adapter(manifest: Manifest, last: int) -> str | None:
+    """The digest of the newest adapter of the rounds up to `last`; a round that kept nothing has none."""
+    for number in range(last, 0, -1):
+        stage = manifest.stages.get(f"{number:02}/train")
+        if stage is not None:
+            return stage.wrote.get(f"rounds/{number:02}/adapter")
+    return None

@@ -1,0 +1,47 @@
+"""The same run with several seeds, each a run of its own, and what they come to together."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from videostar.runs.manifest import Manifest
+
+
+def across(runs: Mapping[int, Manifest]) -> dict[str, Any]:
+    """By round and for the best round of each run (chosen on validation): test accuracy and kept rows over the seeds.
+
+    Each as mean, sample standard deviation (0 for one run), least and most; null where no run has the figure. A run
+    that stopped early has no later rounds.
+    """
+    last = max(manifest.settings.rounds for manifest in runs.values())
+    best = [_accuracy(manifest, manifest.best.round) for manifest in runs.values() if manifest.best]
+    return {
+        "seeds": list(runs),
+        "rounds": {str(number): _round(list(runs.values()), number) for number in range(last + 1)},
+        "best": {"runs": len(best), "accuracy": _spread(best)},
+    }
+
+
+def _round(runs: Sequence[Manifest], number: int) -> dict[str, Any]:
+    done = [manifest for manifest in runs if f"{number:02}/evaluate" in manifest.stages]
+    versions = [manifest.stages.get(f"{number:02}/version") for manifest in done]
+    return {
+        "runs": len(done),
+        "kept": _spread([stage.facts["rows"] if stage else None for stage in versions]),
+        "accuracy": _spread([_accuracy(manifest, number) for manifest in done]),
+    }
+
+
+def _accuracy(manifest: Manifest, number: int) -> float | None:
+    found: float | None = manifest.stages[f"{number:02}/evaluate"].facts["accuracy"]
+    return found
+
+
+def _spread(values: Sequence[float | None]) -> dict[str, float] | None:
+    known = [value for value in values if value is not None]
+    if not known:
+        return None
+    deviation = statistics.stdev(known) if len(known) > 1 else 0.0
+    return {"mean": statistics.fmean(known), "sd": deviation, "min": min(known), "max": max(known)}

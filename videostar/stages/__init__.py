@@ -1,0 +1,1 @@
+"""The stages of a round: functions from files and settings to files."""

@@ -1,0 +1,219 @@
+"""Dataset versions: the kept answers of a round, immutable, in the form that trainers read.
+
+dataset/
+  data-00000.parquet   messages + videos, one row a kept answer
+  rejected.parquet     the other answers, with the reason of each
+  version.json         counts, lineage and digests
+  README.md            the dataset card
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel
+
+from videostar.stages.ledger import Answer, Ledger
+from videostar.util.errors import UserError
+from videostar.util.files import digest, digest_json, new_folder, write_json, write_text
+from videostar.util.yaml_files import validate
+
+_PART = pa.struct([("type", pa.string()), ("text", pa.string())])
+_MESSAGE = pa.struct([("role", pa.string()), ("content", pa.list_(_PART))])
+_KEPT = pa.schema(
+    [
+        ("messages", pa.list_(_MESSAGE)),
+        ("videos", pa.list_(pa.string())),
+        ("span", pa.list_(pa.float64())),  # seconds from its first picture; empty: all of it
+        ("task", pa.string()),
+        ("label", pa.string()),
+        ("kind", pa.string()),
+        ("question_id", pa.string()),
+        ("try", pa.int32()),
+        ("pass_rate", pa.float64()),
+    ]
+)
+_REJECTED = pa.schema(
+    [(name, pa.string()) for name in ("question_id", "kind", "video", "task", "label", "prompt", "answer", "reason")]
+)
+_ROWS_AT_ONCE = 1024
+_LEFT_OUT = "left out of the last round"
+
+
+class Lineage(BaseModel):
+    """What a version was made from, as far as it says: digests, and the name and dtype of the engine."""
+
+    data: str | None = None
+    settings: str | None = None
+    engine: dict[str, str] | None = None
+
+
+class Version(BaseModel):
+    """What version.json says; other keys are let be."""
+
+    version: str
+    rows: int
+    counts: dict[str, int]
+    by_label: dict[str, dict[str, int]]
+    lineage: Lineage
+    files: dict[str, str]
+
+
+def read_version(folder: Path) -> Version:
+    """What the version in `folder` says of itself. Raises UserError when it is none or its files are others."""
+    path = folder / "version.json"
+    try:
+        version = validate(json.loads(path.read_bytes()), Version, str(path))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); give the folder of a dataset version") from None
+    for name, expected in version.files.items():
+        if not (folder / name).is_file() or digest(folder / name) != expected:
+            raise UserError(f"{folder / name}: is not what version.json says; restore it")
+    return version
+
+
+def build_version(answers: Path, out: Path, *, lineage: dict[str, Any], direct_only: bool) -> dict[str, Any]:
+    """Write the version folder `out` from the ledger at `answers` and return what its version.json says.
+
+    With `direct_only` (the paper's rule for the last round) rationalised answers are left out, but only of a task's
+    labels of which at least half of the questions asked have a kept direct answer.
+    """
+    ledger = Ledger(answers)
+    covered = _covered(ledger) if direct_only else set()
+    counts: Counter[str] = Counter()
+    by_label: dict[str, Counter[str]] = {}
+    reasons: Counter[str] = Counter()
+    left_out: dict[str, Counter[str]] = {}  # by task and label
+
+    def sort() -> Iterator[tuple[bool, dict[str, Any]]]:
+        for answer in ledger:
+            if answer.kept and answer.kind == "rationalised" and hash((answer.task, answer.label)) in covered:
+                left_out.setdefault(answer.task, Counter())[answer.label] += 1
+                reason = _LEFT_OUT
+            elif answer.kept:
+                counts[answer.kind] += 1
+                by_label.setdefault(answer.group, Counter())[answer.kind] += 1
+                yield True, _kept_row(answer)
+                continue
+            else:
+                reason = answer.reason
+            counts["set_aside" if answer.kind == "video" else "rejected"] += 1
+            reasons[f"{answer.kind}: {reason}"] += 1
+            yield False, _rejected_row(answer, reason)
+
+    with new_folder(out) as folder:
+        _write_parquet(sort(), folder / "data-00000.parquet", folder / "rejected.parquet")
+        files = {path.name: digest(path) for path in sorted(folder.glob("*.parquet"))}
+        version = {
+            "format": 1,
+            "version": digest_json({"files": files, "lineage": lineage})[:16],
+            "rows": counts["direct"] + counts["rationalised"] + counts["template"],
+            "counts": dict(sorted(counts.items())),
+            "by_label": {label: dict(sorted(found.items())) for label, found in sorted(by_label.items())},
+            "rejected": dict(reasons.most_common()),
+            "last_round": _last_round(left_out, counts["rationalised"]) if direct_only else None,
+            "lineage": lineage,
+            "files": files,
+        }
+        write_json(folder / "version.json", version)
+        write_text(folder / "README.md", _card(version))
+    return version
+
+
+def _covered(ledger: Iterable[Answer]) -> set[int]:
+    """Hashes of the tasks' labels of which half of the questions asked, or more, have a kept direct answer.
+
+    Numbers, as there may be millions. A video that could not be shown was not asked about.
+    """
+    asked: Counter[int] = Counter()
+    direct: Counter[int] = Counter()
+    first = ""  # the kind that every question is asked for
+    last: dict[str, str] = {}  # the question counted last, by task: its tries stand together
+    for answer in ledger:
+        if answer.kind == "video":
+            continue
+        first = first or answer.kind
+        about = hash((answer.task, answer.label))
+        asked[about] += answer.kind == first and answer.number == 0
+        if answer.kept and answer.kind == "direct" and last.get(answer.task) != answer.question_id:
+            last[answer.task] = answer.question_id
+            direct[about] += 1
+    return {about for about, count in direct.items() if 2 * count >= asked[about]}
+
+
+def _last_round(left_out: Mapping[str, Mapping[str, int]], kept: int) -> dict[str, Any]:
+    """What the rule for the last round did to rationalised answers."""
+    by_label = {task: dict(sorted(labels.items())) for task, labels in sorted(left_out.items())}
+    count = sum(sum(labels.values()) for labels in by_label.values())
+    return {"rationalised_kept": kept, "rationalised_left_out": count, "direct_only": by_label}
+
+
+def _kept_row(answer: Answer) -> dict[str, Any]:
+    question = [{"type": "video", "text": None}, {"type": "text", "text": answer.question}]
+    reply = [{"type": "text", "text": answer.text}]
+    return {
+        "messages": [{"role": "user", "content": question}, {"role": "assistant", "content": reply}],
+        "videos": [answer.video],
+        "span": list(answer.span),
+        "task": answer.task,
+        "label": answer.label,
+        "kind": answer.kind,
+        "question_id": answer.question_id,
+        "try": answer.number,
+        "pass_rate": answer.pass_rate,
+    }
+
+
+def _rejected_row(answer: Answer, reason: str) -> dict[str, Any]:
+    return {name: getattr(answer, name) for name in _REJECTED.names if name != "reason"} | {"reason": reason}
+
+
+def _write_parquet(rows: Iterable[tuple[bool, dict[str, Any]]], kept: Path, rejected: Path) -> None:
+    with pq.ParquetWriter(kept, _KEPT) as kept_file, pq.ParquetWriter(rejected, _REJECTED) as rejected_file:
+        files = {True: (kept_file, _KEPT), False: (rejected_file, _REJECTED)}
+        pending: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
+
+        def flush(which: bool) -> None:
+            file, schema = files[which]
+            if pending[which]:
+                file.write_table(pa.Table.from_pylist(pending[which], schema))
+            pending[which] = []
+
+        for which, row in rows:
+            pending[which].append(row)
+            if len(pending[which]) == _ROWS_AT_ONCE:
+                flush(which)
+        flush(True)
+        flush(False)
+
+
+def _card(version: dict[str, Any]) -> str:
+    counts = version["counts"]
+    lines = [
+        "---",
+        "configs:",
+        "- config_name: default",
+        "  data_files: data-*.parquet",
+        "task_categories: [video-text-to-text]",
+        "---",
+        f"# Dataset version {version['version']}",
+        "",
+        "Answers of a video language model that contain their video's label (Video-STaR). No one wrote them;",
+        "they may say things of the video that are not true: only the label in them was verified.",
+        "",
+        f"- rows: {version['rows']} ({counts.get('direct', 0)} direct, {counts.get('rationalised', 0)} rationalised, "
+        f"{counts.get('template', 0)} from a template)",
+        f"- rejected answers, with reasons, in `rejected.parquet`: {counts.get('rejected', 0)}",
+        f"- labels: {len(version['by_label'])}",
+        f"- lineage: `{json.dumps(version['lineage'], sort_keys=True)}`",
+        "",
+        "`messages` and `videos` (paths below the data's root) are the conversational form that trainers read:",
+        '`datasets.load_dataset("parquet", data_files="data-*.parquet")`.',
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,75 @@
+"""What ships with the package: `pipelines/`, `prompts/`, `data_manifests/` by name or path, and the embedded model."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from videostar.util.errors import UserError
+from videostar.util.files import digest
+
+_PACKAGE = Path(__file__).parents[1]
+EMBEDDED = _PACKAGE / "demo" / "embedded"
+
+
+def resource_folder(kind: str) -> Path:
+    """The folder of that kind: inside the installed package, or beside it in a checkout."""
+    inside = _PACKAGE / kind
+    return inside if inside.is_dir() else _PACKAGE.parent / kind
+
+
+def model_path(name: str) -> str:
+    """The folder or hub id that a pipeline's `model` stands for. Raises UserError for a folder that is no model."""
+    if name == "embedded":
+        return str(EMBEDDED)
+    if name.startswith((".", "/", "~")) or Path(name).exists():
+        folder = Path(name).expanduser()
+        if not (folder / "config.json").is_file():
+            raise UserError(f"model {name!r}: no config.json there; give a model's folder, a hub id, or `embedded`")
+        return str(folder)
+    return name
+
+
+def model_digest(name: str) -> str:
+    """What identifies a pipeline's model: the digest of its folder, or its hub id, `@` and the commit that is loaded.
+
+    The id alone where the model is not on this machine.
+    """
+    path = model_path(name)
+    if Path(path).is_dir():
+        return digest(Path(path))
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        config = try_to_load_from_cache(path, "config.json")
+    except HFValidationError:
+        config = None
+    return f"{path}@{Path(config).parent.name}" if isinstance(config, str) else path
+
+
+def resource_names(kind: str) -> list[str]:
+    """Every shipped name of that kind, such as `ablations/label_templates`."""
+    folder = resource_folder(kind)
+    return sorted(path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml"))
+
+
+def find_resource(kind: str, name: str, beside: Path | None = None) -> Path:
+    """The file called `name`: a path if it ends in .yaml, else a shipped one.
+
+    Relative paths are looked up in `beside` (default: the working folder). Raises UserError with the
+    nearest shipped name when there is none.
+    """
+    if name.endswith((".yaml", ".yml")):
+        path = (beside or Path()) / name
+        if path.is_file():
+            return path
+        raise UserError(
+            f"{path}: no such file; give an existing .yaml file or one of: {', '.join(resource_names(kind))}"
+        )
+    names = resource_names(kind)
+    if name in names:
+        return resource_folder(kind) / f"{name}.yaml"
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names)}"
+    raise UserError(f"{kind}: no {name!r} among the shipped ones; {hint}")

@@ -1,0 +1,52 @@
+"""YAML in, typed settings out, and errors that name the file, the key and the nearest right name."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from videostar.util.errors import UserError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def load_mapping(path: Path) -> dict[str, Any]:
+    """The mapping in the file at `path`. Raises UserError when there is none."""
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(data, dict):
+        raise UserError(f"{path}: holds no `key: value` lines; see the shipped files for the form")
+    return data
+
+
+def validate(data: dict[str, Any], model: type[Model], where: str) -> Model:
+    """`data` as a `model`, or a UserError with each wrong key, its reason and the nearest right name."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise UserError(f"{where}: {'; '.join(_say(item, model) for item in error.errors())}") from None
+
+
+def _say(item: Any, model: type[BaseModel]) -> str:
+    location = [str(part) for part in item["loc"]]
+    key = ".".join(location) or "the file"
+    if item["type"] != "extra_forbidden":
+        return f"{key}: {item['msg'].removeprefix('Value error, ')}, not {item['input']!r}"
+    known = list(_section(model, location[:-1]).model_fields)
+    near = difflib.get_close_matches(location[-1], known, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
+    return f"unknown key {key!r}; {hint}"
+
+
+def _section(model: type[BaseModel], location: list[str]) -> type[BaseModel]:
+    for part in location:
+        annotation = model.model_fields[part].annotation
+        options = [annotation, *getattr(annotation, "__args__", ())]  # `Mix | None` holds its class among its arguments
+        model = next(option for option in options if isinstance(option, type) and issubclass(option, BaseModel))
+    return model

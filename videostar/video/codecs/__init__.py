@@ -1,0 +1,1 @@
+"""What packets of a codec tell about their pictures."""
