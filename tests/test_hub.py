@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from warm import Warm
 
 from videostar.runs.manifest import read_manifest, write_manifest
-from videostar.util.resources import EMBEDDED
+from videostar.util.resources import EMBEDDED, model_digest
 
 COMMITS = ("a" * 40, "b" * 40)
 
@@ -88,3 +88,13 @@ def test_a_finished_run_is_shown_without_its_model(run: Path, hub: Path, videost
         (tmp_path / "elsewhere").rename(hub)
     assert done.returncode == 0, done.stderr
     assert read_manifest(run / "manifest.json").model == f"test/tiny@{COMMITS[0]}"
+
+
+def test_what_a_download_leaves_beside_a_model_is_not_the_model(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(EMBEDDED, tmp_path / "model"))
+    before = model_digest(str(folder))
+    (folder / ".cache" / "huggingface").mkdir(parents=True)
+    (folder / ".cache" / "huggingface" / "config.json.metadata").write_text("1764331200.0")
+    assert model_digest(str(folder)) == before
+    (folder / "config.json").write_text((folder / "config.json").read_text() + "\n")
+    assert model_digest(str(folder)) != before

@@ -43,10 +43,10 @@ def load_all() -> None:
     import peft  # noqa: F401
     import transformers.models.qwen3_vl.modeling_qwen3_vl
     import transformers.tokenization_mistral_common  # noqa: F401
-    import videostar.lineage
 
     import videostar.cli.app
     import videostar.cli.commands
+    import videostar.cli.lineage
     import videostar.cycle
     import videostar.demo.build
     import videostar.engines.transformers

@@ -112,12 +112,13 @@ def sync_folder(path: Path) -> None:
         os.close(handle)
 
 
-def digest(path: Path) -> str:
-    """sha256 of a file, or of a folder's files and their names."""
+def digest(path: Path, *, hidden: bool = True) -> str:
+    """sha256 of a file, or of a folder's files and their names; without `hidden`, none whose path has a leading dot."""
     if path.is_file():
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-    names = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
+    files = (file.relative_to(path) for file in path.rglob("*") if file.is_file())
+    names = sorted(file.as_posix() for file in files if hidden or not any(part[0] == "." for part in file.parts))
     return digest_json({name: digest(path / name) for name in names})
 
 

@@ -37,7 +37,7 @@ def model_digest(name: str) -> str:
     """
     path = model_path(name)
     if Path(path).is_dir():
-        return digest(Path(path))
+        return digest(Path(path), hidden=False)  # `hf download --local-dir` leaves times in .cache
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
