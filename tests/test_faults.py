@@ -77,8 +77,8 @@ def nothing_is_lost(found: list[dict[str, Any]]) -> None:
 @pytest.mark.first
 @pytest.mark.slow
 def test_nothing_is_lost_at_a_few_points(library: Path, tiny: Path, tmp_path: Path) -> None:
-    found = points(library, tiny, tmp_path, "SIGKILL:13", *(f"{name}:2" for name in OTHERS))
-    assert len(found) == 25
+    found = points(library, tiny, tmp_path, "SIGKILL:5", *(f"{name}:1" for name in OTHERS))
+    assert len(found) == 11
     nothing_is_lost(found)
 
 
