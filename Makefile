@@ -9,7 +9,7 @@ STAMP := .venv/.set-up
 VLLM := .venv/.set-up-vllm
 
 .DEFAULT_GOAL := help
-.PHONY: help setup vllm demo demos ablations test faults fuzz check format clean
+.PHONY: help setup vllm demo demos ablations test test-all faults fuzz check format clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
@@ -34,8 +34,8 @@ $(VLLM): $(STAMP)
 	touch $@
 
 # No model is downloaded, and nothing is reported to anyone.
-demo demos ablations test faults fuzz: export HF_HUB_OFFLINE := 1
-demo demos ablations test faults fuzz: export DO_NOT_TRACK := 1
+demo demos ablations test test-all faults fuzz: export HF_HUB_OFFLINE := 1
+demo demos ablations test test-all faults fuzz: export DO_NOT_TRACK := 1
 
 demo: setup  ## three rounds of the embedded model on its small video world
 	$(BIN)/videostar cycle --rounds 3 --out runs/demo
@@ -51,8 +51,11 @@ ablations: setup  ## the paper's ablations on the small world, as one table
 
 # vLLM is tested where its build without a GPU can be installed. Two processes, so that each has a core.
 test: export OMP_NUM_THREADS := 1
-test: $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),vllm,setup)  ## all tests but `faults` and `fuzz`, in some 20 minutes; for a part: .venv/bin/pytest -k WORD
+test: $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),vllm,setup)  ## the tests, in some 15 minutes; for a part: .venv/bin/pytest -k WORD
 	$(BIN)/pytest -m "not exhaustive" --numprocesses 2 --dist worksteal --durations 15
+
+test-all: test  ## `test`, the demo with vLLM, `faults` and `fuzz`: two hours
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m exhaustive -rP --numprocesses 2 --dist worksteal
 
 faults: setup  ## a run killed at every write, rename and fsync, and gone on with: half an hour or more
 	$(BIN)/pytest -m exhaustive -rP --numprocesses 2 --dist worksteal tests/test_faults.py

@@ -56,11 +56,11 @@ def refused(videostar: Command, version: Path, world: Path, tmp_path: Path) -> C
     def say(adapter: object, *more: str, command: str = "evaluate") -> str:
         given = (version, "--start-from", adapter) if command == "train" else ("--adapter", adapter)
         done = videostar(
-            command, *given, "--out", "out", "--data", world, "--cache", "seen", "--set", "mix=null", *more
+            command, *given, "--out", "out.json", "--data", world, "--cache", "seen", "--set", "mix=null", *more
         )
         assert done.returncode == 2, done.stderr
         assert not (tmp_path / "seen").exists()
-        assert not (tmp_path / "out").exists()
+        assert not (tmp_path / "out.json").exists()
         assert done.stderr.startswith("videostar: ")
         assert done.stderr.count("\n") == 1
         return done.stderr

@@ -139,7 +139,7 @@ def test_a_models_own_code_runs_only_if_it_is_trusted(quick: Path, videostar: Co
     model, mark = with_code(tmp_path, "tiny_of_its_own")
     words = ("--pipeline", quick, *ALONE, "--limit", 2, "--set", f"model={model}", "--out")
     for stage in ("cycle", "generate", "evaluate"):
-        done = videostar(stage, *words, stage)
+        done = videostar(stage, *words, f"{stage}.json")
         assert done.returncode == 2
         assert "Traceback" not in done.stderr
         (line,) = [line for line in done.stderr.splitlines() if line.startswith("videostar: model ")]

@@ -131,6 +131,21 @@ def test_any_column_can_be_named(clips: Path, videostar: Command) -> None:
     assert sum(counts(ignored).values()) == 4
 
 
+def test_the_label_says_of_what_an_interval_is(clips: Path, videostar: Command) -> None:
+    """And a column of the label's own kind, `labels`, does not take its place."""
+    data = write(clips, [{**row, "start": 0, "end": 1, "event": "a party"} for row in rows(2, split="train")])
+    found = answers(videostar, clips, data, "--set", "adapter=interval")
+    assert all(answer["question"].count("party") == 0 for answer in found)
+    assert {word for answer in found for word in ("walking", "running") if word in answer["question"]} == {
+        "walking",
+        "running",
+    }
+    (clips / "my.jsonl").write_text(
+        json.dumps({"video": "00.mp4", "label": "walking; waving", "labels": ["alice"], "split": "train"}) + "\n"
+    )
+    assert list(checked(videostar, Path("my.jsonl"), "--set", "adapter=labels")["labels"]) == ["walking and waving"]
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

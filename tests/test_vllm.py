@@ -286,7 +286,25 @@ def test_a_video_that_kills_the_engine_costs_only_itself(world: Path, settings: 
     assert engine.deaths >= 4  # once by itself, twice with its window, and alone
 
 
-@pytest.mark.first
+def test_a_run_with_vllm_is_that_of_transformers(
+    finished: tuple[Path, str], quick: Path, videostar: Command, tmp_path: Path
+) -> None:
+    options = f"engine.options={{kv_cache_memory_bytes: {GIB // 2}}}"
+    done = videostar("cycle", "--pipeline", quick, "--engine", "vllm", "--set", options, "--out", "run")
+    assert done.returncode == 0, done.stderr
+    for number in ("01", "02"):
+        for name in ("answers.jsonl", "evaluation.jsonl", "validation.jsonl"):
+            made, kept = (
+                [
+                    (row["question_id"], row["kind"], row["answer"], row["kept"])
+                    for row in map(json.loads, (run / "rounds" / number / name).read_text().splitlines())
+                ]
+                for run in (tmp_path / "run", finished[0])
+            )
+            assert sorted(made) == sorted(kept)
+
+
+@pytest.mark.exhaustive
 def test_the_demo_with_vllm_reaches_what_it_reaches_with_transformers(videostar: Command, tmp_path: Path) -> None:
     done = videostar("cycle", "--engine", "vllm", "--out", "run")
     assert done.returncode == 0, done.stderr

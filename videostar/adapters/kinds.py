@@ -67,9 +67,9 @@ class KindAdapter(LabelAdapter):
     def main_column(self, row: Row) -> str:
         """The column that holds the main key."""
         main = MAIN.get(self.kind, "label")
-        if main == "names" and "labels" in row:
-            return "labels"
-        return "label" if main == "name" or "label" in row or main not in row else main
+        if main == "name" or "label" in row:
+            return "label"
+        return next((column for column in (["labels", main] if main == "names" else [main]) if column in row), "label")
 
     def values(self, row: Row) -> Row:
         """Options and fields as text; `of`, which a row need not have."""
@@ -78,7 +78,7 @@ class KindAdapter(LabelAdapter):
         if self.kind == "fields" and isinstance(fields := self.label(row).get("fields"), Mapping):
             return {"names": ", ".join(fields)}
         if self.kind == "interval":  # its times have columns of their own, so `label` is free to say of what
-            return {"event": row.get("event") or row.get("label", "")}
+            return {"event": row.get("label") or row.get("event", "")}
         return {"of": row.get("of", "")} if self.kind == "count" else {}
 
 

@@ -79,6 +79,17 @@ def first_touched(name: str, rounds: int) -> str | None:
     return first if first in stages(rounds) else None
 
 
+def acting(settings: Pipeline, stage: str) -> dict[str, Any]:
+    """Settings by dotted name that have a say in that stage of the first two rounds or in an earlier one."""
+    order = stages(2)
+    until = order.index(stage)
+    return {
+        name: value
+        for name, value in what(settings).items()
+        if name != "rounds" and (first := first_touched(name, 2)) and order.index(first) <= until
+    }
+
+
 def check_settings(folder: Path, old: Pipeline, new: Pipeline, restart_from: str | None) -> None:
     """Raises UserError when the run in `folder` cannot go on with the settings `new`, or not from that stage."""
     rounds = min(old.rounds, new.rounds)  # a stage that only one of them has was not made with the old settings

@@ -15,7 +15,7 @@ from typing import Any
 import filelock
 
 from videostar.config import Pipeline, Settings
-from videostar.runs.changes import first_touched, stages, what
+from videostar.runs.changes import acting
 from videostar.util.errors import UserError
 from videostar.util.files import digest, make_folder, write_json
 from videostar.util.resources import model_digest
@@ -37,18 +37,11 @@ class MadeBy(Settings):
         """Of a stage as a run's is called (`01/generate`), which it would be the first of."""
         from videostar.models.load import dtype_name  # loads torch
 
-        order = stages(2)
-        until = order.index(stage)
-        said = {
-            name: value
-            for name, value in what(settings).items()
-            if name != "rounds" and (first := first_touched(name, 2)) and order.index(first) <= until
-        }
         return cls(
             model=model_digest(settings.model),
             lora=digest(adapter) if adapter else None,
             data=data,
-            settings={**said, "engine.dtype": dtype_name(settings)},  # what `auto` is here
+            settings={**acting(settings, stage), "engine.dtype": dtype_name(settings)},  # what `auto` is here
         )
 
     def differences(self, other: MadeBy) -> list[str]:

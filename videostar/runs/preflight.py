@@ -38,6 +38,7 @@ def preflight(settings: Pipeline, out: Path) -> None:
     Raises UserError for the first thing that is missing.
     """
     _check_engine(settings)
+    _warn_of_idle(settings)
     if settings.model != "embedded" and settings.video.max_pixels <= _TOY:
         warn(
             f"video.max_pixels: {settings.video.max_pixels} of a frame are enough for the embedded model alone; "
@@ -158,6 +159,16 @@ def check_cache(settings: Pipeline, videos: int) -> None:
     new = min(frames, most) - settings.cache.frames().used()  # which may well be of these videos
     mend = "lower cache.gb, video.frames or video.max_pixels, or give --cache on a larger disk"
     _check_disk(settings.cache.home, new, "the frames of the videos", mend)
+
+
+def _warn_of_idle(settings: Pipeline) -> None:
+    """Settings that change nothing as long as another one is as it is."""
+    if settings.engine.options and settings.engine.name != "vllm":
+        warn(f"engine.options: are for vllm; {settings.engine.name} takes none")
+    if settings.generation.samples == 1 and settings.generation.keep_per_question > 1:
+        warn("generation.keep_per_question: is for several tries at a question; raise generation.samples")
+    if settings.video.margin and settings.video.within == "video":
+        warn("video.margin: is for --set video.within=label")
 
 
 def _check_engine(settings: Pipeline) -> None:

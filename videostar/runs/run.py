@@ -17,7 +17,17 @@ import filelock
 import yaml
 
 from videostar.config import Pipeline
-from videostar.runs.changes import changed, check_restart, check_settings, placed, stage_name, stages, what, written
+from videostar.runs.changes import (
+    acting,
+    changed,
+    check_restart,
+    check_settings,
+    placed,
+    stage_name,
+    stages,
+    what,
+    written,
+)
 from videostar.runs.manifest import Change, Manifest, Move, Stage, environment, now, read_manifest, write_manifest
 from videostar.util.errors import UserError
 from videostar.util.files import digest, digest_json, make_folder, remove, sync_folder, write_link, write_text
@@ -290,7 +300,7 @@ def lineage(data: str, settings: Pipeline, adapter: Path | None, engine: str) ->
     return {
         "data": data,
         "model": model_digest(settings.model),
-        "settings": digest_json(what(settings)),
+        "settings": digest_json(acting(settings, "01/generate")),  # the adapter's digest stands for all others
         "adapter": digest(adapter) if adapter else None,
         "engine": {"name": engine, "dtype": dtype_name(settings)},
     }

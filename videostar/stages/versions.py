@@ -22,6 +22,7 @@ from pydantic import BaseModel
 from videostar.stages.ledger import Answer, Ledger
 from videostar.util.errors import UserError
 from videostar.util.files import digest, digest_json, new_folder, write_json, write_text
+from videostar.util.terminal import warn
 from videostar.util.yaml_files import validate
 
 _PART = pa.struct([("type", pa.string()), ("text", pa.string())])
@@ -123,6 +124,8 @@ def build_version(answers: Path, out: Path, *, lineage: dict[str, Any], direct_o
         }
         write_json(folder / "version.json", version)
         write_text(folder / "README.md", _card(version))
+    if not version["rows"]:
+        warn(f"{out}: no answer was kept, so that nothing is trained; rejected.parquet in it has the reasons")
     return version
 
 
