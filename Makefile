@@ -63,10 +63,11 @@ faults: setup  ## a run killed at every write, rename and fsync, and gone on wit
 fuzz: setup  ## 200,000 broken videos through the worker processes: some ten minutes
 	$(BIN)/pytest -m exhaustive tests/test_fuzz_video.py
 
-check: setup  ## formatting, lint and types
+check: setup  ## formatting, lint, types, and which rooms import which
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 format: setup  ## put formatting and import order right
 	$(BIN)/ruff check --select I --fix .

@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 
 from videostar.cli.app import app, main
 from videostar.config import load_pipeline
-from videostar.data.check import Report, check
 from videostar.data.source import load_data
 from videostar.demo.render import write_clip
 from videostar.demo.world import PATHS, draw_scene
+from videostar.runs.check import Report, check
 from videostar.util.errors import UserError
 from videostar.util.progress import silent
 

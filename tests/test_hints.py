@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from videostar.labels import parse_label
-from videostar.stages.hints import strip_hint
+from videostar.labels.hints import strip_hint
 
 CASES = Path(__file__).parent / "data" / "hints.jsonl"
 PIECES = (

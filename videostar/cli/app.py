@@ -104,7 +104,6 @@ def cycle(
         if out is not None:
             raise UserError("--resume: goes on in the manifest's folder; leave out --out")
         settings, out = commands.resume(resume, *_given(overrides, given))
-        commands.prepare(settings)
     else:
         settings = _settings(pipeline, overrides, **given)
         out = out or Path("runs") / Path(settings.data.name).stem
@@ -348,13 +347,10 @@ def explain(
 
 def _settings(pipeline: str | None, dotted: list[str] | None, **given: Any) -> Any:
     """The settings of a pipeline file, or of the one for what is given: a model, data, or neither."""
-    from videostar.cli import commands
     from videostar.config import load_pipeline
 
     chosen = pipeline or ("lvlm" if given.get("model") else "embedded" if given.get("data") else "demo")
-    settings = load_pipeline(chosen, *_given(dotted, given))
-    commands.prepare(settings)
-    return settings
+    return load_pipeline(chosen, *_given(dotted, given))
 
 
 def _given(dotted: list[str] | None, given: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:

@@ -26,12 +26,13 @@ from videostar.cli.tables import (
     print_set_aside,
 )
 from videostar.config import Pipeline, override
-from videostar.data.check import Report
-from videostar.data.check import check as check_data
 from videostar.data.manifest import load_manifest
 from videostar.data.rows import SetAside
 from videostar.data.source import Data, data_digest, load_data
+from videostar.demo.build import WORLDS, write_demo
 from videostar.engines import open_engine
+from videostar.runs.check import Report
+from videostar.runs.check import check as check_data
 from videostar.runs.fingerprint import sources_digest
 from videostar.runs.manifest import left, open_run, read_manifest
 from videostar.runs.run import FORECAST, Run, check_folder, lineage
@@ -41,17 +42,6 @@ from videostar.util.files import digest, size_of, write_json, write_text
 from videostar.util.progress import Progress, bars
 from videostar.util.resources import model_digest, model_path
 from videostar.util.terminal import warn
-
-
-def prepare(settings: Pipeline) -> None:
-    """Write the small video world, where the data are one of its data sets, and say what the embedded model is."""
-    from videostar.demo.build import WORLDS, write_demo
-
-    if settings.data.name in WORLDS:
-        with bars() as progress:
-            write_demo(settings.data.name, progress)
-    elif settings.model == "embedded":
-        warn("the embedded model answers: it is a toy for trying things out; --model gives a real one")
 
 
 def start(settings: Pipeline, out: Path, restart_from: str | None = None) -> None:
@@ -65,6 +55,8 @@ def start(settings: Pipeline, out: Path, restart_from: str | None = None) -> Non
         about = _identity(data, questions), model_digest(settings.model), _mix_digest(settings)
         sources = sources_digest(settings, questions.tasks, _root(settings))  # a world's rows are written by now
         run = stack.enter_context(Run.open(out, settings, *about, restart_from, sources))
+        if settings.model == "embedded" and settings.data.name not in WORLDS:
+            warn("the embedded model answers: it is a toy for trying things out; --model gives a real one")
         set_aside = _print_rows(data, questions)
         write_text(out / "set_aside.jsonl", "".join(json.dumps(asdict(row)) + "\n" for row in set_aside))
         from videostar.cycle import cycle
@@ -240,6 +232,7 @@ def evaluate(settings: Pipeline, adapter: Path | None, out: Path) -> None:
 def check(settings: Pipeline, *, rows_only: bool, pictures: bool, as_json: bool) -> Report:
     """Print what a check of the data finds, and return it."""
     with bars() as progress:
+        write_demo(settings.data.name, progress)
         report = check_data(settings, progress, contents=not rows_only, pictures=pictures)
     if as_json:
         print(json.dumps(asdict(report), indent=2))
@@ -269,6 +262,7 @@ def _check(settings: Pipeline, out: Path, progress: Progress) -> tuple[Data, Que
     from videostar.runs.preflight import check_cache, preflight
 
     preflight(settings, out)
+    write_demo(settings.data.name, progress)
     data = load_data(settings.data, settings.limit, progress, _root(settings), settings.cache, settings.columns)
     questions = Questions(data, tasks, settings.seed)
     questions.check()

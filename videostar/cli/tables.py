@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from videostar.adapters.check import Finding
-from videostar.data.check import FEW, Report
 from videostar.data.rows import SetAside
+from videostar.runs.check import FEW, Report
 from videostar.runs.manifest import Manifest, left
 from videostar.util.terminal import printable
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from videostar.labels import parse_label
-from videostar.stages.hints import strip_hint
+from videostar.labels.hints import strip_hint
 from videostar.util.errors import UserError
 from videostar.util.files import sync_folder
 

@@ -20,8 +20,8 @@ from videostar.config import AnswerSource, Pipeline
 from videostar.data.rows import Split
 from videostar.engines.base import EngineDied, EngineProtocol, Refused, Reply, Request
 from videostar.labels import Verdict
+from videostar.labels.hints import strip_hint
 from videostar.models.chat import CutOff
-from videostar.stages.hints import strip_hint
 from videostar.stages.ledger import Answer, Ledger, Written
 from videostar.stages.tries import left_out
 from videostar.util.progress import Tick
