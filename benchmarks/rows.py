@@ -148,7 +148,7 @@ def _planned(folder: Path) -> tuple[Data, Questions]:
 
 def check(folder: Path) -> None:
     """Rows, without opening videos."""
-    from videostar.data import check
+    from videostar.runs import check
     from videostar.util.progress import silent
 
     check.check(_settings(folder), silent, contents=False)
