@@ -18,8 +18,8 @@ from random_adapter import make_adapter
 
 from videostar.config import Pipeline
 from videostar.engines.base import Refused, Request
+from videostar.engines.openai import server as client
 from videostar.engines.openai.engine import OpenaiEngine
-from videostar.engines.openai.engine import server as client
 from videostar.engines.transformers import TransformersEngine
 from videostar.util.errors import UserError
 from videostar.util.resources import EMBEDDED

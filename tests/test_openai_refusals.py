@@ -17,8 +17,8 @@ from commands import Command
 
 from videostar.config import load_pipeline
 from videostar.engines.base import Request
+from videostar.engines.openai import server as client
 from videostar.engines.openai.engine import OpenaiEngine
-from videostar.engines.openai.engine import server as client
 from videostar.models.sizes import largest_clip
 from videostar.util.errors import UserError
 from videostar.util.resources import EMBEDDED

@@ -153,7 +153,7 @@ def test_clips_that_a_model_does_not_take_together_are_told_first(
     make("internvl", tmp_path / "model")
     sets = ("--set", "mix=null", "--set", "model=./model", "--set", "video.fps=1.5")
     for words in (("train", rows), ("evaluate",)):
-        done = videostar(*words, "--out", "out", "--data", world, "--cache", "seen", *sets)
+        done = videostar(*words, "--out", "out.json", "--data", world, "--cache", "seen", *sets)
         assert done.returncode == 2
         assert "with video.fps they differ: leave video.fps out, or --set engine.batch_size=1" in done.stderr
     assert not (tmp_path / "seen").exists()
