@@ -24,7 +24,7 @@ pytest.importorskip("vllm", reason="vLLM is not installed here (make vllm)")
 
 import psutil
 
-from videostar.config import Pipeline, load_pipeline
+from videostar.config import Data, Pipeline, load_pipeline
 from videostar.engines.base import EngineDied, Refused, Reply, Request
 from videostar.engines.transformers import TransformersEngine
 from videostar.engines.vllm.engine import VllmEngine
@@ -261,7 +261,7 @@ def test_a_video_that_kills_the_engine_costs_only_itself(world: Path, settings: 
     from videostar.util.progress import silent
 
     small = settings.model_copy(
-        update={"data": str(world), "engine": settings.engine.model_copy(update={"batch_size": 8})}
+        update={"data": Data(name=str(world)), "engine": settings.engine.model_copy(update={"batch_size": 8})}
     )
     data = load_data(small.data, 24, silent)
     questions = Questions(data, load_tasks(small), 0)
