@@ -183,7 +183,7 @@ def test_all_questions_about_a_video_stand_together() -> None:
 def test_rows_that_are_not_understood_are_set_aside_and_others_go_on() -> None:
     questions = Questions(data([{"label": "5"}, {"label": "many"}, {"other": 1}]), [_task("count")], 0)
     assert [q.sample.row for q in questions.split("train")] == ["rows:0"]
-    assert {(item.row, item.reason) for item in questions.set_aside} == {("rows:1", "no question")}
+    assert {(item.where, item.reason) for item in questions.set_aside} == {("rows:1", "no question")}
     assert questions.not_asked == {"count": 2}
     with pytest.raises(UserError, match="no question about any train video"):
         Questions(data([{"label": "many"}]), [_task("count")], 0).check()

@@ -21,7 +21,7 @@ from videostar.data.formats import FORMATS, read_rows
 from videostar.data.formats.neighbours import with_neighbours
 from videostar.data.formats.pickles import MAX_BYTES, load_numbers
 from videostar.data.manifest import DataManifest, load_manifest
-from videostar.data.rows import Row, SetAside
+from videostar.data.rows import Row, Skipped
 from videostar.data.templates import PathTemplate
 from videostar.util.errors import UserError
 from videostar.util.resources import resource_names
@@ -29,16 +29,16 @@ from videostar.util.resources import resource_names
 FIXTURES = Path(__file__).parent / "data" / "annotations"
 
 
-def read(name: str, root: Path | None = None) -> tuple[list[Row], list[SetAside]]:
+def read(name: str, root: Path | None = None) -> tuple[list[Row], list[Skipped]]:
     """The rows and what is set aside of the shipped manifest `name`, on its fixture or on `root`."""
     root = root or FIXTURES / name
     manifest, _, where = load_manifest(name, root)
     found = list(read_rows(manifest, root, where))
-    return [row for row in found if isinstance(row, Row)], [row for row in found if isinstance(row, SetAside)]
+    return [row for row in found if isinstance(row, Row)], [row for row in found if isinstance(row, Skipped)]
 
 
-def aside(rows: list[SetAside]) -> list[tuple[str, str]]:
-    return [(row.row, row.reason) for row in rows]
+def aside(rows: list[Skipped]) -> list[tuple[str, str]]:
+    return [(row.where, row.reason) for row in rows]
 
 
 def short(rows: list[Row]) -> list[tuple[str, str, str]]:
@@ -91,7 +91,7 @@ def test_ucf101() -> None:
         ("test", "UCF-101/Archery/v_Archery_g01_c01.avi", "Archery"),
     ]
     assert aside(wrong) == [("trainlist01.txt:3", "malformed row"), ("trainlist01.txt:4", "unknown class")]
-    assert "did you mean 'Archery'?" in wrong[1].mend
+    assert "did you mean 'Archery'?" in wrong[1].detail
 
 
 def test_hmdb51() -> None:
@@ -294,7 +294,7 @@ def test_any_bytes_are_values_or_one_clear_line(tmp_path: Path, junk: bytes | tu
         load_numbers(tmp_path / "x.pkl")
 
 
-def plain(kind: str, folder: Path, **settings: Any) -> list[Row | SetAside]:
+def plain(kind: str, folder: Path, **settings: Any) -> list[Row | Skipped]:
     manifest = DataManifest.model_validate({"format": kind, "rows": {"all": f"x.{kind}"}, **settings})
     return list(read_rows(manifest, folder, "x.yaml"))
 
@@ -383,10 +383,10 @@ def test_columns_and_classes_of_ones_own(tmp_path: Path) -> None:
     assert isinstance(first, Row)
     assert first.video == ("clips/007.mp4",)
     assert first.values == {"file": "7", "what": "run", "label": "run", "start": 1.5, "end": 3.0}
-    assert isinstance(second, SetAside)
-    assert second.mend == "'runn' is not in the official list; did you mean 'run'?"
-    assert isinstance(third, SetAside)
-    assert third.mend == "start is 'soon', not a number"
+    assert isinstance(second, Skipped)
+    assert second.detail == "'runn' is not in the official list; did you mean 'run'?"
+    assert isinstance(third, Skipped)
+    assert third.detail == "start is 'soon', not a number"
 
 
 @pytest.mark.parametrize(

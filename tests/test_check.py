@@ -144,7 +144,7 @@ def test_the_first_place_where_a_video_lies_is_taken(folder: Path) -> None:
     (folder / "x.yaml").write_text("rows: {all: x.csv}\nvideo: ['{id}.mp4', 'sub/{id}.mp4']\n")
     data = load_data(str(folder / "x.yaml"), None, silent)
     assert [sample.video for sample in data.samples] == ["a.mp4", "sub/b.mp4"]
-    assert data.set_aside[0].mend == "no such file; nor is there sub/gone.mp4"
+    assert data.set_aside[0].detail == "no such file; nor is there sub/gone.mp4"
 
 
 def test_no_usable_video_is_a_problem_here_and_for_training_an_error_there(folder: Path) -> None:

@@ -64,7 +64,7 @@ def test_bad_rows_are_set_aside_with_their_reasons(clips: Path) -> None:
         ",run": "outside its root",
     }
     data = load(clips, *GOOD, *bad)
-    assert [(item.row, item.reason) for item in data.set_aside] == [
+    assert [(item.where, item.reason) for item in data.set_aside] == [
         (f"my.csv:{number}", reason) for number, reason in enumerate(bad.values(), start=14)
     ]
     assert len(data.samples) == 12

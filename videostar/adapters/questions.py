@@ -20,7 +20,7 @@ from videostar.adapters.kinds import COLUMNS, MAIN, KindAdapter
 from videostar.adapters.prompts import Prompts, load_prompts
 from videostar.config import AnswerSource, Pipeline, Video
 from videostar.data.manifest import load_manifest
-from videostar.data.rows import SetAside, Split
+from videostar.data.rows import Skipped, Split
 from videostar.data.samples import Sample
 from videostar.data.source import Data
 from videostar.labels import Action, Label, parse_label
@@ -203,7 +203,7 @@ class Questions:
 
     def __init__(self, data: Data, tasks: Sequence[Task], seed: int) -> None:
         self.root, self.tasks = data.root, tasks
-        self.set_aside: list[SetAside] = []
+        self.set_aside: list[Skipped] = []
         self.not_asked: Counter[str] = Counter()  # rows, by task, that are about something else
         self.why_not: dict[str, str] = {}  # of the first such row
         #: Columns, by task, that might be keys of its labels and are not read as such: no one named them.
@@ -252,7 +252,7 @@ class Questions:
         for task in self.tasks:
             if any(q.task == task.name and q.sample.split == "train" for q in self._asked):
                 continue
-            reasons = [row.mend for row in self.set_aside[:50]] or [self.why_not.get(task.name, "no rows")]
+            reasons = [row.detail for row in self.set_aside[:50]] or [self.why_not.get(task.name, "no rows")]
             why = "; ".join(dict.fromkeys(reasons))[:400]
             raise UserError(f"adapter {task.name}: no question about any train video: {why}")
 
@@ -276,7 +276,7 @@ class Questions:
             self.not_asked[task.name] += 1
             self.why_not.setdefault(task.name, str(error))
         else:
-            self.set_aside.append(SetAside(sample.row, sample.video, "no question", f"{task.name}: {error}{hint}"))
+            self.set_aside.append(Skipped(sample.row, sample.video, "no question", f"{task.name}: {error}{hint}"))
 
 
 def _other_column(sample: Sample, task: Task) -> str:

@@ -389,7 +389,7 @@ def main() -> None:
         _fail(str(error))
     except OSError as error:  # a full or failing disk: whatever is there is whole
         where = f"{error.filename}: " if error.filename else ""
-        _fail(f"{where}{error.strerror or error}; mend that, then the same command goes on")
+        _fail(f"{where}{error.strerror or error}; fix that, then the same command goes on")
     except SystemExit as end:
         if end.code == _INTERRUPTED:
             typer.echo("videostar: interrupted; the same command goes on", err=True)

@@ -27,7 +27,7 @@ from videostar.cli.tables import (
 )
 from videostar.config import Pipeline, override
 from videostar.data.manifest import load_manifest
-from videostar.data.rows import SetAside
+from videostar.data.rows import Skipped
 from videostar.data.source import Data, data_digest, load_data
 from videostar.demo.build import WORLDS, write_demo
 from videostar.engines import open_engine
@@ -279,7 +279,7 @@ def _check(settings: Pipeline, out: Path, progress: Progress) -> tuple[Data, Que
     return data, questions
 
 
-def _print_rows(data: Data, questions: Questions) -> list[SetAside]:
+def _print_rows(data: Data, questions: Questions) -> list[Skipped]:
     """Say which rows are not asked about, and return those of them that cannot be."""
     set_aside = [*data.set_aside, *questions.set_aside]
     print_set_aside(set_aside)

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from videostar.adapters.check import Finding
-from videostar.data.rows import SetAside
+from videostar.data.rows import Skipped
 from videostar.runs.check import FEW, Report
 from videostar.runs.manifest import Manifest, left
 from videostar.util.terminal import printable
@@ -22,11 +22,11 @@ _SHOWN = 10
 _EXAMPLES = 3
 
 
-def print_set_aside(rows: list[SetAside]) -> None:
-    """What, where and how to mend it, a line a row, the first few; and the counts of all."""
+def print_set_aside(rows: list[Skipped]) -> None:
+    """What, where and how to fix it, a line a row, the first few; and the counts of all."""
     console = Console(stderr=True, soft_wrap=True)
     for item in rows[:_SHOWN]:
-        line = f"set aside: {item.row}: {item.video or '(no path)'}: {item.reason}: {item.mend}"
+        line = f"set aside: {item.where}: {item.video or '(no path)'}: {item.reason}: {item.detail}"
         console.print(escape(printable(line)), highlight=False)
     if rows:
         counts = Counter(item.reason for item in rows)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from videostar.data.rows import SetAside, Split
+from videostar.data.rows import Skipped, Split
 from videostar.data.samples import Sample
 
 #: Of a split, the splits that its videos must not be in.
 _APART: dict[Split, tuple[Split, ...]] = {"train": ("test", "validation"), "validation": ("test",), "test": ()}
 
 
-def find_leaks(samples: Sequence[Sample]) -> dict[int, SetAside]:
+def find_leaks(samples: Sequence[Sample]) -> dict[int, Skipped]:
     """By place in `samples`, those of training whose video is in validation or test, and of validation in test.
 
     Videos are compared by content, and by path where they were not opened.
@@ -20,13 +20,13 @@ def find_leaks(samples: Sequence[Sample]) -> dict[int, SetAside]:
     for sample in samples:
         if sample.split != "train":
             held_out[sample.split].setdefault(content(sample), sample.video)
-    found: dict[int, SetAside] = {}
+    found: dict[int, Skipped] = {}
     for place, sample in enumerate(samples):
         for split in _APART[sample.split]:
             other = held_out[split].get(content(sample))
             if other is not None:
                 detail = "the same video" if other == sample.video else f"the same content as {other}"
-                found[place] = SetAside(sample.row, sample.video, f"also in {split}", detail)
+                found[place] = Skipped(sample.row, sample.video, f"also in {split}", detail)
                 break
     return found
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, TypeAlias
 
-from videostar.data.rows import Row, SetAside
+from videostar.data.rows import Row, Skipped
 from videostar.util.files import Below, is_there
 from videostar.video.container import look
 from videostar.video.errors import BadVideo
@@ -43,14 +43,14 @@ class _Probed:
 
 
 def open_videos(
-    rows: Iterator[Row | SetAside], root: Path, home: Path, *, contents: bool = True
-) -> Iterator[Opened | SetAside]:
+    rows: Iterator[Row | Skipped], root: Path, home: Path, *, contents: bool = True
+) -> Iterator[Opened | Skipped]:
     """In the order of the rows, with those set aside whose label is empty or whose video cannot be used.
 
     `home` is the cache folder. Without `contents` no video is opened: one that is there can be used.
     """
     known: dict[str, _Found | Future[_Probed]] = {}
-    ahead: deque[tuple[Row, str, _Found | Future[_Probed]] | SetAside] = deque()
+    ahead: deque[tuple[Row, str, _Found | Future[_Probed]] | Skipped] = deque()
     inside = Below(root)
 
     def start(video: str, path: Path) -> _Found | Future[_Probed]:
@@ -69,24 +69,24 @@ def open_videos(
             return _bare(bad)
         return "", math.inf
 
-    def first() -> Opened | SetAside:
+    def first() -> Opened | Skipped:
         item = ahead.popleft()
-        if isinstance(item, SetAside):
+        if isinstance(item, Skipped):
             return item
         row, video, found = item
         if isinstance(found, Future):
             found = known[video] = measuring.end(found)
         if isinstance(found, BadVideo):
-            return SetAside(row.where, video, found.reason, found.detail)
+            return Skipped(row.where, video, found.reason, found.detail)
         return Opened(row, video, *found)
 
     with _Measuring(home) as measuring:
         for row in rows:
-            if isinstance(row, SetAside):
+            if isinstance(row, Skipped):
                 ahead.append(row)
             else:
                 found = _find(row, root, inside)
-                ahead.append(found if isinstance(found, SetAside) else (row, found[0], start(*found)))
+                ahead.append(found if isinstance(found, Skipped) else (row, found[0], start(*found)))
             if len(ahead) > _AHEAD:
                 yield first()
         while ahead:
@@ -134,19 +134,17 @@ class _Measuring:
         self._index.__exit__(*error)
 
 
-def _find(row: Row, root: Path, inside: Below) -> tuple[str, Path] | SetAside:
+def _find(row: Row, root: Path, inside: Below) -> tuple[str, Path] | Skipped:
     """A row's video, as it is called and where it lies."""
     if row.values.get("label", True) in ("", [], {}):
-        return SetAside(row.where, row.video[0], "empty label", "give the label in its column")
+        return Skipped(row.where, row.video[0], "empty label", "give the label in its column")
     for video in row.video:
         path = inside.path(video)
         if not video or path is None:
-            return SetAside(row.where, video, "outside its root", f"give a path below {root}")
+            return Skipped(row.where, video, "outside its root", f"give a path below {root}")
         if len(row.video) == 1 or is_there(path):
             return video, path
-    return SetAside(
-        row.where, row.video[0], "missing", f"no such file; nor is there {' or '.join(row.video[1:])}"[:200]
-    )
+    return Skipped(row.where, row.video[0], "missing", f"no such file; nor is there {' or '.join(row.video[1:])}"[:200])
 
 
 def _bare(bad: BadVideo) -> BadVideo:

@@ -54,13 +54,13 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class SetAside:
+class Skipped:
     """A row that is not used, and why."""
 
-    row: str  # file:line
+    where: str  # file:line
     video: str
     reason: str  # one of a few fixed phrases to count by
-    mend: str
+    detail: str  # what is wrong, or how to fix it
 
 
 class Malformed(ValueError):
@@ -68,7 +68,7 @@ class Malformed(ValueError):
 
 
 #: A row's place and values as its file gives them, or that row set aside.
-Item: TypeAlias = tuple[str, Values] | SetAside
+Item: TypeAlias = tuple[str, Values] | Skipped
 
 
 @dataclass(frozen=True)
@@ -91,9 +91,9 @@ class Source:
 Reader: TypeAlias = Callable[[Source], Iterator[Item]]
 
 
-def malformed(where: str, error: object, video: str = "") -> SetAside:
+def malformed(where: str, error: object, video: str = "") -> Skipped:
     """A row whose line or entry is not in its format."""
-    return SetAside(where, video, "malformed row", str(error))
+    return Skipped(where, video, "malformed row", str(error))
 
 
 def text(item: Any, key: str) -> str:

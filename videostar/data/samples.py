@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from videostar.data.opening import Opened
-from videostar.data.rows import Record, SetAside, Split
+from videostar.data.rows import Record, Skipped, Split
 
 _SLACK = 1.0  # seconds that an interval may end after its video: annotators round, and so do files
 # What ids are made from, in this order; then from all other columns, if there are any.
@@ -31,15 +31,15 @@ class Sample:
     row: str = ""  # where it stands, file:line
 
 
-def make_sample(item: Opened) -> Sample | SetAside:
+def make_sample(item: Opened) -> Sample | Skipped:
     """The sample of a row whose video was opened, or that row set aside: its times must lie within the video."""
     row, seconds = item.row, item.seconds
     start, end = row.values.get("start"), row.values.get("end")
     if start is not None and end is not None and end <= start:
-        return SetAside(row.where, item.video, "empty interval", f"it ends at {end} s and starts at {start} s")
+        return Skipped(row.where, item.video, "empty interval", f"it ends at {end} s and starts at {start} s")
     if any(time is not None and not 0 <= time <= seconds + _SLACK for time in (start, end)):
         times = " to ".join(f"{time} s" for time in (start, end) if time is not None)
-        return SetAside(
+        return Skipped(
             row.where, item.video, "interval outside the video", f"{times}, and the video has {seconds:.1f} s"
         )
     if row.split is None:

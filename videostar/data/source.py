@@ -19,7 +19,7 @@ from videostar.data.formats import read_rows
 from videostar.data.leaks import find_leaks
 from videostar.data.manifest import DataManifest, load_manifest
 from videostar.data.opening import Opened, open_videos
-from videostar.data.rows import Row, SetAside, Split
+from videostar.data.rows import Row, Skipped, Split
 from videostar.data.samples import Sample, make_sample
 from videostar.data.splits import SplitPlan
 from videostar.util.errors import UserError
@@ -35,7 +35,7 @@ class Data:
     root: Path
     manifest: DataManifest
     samples: list[Sample]
-    set_aside: list[SetAside]
+    set_aside: list[Skipped]
     where: str = ""  # what to call the manifest in messages
 
     def split(self, split: Split) -> list[Sample]:
@@ -58,7 +58,7 @@ def load_data(
     """
     found = open_data(data, limit, progress, root, cache, columns)
     if not found.split("train"):
-        reasons = "; ".join(f"{item.row}: {item.video or '(no path)'}: {item.reason}" for item in found.set_aside[:3])
+        reasons = "; ".join(f"{item.where}: {item.video or '(no path)'}: {item.reason}" for item in found.set_aside[:3])
         count = len(found.samples) + len(found.set_aside)
         raise UserError(
             f"{found.where}: no usable train video in {count} rows ({reasons or 'no such rows'}); "
@@ -87,7 +87,7 @@ def open_data(
     # kept to know their splits.
     plan = SplitPlan.of(read_rows(manifest, base, where), data.validation)
 
-    def rows() -> Iterator[Row | SetAside]:
+    def rows() -> Iterator[Row | Skipped]:
         return _limited(plan.assign(read_rows(manifest, base, where)), limit)
 
     count = plan.rows if limit is None else sum(1 for _ in rows())
@@ -97,36 +97,36 @@ def open_data(
     return Data(base, manifest, samples, [*set_aside, *leaks], where)
 
 
-def _apart(samples: list[Sample], leaks: str, where: str) -> tuple[list[Sample], list[SetAside]]:
+def _apart(samples: list[Sample], leaks: str, where: str) -> tuple[list[Sample], list[Skipped]]:
     """The samples without those whose video a split that is held out from them has too."""
     found = find_leaks(samples) if leaks != "keep" else {}
     if found and leaks == "refuse":
         first = next(iter(found.values()))
         raise UserError(
-            f"{where}: {len(found)} rows show videos that are held out from them too, such as {first.row}: "
-            f"{first.video} {first.reason} ({first.mend}); fix the rows, or skip such rows by --set data.leaks=drop"
+            f"{where}: {len(found)} rows show videos that are held out from them too, such as {first.where}: "
+            f"{first.video} {first.reason} ({first.detail}); fix the rows, or skip such rows by --set data.leaks=drop"
         )
     return [sample for place, sample in enumerate(samples) if place not in found], list(found.values())
 
 
-def _limited(rows: Iterator[Row | SetAside], limit: int | None) -> Iterator[Row | SetAside]:
+def _limited(rows: Iterator[Row | Skipped], limit: int | None) -> Iterator[Row | Skipped]:
     """The first `limit` rows of each split, and all that are skipped among them."""
     taken: Counter[Split | None] = Counter()
     for row in rows:
         if isinstance(row, Row):
             taken[row.split] += 1
-        if limit is None or isinstance(row, SetAside) or taken[row.split] <= limit:
+        if limit is None or isinstance(row, Skipped) or taken[row.split] <= limit:
             yield row
 
 
-def _check(rows: Iterator[Opened | SetAside], count: int, tick: Tick) -> tuple[list[Sample], list[SetAside]]:
+def _check(rows: Iterator[Opened | Skipped], count: int, tick: Tick) -> tuple[list[Sample], list[Skipped]]:
     samples: list[Sample] = []
     known: set[tuple[str, Split]] = set()
-    set_aside: list[SetAside] = []
+    set_aside: list[Skipped] = []
     for done, item in enumerate(rows, start=1):
-        found = item if isinstance(item, SetAside) else make_sample(item)
+        found = item if isinstance(item, Skipped) else make_sample(item)
         if isinstance(found, Sample) and (found.id, found.split) in known:
-            found = SetAside(found.row, found.video, "doubled", "the same in every column as an earlier row")
+            found = Skipped(found.row, found.video, "doubled", "the same in every column as an earlier row")
         if isinstance(found, Sample):
             samples.append(found)
             known.add((found.id, found.split))

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from videostar.data.rows import Row, SetAside, Split
+from videostar.data.rows import Row, Skipped, Split
 
 HELD_OUT = 0.2  # of the videos are for test, where the data say no split
 _FEWEST = 2  # rows that validation must come to, or none are held out for it
@@ -51,7 +51,7 @@ class SplitPlan:
     lowest_training: float = 1.0
 
     @classmethod
-    def of(cls, rows: Iterable[Row | SetAside], validation: float) -> SplitPlan:
+    def of(cls, rows: Iterable[Row | Skipped], validation: float) -> SplitPlan:
         """The plan for all rows of a data set."""
         plan = cls(validation)
         for row in rows:
@@ -71,13 +71,13 @@ class SplitPlan:
             self.training += 1
             self.lowest_training = min(self.lowest_training, _share("validation", row.video[0]))
 
-    def assign(self, rows: Iterable[Row | SetAside]) -> Iterator[Row | SetAside]:
+    def assign(self, rows: Iterable[Row | Skipped]) -> Iterator[Row | Skipped]:
         """The rows, each with its split; one without among rows that have theirs is skipped."""
         for row in rows:
-            if isinstance(row, SetAside):
+            if isinstance(row, Skipped):
                 yield row
             elif row.split is None and self.stated:
-                yield SetAside(row.where, row.video[0], "no split", "other rows name their split and this one does not")
+                yield Skipped(row.where, row.video[0], "no split", "other rows name their split and this one does not")
             else:
                 split = row.split or self._held_out(row.video[0])
                 if split == "train" and self._for_validation(row.video[0]):

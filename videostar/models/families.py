@@ -55,7 +55,7 @@ class Family:
 
     language: str = "language_model"  # the module of the language model, for the paths of LoRA's targets
     template: str | None = None  # the chat template, where the processor brings none
-    mend: Callable[[Any], None] | None = None  # what transformers gets wrong about the model, put right in it
+    fix: Callable[[Any], None] | None = None  # what transformers gets wrong about the model, put right in it
     fills: str = "video_token"  # which of the processor's tokens stands where a clip's features go
     vllm: bool = False  # vLLM was seen to answer about videos as transformers does
     lora: bool = True  # vLLM has adapters for it; otherwise they are merged into the weights
@@ -66,7 +66,7 @@ class Family:
 #: By `model_type`.
 FAMILIES = {
     "qwen3_vl": Family(vllm=True, on_device=True),
-    "qwen2_5_vl": Family(mend=_text_after_video, vllm=True, on_device=True),
+    "qwen2_5_vl": Family(fix=_text_after_video, vllm=True, on_device=True),
     "llava_onevision": Family(vllm=True, lora=False, one_length=True),  # vLLM 0.32
     "internvl": Family(fills="image_token", vllm=True, one_length=True),
     "smolvlm": Family(language="text_model", one_length=True),  # vLLM 0.32 has images alone

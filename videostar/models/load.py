@@ -59,9 +59,9 @@ def load_model(settings: Pipeline, where: torch.device | None = None) -> Any:
         )
     except (OSError, ValueError) as error:
         raise _unreadable(settings, error) from None
-    mend = family(model.config).mend
-    if mend is not None:
-        mend(model)
+    fix = family(model.config).fix
+    if fix is not None:
+        fix(model)
     # Greedy is greedy: many checkpoints come with penalties, which vLLM does not apply unless it is told to.
     known = model.generation_config
     ids = {name: getattr(known, name, None) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}

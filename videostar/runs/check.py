@@ -11,7 +11,7 @@ from videostar.adapters.questions import Questions, load_tasks
 from videostar.config import Pipeline
 from videostar.data.formats import official_classes
 from videostar.data.leaks import content, find_leaks
-from videostar.data.rows import SetAside, Split
+from videostar.data.rows import Skipped, Split
 from videostar.data.samples import Sample
 from videostar.data.source import Data, open_data
 from videostar.util.progress import Progress
@@ -43,16 +43,6 @@ class Problem:
     count: int
     loses_data: bool  # rows or the worth of the held-out figures; else it is only good to know
     examples: list[str]
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """A row that a run would not use."""
-
-    where: str  # file:line
-    video: str
-    reason: str
-    detail: str
 
 
 @dataclass(frozen=True)
@@ -94,13 +84,13 @@ def check(settings: Pipeline, progress: Progress, *, contents: bool = True, pict
         if id(question.sample) not in asked:
             asked.add(id(question.sample))
             labels[question.label.words()] += 1
-    broken = {(row.row, row.video): row for row in questions.set_aside}
+    broken = {(row.where, row.video): row for row in questions.set_aside}
     why = "; ".join(f"{task}: {reason}" for task, reason in questions.why_not.items())
     skipped = list(data.set_aside)
     for sample in data.samples:
         if id(sample) not in asked:
             place = sample.row, sample.video
-            skipped.append(broken.pop(place, SetAside(*place, "nothing to ask", why)))
+            skipped.append(broken.pop(place, Skipped(*place, "nothing to ask", why)))
     data = replace(data, samples=[sample for sample in data.samples if id(sample) in asked])
     splits: dict[Split, list[Sample]] = {split: data.split(split) for split in ("train", "validation", "test")}
     return Report(
@@ -111,7 +101,7 @@ def check(settings: Pipeline, progress: Progress, *, contents: bool = True, pict
         official_classes=len(official_classes(data.manifest, data.root, data.where)),
         splits={split: _counts(samples) for split, samples in splits.items()},
         labels=dict(labels.most_common()),
-        skipped=[Skipped(row.row, row.video, row.reason, row.mend) for row in skipped],
+        skipped=skipped,
         problems=[
             *_by_reason(skipped),
             *([] if splits["train"] else [Problem("no usable train video", 1, True, [])]),
@@ -152,7 +142,7 @@ def _seen(data: Data, questions: Questions, settings: Pipeline, progress: Progre
         if wrong is None:
             good.append(sample)
         else:
-            set_aside.append(SetAside(sample.row, sample.video, wrong.reason, wrong.detail))
+            set_aside.append(Skipped(sample.row, sample.video, wrong.reason, wrong.detail))
     data = replace(data, samples=good, set_aside=set_aside)
     return data, Questions(data, questions.tasks, settings.seed)
 
@@ -174,22 +164,21 @@ def _classes(samples: Iterable[Sample]) -> Counter[str]:
     return Counter(sample.label for sample in samples if sample.label and "question" not in sample.values)
 
 
-def _by_reason(rows: list[SetAside]) -> list[Problem]:
-    by_reason: dict[str, list[SetAside]] = defaultdict(list)
+def _by_reason(rows: list[Skipped]) -> list[Problem]:
+    by_reason: dict[str, list[Skipped]] = defaultdict(list)
     for row in rows:
         by_reason[row.reason].append(row)
     ranked = sorted(by_reason.items(), key=lambda item: -len(item[1]))
-    return [
-        Problem(
-            reason, len(found), True, [f"{row.row}: {row.video or '(no path)'}: {row.mend}" for row in found[:_SHOWN]]
-        )
-        for reason, found in ranked
-    ]
+    return [Problem(reason, len(found), True, [_line(row) for row in found[:_SHOWN]]) for reason, found in ranked]
 
 
-def _partly_broken(rows: Iterable[SetAside]) -> list[Problem]:
+def _line(row: Skipped) -> str:
+    return f"{row.where}: {row.video or '(no path)'}: {row.detail}"
+
+
+def _partly_broken(rows: Iterable[Skipped]) -> list[Problem]:
     """Rows that one adapter asks about and another does not understand."""
-    return _groups("label not understood", {row.row: [row.mend] for row in rows}, True)
+    return _groups("label not understood", {row.where: [row.detail] for row in rows}, True)
 
 
 def _two_labels(samples: list[Sample]) -> list[Problem]:

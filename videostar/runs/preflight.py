@@ -157,8 +157,8 @@ def check_cache(settings: Pipeline, videos: int) -> None:
             f"the others decoded again in every round; --set cache.gb={gigabytes} keeps all"
         )
     new = min(frames, most) - settings.cache.frames().used()  # which may well be of these videos
-    mend = "lower cache.gb, video.frames or video.max_pixels, or give --cache on a larger disk"
-    _check_disk(settings.cache.home, new, "the frames of the videos", mend)
+    fix = "lower cache.gb, video.frames or video.max_pixels, or give --cache on a larger disk"
+    _check_disk(settings.cache.home, new, "the frames of the videos", fix)
 
 
 def _warn_of_idle(settings: Pipeline) -> None:
@@ -219,8 +219,8 @@ def _check_memory(settings: Pipeline, adapter: int) -> None:
         )
 
 
-def _check_disk(folder: Path, needed: int, what: str, mend: str) -> None:
+def _check_disk(folder: Path, needed: int, what: str, fix: str) -> None:
     there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     free = shutil.disk_usage(there).free
     if needed > free:
-        raise UserError(f"{there}: {what} take {needed / _MIB:,.0f} MiB and {free / _MIB:,.0f} MiB are free: {mend}")
+        raise UserError(f"{there}: {what} take {needed / _MIB:,.0f} MiB and {free / _MIB:,.0f} MiB are free: {fix}")

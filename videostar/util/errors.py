@@ -2,4 +2,4 @@
 
 
 class UserError(Exception):
-    """What is wrong, where, and how to mend it, in one line. The command line prints it and exits with 2."""
+    """What is wrong, where, and how to fix it, in one line. The command line prints it and exits with 2."""

@@ -31,7 +31,7 @@ from videostar.data.rows import (
     Malformed,
     Reader,
     Row,
-    SetAside,
+    Skipped,
     Source,
     Split,
     Values,
@@ -72,7 +72,7 @@ FORMATS: Mapping[str, Format] = {
 _TIMES = ("start", "end", "duration")  # seconds, also where a file has them as text
 
 
-def read_rows(manifest: DataManifest, root: Path, where: str) -> Iterator[Row | SetAside]:
+def read_rows(manifest: DataManifest, root: Path, where: str) -> Iterator[Row | Skipped]:
     """Every row below `root`, in the order of the files, one at a time.
 
     A row that is not in its format, or whose split has no known name, is yielded as set aside. Raises UserError when a
@@ -93,7 +93,7 @@ def read_rows(manifest: DataManifest, root: Path, where: str) -> Iterator[Row | 
             raise UserError(f"{where}: rows {root / names[0]}: no such file; {expected}")
         try:
             for item in _format(manifest, where).read(Source(path, files, columns)):
-                yield item if isinstance(item, SetAside) else _row(item, manifest.columns, templates, split, known)
+                yield item if isinstance(item, Skipped) else _row(item, manifest.columns, templates, split, known)
         except OSError as error:
             raise UserError(f"{path}: cannot be read: {error.strerror or error}") from None
 
@@ -142,7 +142,7 @@ def _row(
     templates: Sequence[PathTemplate],
     split: Split | Literal["all"],
     known: frozenset[str],
-) -> Row | SetAside:
+) -> Row | Skipped:
     where, values = item
     if columns:
         values = _named(values, columns)
@@ -156,7 +156,7 @@ def _row(
         labels = several if isinstance(several, list) else [values.get("label")]
         wrong = next((label for label in labels if isinstance(label, str) and label and label not in known), None)
         if wrong is not None:
-            return SetAside(where, videos[0], "unknown class", _nearest(wrong, known))
+            return Skipped(where, videos[0], "unknown class", _nearest(wrong, known))
     if split != "all":
         return Row(where, videos, split, values)
     name = values.get("split")
@@ -164,7 +164,7 @@ def _row(
         return Row(where, videos, None, values)
     found = split_named(name) if isinstance(name, str) else None
     if found is None:
-        return SetAside(where, videos[0], "unknown split", f"{short(name)}: write train, validation or test")
+        return Skipped(where, videos[0], "unknown split", f"{short(name)}: write train, validation or test")
     return Row(where, videos, found, values)
 
 

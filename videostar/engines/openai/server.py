@@ -153,10 +153,10 @@ class Server:
             ) from None
 
     def _lost(self, error: openai.OpenAIError) -> UserError:
-        mend = "see that it runs, and that base_url is its address with /v1"
+        fix = "see that it runs, and that base_url is its address with /v1"
         if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
-            mend = "put its key into the environment variable OPENAI_API_KEY"
-        return UserError(f"{self.url}: {_words(error)}; {mend}; the same command then goes on where it stopped")
+            fix = "put its key into the environment variable OPENAI_API_KEY"
+        return UserError(f"{self.url}: {_words(error)}; {fix}; the same command then goes on where it stopped")
 
 
 def _frames(clip: Clip) -> str:
