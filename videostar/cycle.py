@@ -29,7 +29,7 @@ def cycle(
         held_out(questions, rounds / f"{number:02}" / "evaluation.json") for number in range(settings.rounds + 1)
     ]
 
-    def look(number: int, title: str) -> None:
+    def evaluate_round(number: int, title: str) -> None:
         """How good is it on videos that it was never trained on?"""
         out = rounds / f"{number:02}" / "evaluation.json"
         asked, earlier = ledgers[number], ledgers[:number]
@@ -42,7 +42,7 @@ def cycle(
             [*([adapter] if adapter else []), *reads],
         )
 
-    look(0, "base")
+    evaluate_round(0, "base")
     for number in range(1, settings.rounds + 1):
         name = f"{number:02}"
         answers, dataset, trained = (rounds / name / part for part in ("answers.jsonl", "dataset", "adapter"))
@@ -68,6 +68,6 @@ def cycle(
             run.stage(f"{name}/train", partial(rested, engine, fit), [trained], [dataset, *([start] if start else [])])
             adapter = trained
 
-        look(number, f"round {number}")
+        evaluate_round(number, f"round {number}")
         if run.manifest.stopped == number:  # validation has fallen for `stop.patience` rounds
             break
