@@ -125,7 +125,7 @@ def test_an_out_folder_that_is_not_a_run(videostar: Command, quick: Path, tmp_pa
 
 
 def test_dry_run_forecasts_and_the_run_tells_what_came_of_it(videostar: Command, quick: Path, tmp_path: Path) -> None:
-    asked = ("cycle", "--pipeline", quick, "--rounds", 1, "--set", "training.rank=8", "--out", "run")
+    asked = ("cycle", "--pipeline", quick, "--limit", 12, "--rounds", 1, "--set", "training.rank=8", "--out", "run")
     done = videostar(*asked, "--dry-run")
     assert done.returncode == 0, done.stderr
     plan = yaml.safe_load(done.stdout)
