@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 from commands import Command
+from data_sets import load as read
 from opens import Opens
 
 from videostar.config import Cache
-from videostar.data.source import Data, load_data
+from videostar.data.source import Data
 from videostar.runs.manifest import read_manifest
-from videostar.util.progress import silent
 from videostar.video.measured import index_in
 
 
@@ -39,7 +39,7 @@ def opens(clips: Path) -> Iterator[Opens]:
 
 
 def load(folder: Path) -> Data:
-    return load_data(str(folder / "my.csv"), None, silent)
+    return read(folder / "my.csv")
 
 
 def test_a_video_is_opened_once_and_again_when_it_has_changed(clips: Path, opens: Opens) -> None:
@@ -60,7 +60,7 @@ def test_bad_videos_are_looked_at_every_time(clips: Path, opens: Opens) -> None:
     (clips / "a.mp4").write_text("no video")
     opens.names()
     for _ in range(2):
-        assert [item.reason for item in load(clips).set_aside] == ["not a video"]
+        assert [item.reason for item in load(clips).skipped] == ["not a video"]
         assert "a.mp4" in opens.names()
 
 
@@ -100,7 +100,7 @@ def test_a_finished_run_is_gone_on_with_without_its_videos(
     answers = run / "rounds" / "02" / "answers.jsonl"
     whole = answers.read_bytes()
     answers.write_bytes(whole[:-1])
-    assert "is not what stage 02/generate wrote" in videostar(*arguments).stderr
+    assert "differs from what stage 02/generate wrote" in videostar(*arguments).stderr
     answers.write_bytes(whole)
 
     rows = (tmp_path / "rows" / "train.csv").read_text().splitlines(keepends=True)

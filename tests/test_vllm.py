@@ -18,7 +18,8 @@ import numpy as np
 import pytest
 from answers import questions_about, said
 from commands import Command, command
-from random_adapter import make_adapter
+from data_sets import load, questions_of
+from random_lora import make_lora
 
 pytest.importorskip("vllm", reason="vLLM is not installed here (make vllm)")
 
@@ -39,7 +40,7 @@ SMALL = {"name": "vllm", "options": OPTIONS}
 
 @pytest.fixture(scope="module")
 def settings() -> Pipeline:
-    return load_pipeline("demo", {"engine": SMALL, "mix": None})
+    return load_pipeline("demo", engine=SMALL, mix=None)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +79,7 @@ def requests(world: Path) -> list[Request]:
 @pytest.fixture(scope="module")
 def adapters(settings: Pipeline, requests: list[Request], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("adapters")
-    return [make_adapter(settings, folder / str(seed), seed, requests[0].clip) for seed in (1, 2)]
+    return [make_lora(settings, folder / str(seed), seed, requests[0].clip) for seed in (1, 2)]
 
 
 def test_answers_are_those_of_transformers(
@@ -120,7 +121,7 @@ def test_an_adapter_that_answers_already_is_neither_loaded_nor_heard_again(
 def test_an_adapter_that_is_overwritten_in_place_is_not_served_stale(
     either: VllmEngine, reference: TransformersEngine, requests: list[Request], adapters: list[Path], tmp_path: Path
 ) -> None:
-    place = shutil.copytree(adapters[0], tmp_path / "adapter")
+    place = shutil.copytree(adapters[0], tmp_path / "lora")
     first = said(either, place, requests[:8])
     shutil.rmtree(place)
     shutil.copytree(adapters[1], place)
@@ -148,7 +149,7 @@ def test_an_adapter_of_too_high_a_rank_is_merged(
     tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    adapter = make_adapter(settings, tmp_path / "high", 3, requests[0].clip, rank=48)
+    adapter = make_lora(settings, tmp_path / "high", 3, requests[0].clip, rank=48)
     spoken = said(lora_engine, adapter, requests[:8])
     assert "rank 48 is more than the 32" in capfd.readouterr().err
     assert spoken == said(reference, adapter, requests[:8])
@@ -175,7 +176,7 @@ def test_a_question_that_is_too_long_is_refused_alone(engine: VllmEngine, reques
 
 
 def test_frames_that_take_more_than_the_context_are_refused_before_anything_starts() -> None:
-    long = load_pipeline("demo", {"engine": SMALL}, ["video.frames=512"])
+    long = load_pipeline("demo", engine=SMALL, settings=["video.frames=512"])
     with pytest.raises(UserError, match=r"a video takes \d+ tokens .* lower video.frames"), VllmEngine(long) as engine:
         engine.use(None)
 
@@ -255,25 +256,23 @@ class Fragile(VllmEngine):
 
 
 def test_a_video_that_kills_the_engine_costs_only_itself(world: Path, settings: Pipeline, tmp_path: Path) -> None:
-    from videostar.adapters.questions import Questions, load_tasks
-    from videostar.data.source import load_data
-    from videostar.stages.generation import Asking, generate
+    from videostar.stages.generation import generate
+    from videostar.stages.plan import AnswerPlan
     from videostar.util.progress import silent
 
     small = settings.model_copy(
         update={"data": Data(name=str(world)), "engine": settings.engine.model_copy(update={"batch_size": 8})}
     )
-    data = load_data(small.data, 24, silent)
-    questions = Questions(data, load_tasks(small), 0)
+    questions = questions_of(load(small.data, 24))
     asked = questions.split("train")
     with Fragile(small) as engine:
         engine.cursed = asked[11].sample.sha256
         generate(
             questions,
             engine,
-            Asking(small, ("direct", "rationalised"), samples=1, salt=""),
+            AnswerPlan.of(small, salt=""),
             split="train",
-            adapter=None,
+            lora=None,
             out=tmp_path / "answers.jsonl",
             tick=silent(""),
         )
@@ -319,24 +318,22 @@ def test_the_demo_with_vllm_reaches_what_it_reaches_with_transformers(videostar:
 
 def test_a_forecast_counts_windows_that_are_answered_at_once(quick: Path, engine: VllmEngine) -> None:
     """They end nearly together: from the first end to the last hardly any time passes."""
-    from videostar.adapters.questions import Questions, load_tasks
-    from videostar.data.source import load_data
     from videostar.runs.forecast import forecast
-    from videostar.stages.generation import Asking, generate
+    from videostar.stages.generation import generate
+    from videostar.stages.plan import AnswerPlan
     from videostar.util.progress import silent
 
-    options = {"engine": {**SMALL, "batch_size": 4}, "rounds": 1}
-    settings = load_pipeline(str(quick), options)
-    questions = Questions(load_data(settings.data, 16, silent), load_tasks(settings), 0)
+    settings = load_pipeline(str(quick), engine={**SMALL, "batch_size": 4}, rounds=1)
+    questions = questions_of(load(settings.data, 16))
     said = forecast(questions, settings, engine, silent).seconds["generate"]
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         generate(
             questions,
             engine,
-            Asking(settings, settings.generation.answers, samples=1, salt=""),
+            AnswerPlan.of(settings, salt=""),
             split="train",
-            adapter=None,
+            lora=None,
             out=Path(folder) / "answers.jsonl",
             tick=silent(""),
         )
@@ -350,7 +347,7 @@ def test_a_script_without_a_guard_is_run_once(tmp_path: Path) -> None:
         "print('once', flush=True)\n"
         "from videostar.config import load_pipeline\n"
         "from videostar.engines import open_engine\n"
-        f"with open_engine(load_pipeline('demo', {{'engine': {SMALL}}})) as engine:\n"
+        f"with open_engine(load_pipeline('demo', engine={SMALL})) as engine:\n"
         "    engine.use(None)\n"
         "print('done')\n"
     )

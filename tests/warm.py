@@ -45,17 +45,18 @@ def load_all() -> None:
     import transformers.tokenization_mistral_common  # noqa: F401
 
     import videostar.cli.app
-    import videostar.cli.commands
-    import videostar.cli.lineage
+    import videostar.cli.tables
+    import videostar.cli.version_tables
     import videostar.cycle
     import videostar.demo.build
     import videostar.engines.transformers
     import videostar.runs.preflight
+    import videostar.runs.single_stage
     import videostar.video.pool  # noqa: F401
     from videostar.config import load_pipeline
     from videostar.models.load import load_processor
 
-    load_processor(load_pipeline("demo", {}))  # which looks at all of transformers' models
+    load_processor(load_pipeline("demo").spec)  # which looks at all of transformers' models
     gc.freeze()  # no child looks through all this for what can be freed
 
 

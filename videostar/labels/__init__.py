@@ -26,7 +26,7 @@ from videostar.labels.timestamp import Timestamp
 from videostar.labels.verdict import Reason, Verdict
 from videostar.util.errors import UserError
 
-__all__ = ["KINDS", "Action", "Label", "Reason", "Verdict", "parse_label"]
+__all__ = ["KINDS", "Action", "Label", "Reason", "Verdict", "judge", "parse_label"]
 
 
 class Label(Protocol):
@@ -95,3 +95,21 @@ def _nearest(wrong: Any, known: Mapping[str, Any]) -> str:
 def _short(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def judge(answer: str, label: Mapping[str, Any], prompt: str | None = None) -> Verdict:
+    """Whether an answer contains a label.
+
+    Args:
+        answer: Free text, as a model wrote it.
+        label: A label object, such as `{"kind": "action", "name": "opening a door"}`.
+        prompt: The question that was answered, if it is known.
+
+    Raises:
+        UserError: The label has no known kind, or lacks a key.
+
+    Example:
+        >>> judge("The person opens a door.", {"kind": "action", "name": "opening a door"}).accepted
+        True
+    """
+    return parse_label(label).judge(answer, prompt)

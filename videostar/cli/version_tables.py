@@ -1,4 +1,4 @@
-"""How lineage is printed. All text out of runs is shown and never obeyed."""
+"""Tables of dataset versions, their differences, and answers. Text from runs has no power over the terminal."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from videostar.runs.diff import CHANGES, Diff, Said
-from videostar.runs.explain import Asked, Explanation, Told
+from videostar.runs.diff import CHANGES, Diff, Response
+from videostar.runs.explain import Explanation, LedgerAnswers, Outcome
 from videostar.runs.history import Recorded
 from videostar.stages.ledger import Answer
 from videostar.util.terminal import printable
 
-_ROWS = 20  # of a table
-_WIDE = 160  # columns: the name of a damaged file is not cut off
+_ROWS = 20  # of a table, at most
+_WIDE = 160  # columns, so that names of damaged files are not truncated
 
 
 def print_versions(found: list[Recorded]) -> None:
-    """A line a dataset version; the accuracy is held-out, of the model that was trained on it."""
+    """One row per dataset version; the accuracy is that of the model that was trained on it."""
     if not found:
         Console().print("no dataset version yet")
         return
     table = Table(box=SIMPLE_HEAD, show_edge=False, padding=0)  # fits 80 columns while nothing is damaged
-    numbers = ["rows", "direct", "rational-\nised", "re-\njected", "set\naside", "labels", "accuracy\nafter"]
+    numbers = ["rows", "direct", "rational-\nised", "re-\njected", "skip-\nped", "labels", "accuracy\nafter"]
     if any(version.template for version in found):
         numbers.insert(3, "template")
     for column in ("round", "version", *numbers, "files"):
         table.add_column(column, justify="right" if column in numbers else "left", no_wrap=True)
     for version in found:
         cells: list[object] = [version.rows, version.direct, version.rationalised]
-        cells += [version.template] * ("template" in numbers) + [version.rejected, version.set_aside, version.labels]
+        cells += [version.template] * ("template" in numbers) + [version.rejected, version.skipped, version.labels]
         cells.append("-" if version.accuracy is None else f"{version.accuracy:.1%}")
         files = f"damaged: {', '.join(version.damaged)}" if version.damaged else "ok"
         table.add_row(str(version.round), _plain(version.version), *map(str, cells), _plain(files))
@@ -70,7 +70,7 @@ def print_diff(found: Diff) -> None:
 
 
 def print_explanation(found: Explanation) -> None:
-    """What holds for all answers, then a paragraph a round and ledger."""
+    """The facts of all answers, then one paragraph per round and ledger."""
     times = ", ".join(f"{time:.2f}" for time in found.frame_times)
     _line(found.video)
     _line(f"  video     sha256 {found.video_sha256 or 'not recorded'}")
@@ -79,22 +79,22 @@ def print_explanation(found: Explanation) -> None:
     _line(f"  base      {found.model}")
     _line(f"  data      {found.data}")
     _line(f"  settings  {found.settings or 'not recorded'}")
-    for asked in found.asked:
+    for ledger in found.ledgers:
         _line("")
-        _line(f"round {asked.round}, {asked.ledger}")
-        _line(f"  answered by {f'adapter {asked.adapter}' if asked.adapter else 'the base model'}")
+        _line(f"round {ledger.round}, {ledger.ledger}")
+        _line(f"  answered by {f'LoRA {ledger.lora}' if ledger.lora else 'the base model'}")
         question = None
-        for told in asked.answers:
-            if told.answer.question_id != question:
-                question = told.answer.question_id
-                _line(f"  question {question}, {told.answer.task}, label: {told.answer.label}")
-            _told(told, asked)
+        for outcome in ledger.answers:
+            if outcome.answer.question_id != question:
+                question = outcome.answer.question_id
+                _line(f"  question {question}, {outcome.answer.task}, label: {outcome.answer.label}")
+            _answer(outcome, ledger)
 
 
-def _told(told: Told, asked: Asked) -> None:
-    answer = told.answer
+def _answer(outcome: Outcome, ledger: LedgerAnswers) -> None:
+    answer = outcome.answer
     if answer.kind == "video":
-        _line(f"    set aside: {answer.reason}")
+        _line(f"    skipped: {answer.reason}")
         return
     drawn = "greedy" if answer.seed is None else f"seed {answer.seed}"
     _line(f"    {answer.kind}, try {answer.number + 1}, {drawn}, {answer.template or 'template not recorded'}")
@@ -102,7 +102,7 @@ def _told(told: Told, asked: Asked) -> None:
     _line(f"      answer   {answer.answer}")
     if answer.text != answer.answer:
         _line(f"      stored   {answer.text}")
-    _line(f"      {_verdict(answer)}{_kept_in(told, asked)}")
+    _line(f"      {_verdict(answer)}{_kept_in(outcome, ledger)}")
 
 
 def _verdict(answer: Answer) -> str:
@@ -110,16 +110,16 @@ def _verdict(answer: Answer) -> str:
     return f"{'kept    ' if answer.kept else 'rejected'} {answer.reason}, score {answer.score:g}{parsed}"
 
 
-def _kept_in(told: Told, asked: Asked) -> str:
-    if not told.answer.kept or asked.version is None:
+def _kept_in(outcome: Outcome, ledger: LedgerAnswers) -> str:
+    if not outcome.answer.kept or ledger.version is None:
         return ""
-    said = {True: "in version", False: "left out of version", None: "its files are gone: version"}[told.in_version]
-    return f"; {said} {asked.version}"
+    place = {True: "in version", False: "not in version", None: "its files are gone: version"}[outcome.in_version]
+    return f"; {place} {ledger.version}"
 
 
-def _answers(when: str, answers: list[Said]) -> None:
-    for said in answers:
-        _line(f"  {when:6} {said.kind}, {said.verdict}: {said.text}")
+def _answers(when: str, answers: list[Response]) -> None:
+    for response in answers:
+        _line(f"  {when:6} {response.kind}, {response.verdict}: {response.text}")
     if not answers:
         _line(f"  {when:6} not asked")
 

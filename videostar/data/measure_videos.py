@@ -1,4 +1,4 @@
-"""Rows and their videos, each video found, opened and measured once."""
+"""Find the video of each row, and measure each video (digest and length) once."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self, TypeAlias
+from typing import Self, TypeAlias, cast
 
 from videostar.data.rows import Row, Skipped
 from videostar.util.files import Below, is_there
@@ -19,35 +20,33 @@ from videostar.video.measured import Measured, index_in
 from videostar.video.probe import probe
 from videostar.video.workers import Workers
 
-_KNOWN = 16384  # videos that are remembered for their next rows; what was measured is in the index as well
-_AHEAD = 256  # rows whose videos are opened while an earlier one is waited for
+_KNOWN = 16384  # videos whose measures are kept in memory; all are in the index on disk
+_AHEAD = 256  # rows whose videos are measured ahead
 
 _Found: TypeAlias = tuple[str, float] | BadVideo  # digest and seconds
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """A row with a video that can be used."""
+class MeasuredRow:
+    """A row whose video can be used."""
 
     row: Row
     video: str  # path below the root
-    sha256: str  # empty, and endless seconds, where contents were not looked at
-    seconds: float
+    sha256: str  # of its content; empty if it was not opened
+    seconds: float  # its length; infinite if it was not opened
 
 
 @dataclass(frozen=True, slots=True)
 class _Probed:
     path: Path
-    facts: os.stat_result  # from before it was opened
+    facts: os.stat_result  # from before it was opened, so that a change meanwhile shows
     found: _Found
 
 
-def open_videos(
-    rows: Iterator[Row | Skipped], root: Path, home: Path, *, contents: bool = True
-) -> Iterator[Opened | Skipped]:
-    """In the order of the rows, with those set aside whose label is empty or whose video cannot be used.
+def measure_videos(rows: Iterator[Row | Skipped], root: Path, home: Path | None) -> Iterator[MeasuredRow | Skipped]:
+    """The rows in their order; those with an empty label or an unusable video are skipped.
 
-    `home` is the cache folder. Without `contents` no video is opened: one that is there can be used.
+    Videos lie below `root`; `home` is the cache folder. Without one no video is opened, only looked up.
     """
     known: dict[str, _Found | Future[_Probed]] = {}
     ahead: deque[tuple[Row, str, _Found | Future[_Probed]] | Skipped] = deque()
@@ -61,26 +60,20 @@ def open_videos(
         return known[video]
 
     def begin(path: Path) -> _Found | Future[_Probed]:
-        if contents:
-            return measuring.begin(path)
-        try:
-            look(path)
-        except BadVideo as bad:
-            return _bare(bad)
-        return "", math.inf
+        return _look_up(path) if measuring is None else measuring.begin(path)
 
-    def first() -> Opened | Skipped:
+    def first() -> MeasuredRow | Skipped:
         item = ahead.popleft()
         if isinstance(item, Skipped):
             return item
         row, video, found = item
-        if isinstance(found, Future):
-            found = known[video] = measuring.end(found)
-        if isinstance(found, BadVideo):
-            return Skipped(row.where, video, found.reason, found.detail)
-        return Opened(row, video, *found)
+        measured = cast(_Found, found) if measuring is None else measuring.end(found)
+        known[video] = measured
+        if isinstance(measured, BadVideo):
+            return Skipped(row.where, video, measured.reason, measured.detail)
+        return MeasuredRow(row, video, *measured)
 
-    with _Measuring(home) as measuring:
+    with nullcontext() if home is None else _Measuring(home) as measuring:
         for row in rows:
             if isinstance(row, Skipped):
                 ahead.append(row)
@@ -94,15 +87,24 @@ def open_videos(
 
 
 def sha256_of(videos: Sequence[Path], home: Path) -> dict[Path, str]:
-    """Digests of those of the files that can be used as videos; `home` is the cache folder."""
+    """The sha256 of each file that can be used as a video; `home` is the cache folder."""
     with _Measuring(home) as measuring:
         begun = {video: measuring.begin(video.absolute()) for video in videos}
         ended = {video: measuring.end(found) for video, found in begun.items()}
     return {video: found[0] for video, found in ended.items() if not isinstance(found, BadVideo)}
 
 
+def _look_up(path: Path) -> _Found:
+    """A video that exists counts as usable."""
+    try:
+        look(path)
+    except BadVideo as bad:
+        return _bare(bad)
+    return "", math.inf
+
+
 class _Measuring:
-    """Files measured by worker processes, those that are in the index not at all."""
+    """Measures files in worker processes, unless they are in the index."""
 
     def __init__(self, home: Path) -> None:
         self._index, self._workers = Measured(index_in(home)), Workers(os.cpu_count() or 1)
@@ -135,7 +137,7 @@ class _Measuring:
 
 
 def _find(row: Row, root: Path, inside: Below) -> tuple[str, Path] | Skipped:
-    """A row's video, as it is called and where it lies."""
+    """The name and path of a row's video, or why the row is skipped."""
     if row.values.get("label", True) in ("", [], {}):
         return Skipped(row.where, row.video[0], "empty label", "give the label in its column")
     for video in row.video:
@@ -148,5 +150,5 @@ def _find(row: Row, root: Path, inside: Below) -> tuple[str, Path] | Skipped:
 
 
 def _bare(bad: BadVideo) -> BadVideo:
-    """Without the traceback, which would keep what it went through."""
+    """A copy without the traceback, which would keep its frames in memory."""
     return BadVideo(bad.reason, bad.detail)
