@@ -43,8 +43,8 @@ def make_rows(folder: Path, count: int) -> None:
     from videostar.config import Cache
     from videostar.demo.build import World, build_world
     from videostar.util.progress import silent
-    from videostar.video.measured import Measured, index_in
     from videostar.video.probe import probe
+    from videostar.video.probe_cache import Measured, index_in
 
     build_world(folder / "world", World(train=8, validation=1, test=1, mix=1), silent(""))
     clips = sorted((folder / "world").rglob("*.mp4"))

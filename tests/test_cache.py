@@ -20,7 +20,7 @@ from videostar.video.cache import FrameCache
 from videostar.video.clip import Clip
 from videostar.video.decode import decode
 from videostar.video.errors import BadVideo
-from videostar.video.room import Room
+from videostar.video.folder_quota import Room
 from videostar.video.sampling import Sampling
 from videostar.video.workers import Workers
 

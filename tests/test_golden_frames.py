@@ -13,9 +13,9 @@ import pytest
 
 from videostar.video.container import open_file
 from videostar.video.decode import decode
-from videostar.video.film import open_film
-from videostar.video.picture import to_rgb
-from videostar.video.playing import pictures
+from videostar.video.decode_all import pictures
+from videostar.video.reader import open_film
+from videostar.video.rgb import to_rgb
 from videostar.video.sampling import Sampling
 
 FILMS = Path(__file__).parent / "data" / "films"

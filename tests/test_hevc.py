@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from videostar.video.codecs.hevc import rows_apart
 from videostar.video.container import open_file
-from videostar.video.film import open_film
+from videostar.video.reader import open_film
 
 CODED = ["aq-mode=1", "cu-lossless=1", "tskip=1:constrained-intra=1", "cbqpoffs=5:crqpoffs=-3", "weightb=1", "ref=5"]
 

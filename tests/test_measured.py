@@ -15,7 +15,7 @@ from videostar.config import Cache
 from videostar.data.source import Data, load_data
 from videostar.runs.manifest import read_manifest
 from videostar.util.progress import silent
-from videostar.video.measured import index_in
+from videostar.video.probe_cache import index_in
 
 
 @pytest.fixture

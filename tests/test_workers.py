@@ -21,7 +21,7 @@ from videostar.video.errors import BadVideo
 from videostar.video.pool import Ahead, ClipPool
 from videostar.video.probe import probe
 from videostar.video.sampling import Sampling
-from videostar.video.worker import MEMORY
+from videostar.video.worker_server import MEMORY
 from videostar.video.workers import Workers
 
 

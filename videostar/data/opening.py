@@ -15,8 +15,8 @@ from videostar.data.rows import Row, Skipped
 from videostar.util.files import Below, is_there
 from videostar.video.container import look
 from videostar.video.errors import BadVideo
-from videostar.video.measured import Measured, index_in
 from videostar.video.probe import probe
+from videostar.video.probe_cache import Measured, index_in
 from videostar.video.workers import Workers
 
 _KNOWN = 16384  # videos that are remembered for their next rows; what was measured is in the index as well

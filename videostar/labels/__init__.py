@@ -19,9 +19,9 @@ from videostar.labels.count import Count
 from videostar.labels.fields import Fields
 from videostar.labels.interval import Interval
 from videostar.labels.multi_label import Labels
+from videostar.labels.paraphrase import Text
 from videostar.labels.score import Score
 from videostar.labels.sequence import Steps
-from videostar.labels.similar import Text
 from videostar.labels.timestamp import Timestamp
 from videostar.labels.verdict import Reason, Verdict
 from videostar.util.errors import UserError

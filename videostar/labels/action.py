@@ -5,22 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict
 
 from videostar.labels import lexicon
 from videostar.labels.degenerate import LONG, is_refusal, told, unlooped, without_prompt
-from videostar.labels.final import Final, finals, last_line
-from videostar.labels.meaning import ASSERTED, status
+from videostar.labels.field_types import Name
+from videostar.labels.final_answer import Final, finals, last_line
 from videostar.labels.names import said, squash
 from videostar.labels.patterns import Mention
-from videostar.labels.reading import Status, corrected, corrects, guesses, is_guess, overruled
+from videostar.labels.status import ASSERTED, Status, corrected, corrects, guesses, is_guess, overruled, status
 from videostar.labels.text import normalise, tokens
 from videostar.labels.verdict import Reason, Verdict
 from videostar.labels.vocabulary import LabelSet, by_start, label_set, mentions
-
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
 class Action(BaseModel):

@@ -8,7 +8,7 @@ from functools import lru_cache
 from videostar.labels import lexicon
 from videostar.labels.denial import denied
 from videostar.labels.numbers import in_words
-from videostar.labels.reading import Status, read
+from videostar.labels.status import ASSERTED, Status, read
 from videostar.labels.text import normalise, tokens
 
 _OPPOSITES = (
@@ -59,7 +59,7 @@ class _Pair:
             meant = [self._meant(k, lemma) for k in (0, 1)]
             if Status.OPEN in meant and meant[0] is not meant[1]:
                 return Status.OPEN
-            verdicts.append((meant[0] in _HELD) is (meant[1] in _HELD))
+            verdicts.append((meant[0] in ASSERTED) is (meant[1] in ASSERTED))
         if verdicts and not all(verdicts):
             return Status.DENIED
         if not verdicts:
@@ -113,9 +113,6 @@ class _Pair:
         """Whether one moves to a place and the other away from it: "on the shelf", "from the shelf"."""
         to, away = zip(*(_moves(words) for words in (self.first, self.second)), strict=True)
         return bool((to[0] - away[0]) & (away[1] - to[1]) or (away[0] - to[0]) & (to[1] - away[1]))
-
-
-_HELD = (Status.SAID, Status.SUPPOSED)
 
 
 def _around(lemmas: Sequence[str], at: int) -> tuple[set[str], set[str]]:

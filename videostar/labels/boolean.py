@@ -8,9 +8,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from videostar.labels.action import Name
 from videostar.labels.conclusion import conclusions
 from videostar.labels.degenerate import is_refusal, told
+from videostar.labels.field_types import Name
 from videostar.labels.polarity import Statement, Told, replies
 from videostar.labels.text import normalise, tokens
 from videostar.labels.verdict import Reason, Verdict

@@ -8,10 +8,11 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from videostar.labels.cues import alone, announced
+from videostar.labels.doc import Plain
+from videostar.labels.field_types import Share
 from videostar.labels.numbers import Number, numbers, written
-from videostar.labels.plain import Plain
-from videostar.labels.settled import Candidate
-from videostar.labels.value import ValueLabel, overlap
+from videostar.labels.settle import Candidate
+from videostar.labels.value import ValueLabel, intersection_over_union, overlap
 
 Corners = tuple[float, float, float, float]
 
@@ -36,7 +37,7 @@ class Box(ValueLabel):
 
     kind: Literal["box"] = "box"
     xyxy: Corners
-    min_iou: Annotated[float, Field(gt=0, le=1)] = 0.5
+    min_iou: Share = 0.5
     scale: Annotated[float, Field(gt=0)] | tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = 1.0
 
     @model_validator(mode="after")
@@ -64,8 +65,7 @@ class Box(ValueLabel):
     def similarity(self, value: Corners) -> float:
         """The intersection over the union."""
         shared = overlap(value[::2], self.xyxy[::2]) * overlap(value[1::2], self.xyxy[1::2])
-        union = _area(value) + _area(self.xyxy) - shared
-        return min(1.0, shared / union) if union else 0.0
+        return intersection_over_union(shared, _area(value), _area(self.xyxy))
 
     def candidates(self, plain: Plain) -> Sequence[Candidate]:
         """The groups of four numbers that may be a box."""

@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from videostar.labels.action import Name
 from videostar.labels.conclusion import conclusions
 from videostar.labels.degenerate import is_refusal, told
+from videostar.labels.field_types import Name
 from videostar.labels.options import Options, Pick
 from videostar.labels.text import normalise, tokens
 from videostar.labels.verdict import Reason, Verdict

@@ -10,11 +10,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from videostar.labels import lexicon
-from videostar.labels.context import elsewhere, measured
 from videostar.labels.cues import announced
+from videostar.labels.doc import Plain
+from videostar.labels.number_context import elsewhere, measured
 from videostar.labels.numbers import Number, number_at, numbers
-from videostar.labels.plain import Plain
-from videostar.labels.settled import Candidate
+from videostar.labels.settle import Candidate
 from videostar.labels.value import ValueLabel
 
 _ADVERBS = {"once": 1, "twice": 2, "thrice": 3}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from videostar.labels.plain import Plain
+from videostar.labels.doc import Plain
 
 CONCLUDED = 2  # "therefore", "I'd say", "=", "in total"
 EXPLICIT = 3  # "the answer is", "final score:"

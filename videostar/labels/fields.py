@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny
 
-from videostar.labels.action import Name
 from videostar.labels.degenerate import told
+from videostar.labels.field_types import Name
 from videostar.labels.names import said, squash
 from videostar.labels.text import words
 from videostar.labels.verdict import Reason, Verdict

@@ -8,11 +8,12 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from videostar.labels.cues import alone, announced
+from videostar.labels.doc import Plain
+from videostar.labels.field_types import Share
 from videostar.labels.numbers import written
-from videostar.labels.plain import Plain
-from videostar.labels.settled import Candidate
+from videostar.labels.settle import Candidate
 from videostar.labels.times import Time, times
-from videostar.labels.value import ValueLabel, overlap
+from videostar.labels.value import ValueLabel, intersection_over_union, overlap
 
 _TO = frozenset("to - ~ until till through thru".split())
 _FILLERS = frozenset(
@@ -35,7 +36,7 @@ class Interval(ValueLabel):
     kind: Literal["interval"] = "interval"
     start: Annotated[float, Field(ge=0)]
     end: float
-    min_iou: Annotated[float, Field(gt=0, le=1)] = 0.5
+    min_iou: Share = 0.5
     duration: Annotated[float, Field(gt=0)] | None = None
 
     @model_validator(mode="after")
@@ -56,8 +57,7 @@ class Interval(ValueLabel):
     def similarity(self, value: tuple[float, float]) -> float:
         """The intersection over the union."""
         shared = overlap((self.start, self.end), value)
-        union = (self.end - self.start) + (value[1] - value[0]) - shared
-        return min(1.0, shared / union) if union else 0.0
+        return intersection_over_union(shared, self.end - self.start, value[1] - value[0])
 
     def candidates(self, plain: Plain) -> Sequence[Candidate]:
         """The pairs of times that may be the stretch."""

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from videostar.labels.action import Name, listed
+from videostar.labels.action import listed
 from videostar.labels.conclusion import final_part
 from videostar.labels.degenerate import is_refusal, told
-from videostar.labels.meaning import ASSERTED, status
+from videostar.labels.field_types import Name, Share
 from videostar.labels.names import said, squash
 from videostar.labels.patterns import Mention
-from videostar.labels.reading import Status, corrected, corrects, guesses, overruled
+from videostar.labels.status import ASSERTED, Status, corrected, corrects, guesses, overruled, status
 from videostar.labels.text import normalise, tokens
 from videostar.labels.verdict import Reason, Verdict
 from videostar.labels.vocabulary import LabelSet, label_set
 
 _TICKS = frozenset(":;=(,")
 _NOT_THERE = frozenset("no false absent none not".split())
-
-Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class Labels(BaseModel):

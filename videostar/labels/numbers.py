@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from text_to_num import alpha2digit
 
-from videostar.labels.plain import Plain
+from videostar.labels.doc import Plain
 
 _PARTS = {"half": 2, "halves": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4}
 _READ = re.compile(r"(?:0|[1-9]\d*)(?:\.\d+)?")

@@ -9,9 +9,8 @@ from itertools import pairwise
 
 from videostar.labels import lexicon
 from videostar.labels.letters import Letters
-from videostar.labels.meaning import ASSERTED, status
 from videostar.labels.patterns import Mention
-from videostar.labels.reading import Status, sentence
+from videostar.labels.status import ASSERTED, Status, sentence, status
 from videostar.labels.text import SENTENCE_ENDS, tokens
 from videostar.labels.vocabulary import LabelSet, label_set
 

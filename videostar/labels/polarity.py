@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from videostar.labels import lexicon
-from videostar.labels.meaning import ASSERTED, status
 from videostar.labels.patterns import Mention
-from videostar.labels.reading import Status, sentence
+from videostar.labels.status import ASSERTED, Status, sentence, status
 from videostar.labels.text import SENTENCE_ENDS, normalise, tokens
 from videostar.labels.vocabulary import by_start, label_set, mentions
 

@@ -7,11 +7,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from videostar.labels.context import elsewhere, measured
 from videostar.labels.cues import announced
+from videostar.labels.doc import Plain
+from videostar.labels.number_context import elsewhere, measured
 from videostar.labels.numbers import Number, number_at, numbers, written
-from videostar.labels.plain import Plain
-from videostar.labels.settled import Candidate
+from videostar.labels.settle import Candidate
 from videostar.labels.value import ValueLabel, closeness
 
 _RELATIVE = 0.05

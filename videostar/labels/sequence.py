@@ -10,16 +10,14 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from videostar.labels import lexicon
-from videostar.labels.action import Name
 from videostar.labels.chronology import by_number, in_time
 from videostar.labels.conclusion import final_part
 from videostar.labels.degenerate import is_refusal, told
 from videostar.labels.ellipsis import spelled_out
-from videostar.labels.meaning import ASSERTED, status
-from videostar.labels.multi_label import Share
+from videostar.labels.field_types import Name, Share
 from videostar.labels.names import said, squash
 from videostar.labels.patterns import Mention
-from videostar.labels.reading import Status
+from videostar.labels.status import ASSERTED, Status, status
 from videostar.labels.text import normalise, tokens
 from videostar.labels.verdict import Reason, Verdict
 from videostar.labels.vocabulary import LabelSet, label_set

@@ -40,9 +40,7 @@ def normalise(text: str) -> str:
 
     The reasoning before a `</think>` is left out, unless nothing follows it.
     """
-    if "</think" in text.lower():
-        after = _THOUGHT.split(text)[-1]
-        text = after if after.strip() else text
+    text = drop_reasoning(text)
     if not text.isascii():
         text = text.translate(_QUOTES)
         text = "".join(
@@ -59,6 +57,12 @@ def normalise(text: str) -> str:
     if "'" in text:
         text = _QUOTE.sub("", text)
     return text.casefold()
+
+
+def drop_reasoning(text: str) -> str:
+    """What follows the last `</think>`, or all of `text` when nothing does."""
+    after = _THOUGHT.split(text)[-1] if "</think" in text.lower() else ""
+    return after if after.strip() else text
 
 
 def parted(text: str) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from videostar.labels.doc import Plain
 from videostar.labels.numbers import Number, number_at, part
-from videostar.labels.plain import Plain
 
 _UNITS = {
     **dict.fromkeys("s sec secs second seconds".split(), 1.0),

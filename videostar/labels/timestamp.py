@@ -8,9 +8,9 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from videostar.labels.cues import alone, announced
+from videostar.labels.doc import Plain
 from videostar.labels.numbers import written
-from videostar.labels.plain import Plain
-from videostar.labels.settled import Candidate
+from videostar.labels.settle import Candidate
 from videostar.labels.times import Time, times
 from videostar.labels.value import ValueLabel, closeness
 

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from videostar.labels.degenerate import is_refusal, told
-from videostar.labels.plain import Plain
-from videostar.labels.settled import Candidate, settle
+from videostar.labels.doc import Plain
+from videostar.labels.settle import Candidate, settle
 from videostar.labels.text import normalise
 from videostar.labels.verdict import Reason, Verdict
 
@@ -68,6 +68,12 @@ def closeness(distance: float, allowed: float) -> float:
     if distance <= allowed * (1 + 1e-9) + 1e-12:
         return max(0.5, 1 / (1 + distance / allowed)) if allowed else 1.0
     return min(1 / (1 + distance / allowed), 0.4999) if allowed else 0.0
+
+
+def intersection_over_union(shared: float, first: float, second: float) -> float:
+    """Of two lengths or areas that share `shared`."""
+    union = first + second - shared
+    return min(1.0, shared / union) if union else 0.0
 
 
 def overlap(a: tuple[float, float], b: tuple[float, float]) -> float:

@@ -11,7 +11,7 @@ from uuid import uuid4
 from videostar.video.clip import Clip
 from videostar.video.clip_file import Damaged, pack, read_clip
 from videostar.video.decode import decode
-from videostar.video.room import Room
+from videostar.video.folder_quota import Room
 from videostar.video.sampling import Sampling
 
 FORMAT = 2  # raise it whenever the same video and sampling would give other frames, or another layout here

@@ -12,11 +12,11 @@ from av.video.frame import VideoFrame
 
 from videostar.video.clip import Clip
 from videostar.video.container import check_size, open_file
+from videostar.video.decode_all import pictures
+from videostar.video.decode_selected import ROUNDING, decoded, plan, wanted_ticks
 from videostar.video.errors import BadVideo
-from videostar.video.film import Film, open_film
-from videostar.video.picture import target_size, to_rgb
-from videostar.video.plan import ROUNDING, decoded, plan, wanted_ticks
-from videostar.video.playing import pictures
+from videostar.video.reader import Film, open_film
+from videostar.video.rgb import target_size, to_rgb
 from videostar.video.sampling import Sampling
 
 _FEW = 4  # pictures: fewer that are equal may be so by chance

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from videostar.video.container import open_file
-from videostar.video.film import open_film
+from videostar.video.reader import open_film
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,9 @@ from videostar.video.errors import BadVideo
 SECONDS = 600.0  # that a call may take
 
 # It finds the modules that this process would.
-_PROGRAM = "import json, sys; sys.path[:] = json.loads(sys.argv[2]); from videostar.video.worker import main; main()"
+_PROGRAM = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[2]); from videostar.video.worker_server import main; main()"
+)
 
 T = TypeVar("T")
 

@@ -101,6 +101,14 @@ def load_json(path: Path) -> Any:
         raise UserError(f"{path}: cannot be read as JSON: {error}; copy the official file again") from None
 
 
+def json_list(path: Path) -> list[object]:
+    """The list that a JSON file holds. Raises UserError."""
+    found = load_json(path)
+    if not isinstance(found, list):
+        raise UserError(f"{path}: holds no list; copy the official file again")
+    return found
+
+
 def _json(content: bytes) -> Any:
     value = json.loads(content)
     if _SURROGATE.search(content):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from videostar.data.formats.plain import load_json
+from videostar.data.formats.plain import json_list, load_json
 from videostar.data.rows import Item, Malformed, Source, items, malformed, text
 from videostar.util.errors import UserError
 
@@ -27,14 +27,6 @@ def read_something(source: Source) -> Iterator[Item]:
             yield malformed(where, error)
         else:
             yield where, values
-
-
-def json_list(path: Path) -> list[object]:
-    """The list that a JSON file holds. Raises UserError."""
-    found = load_json(path)
-    if not isinstance(found, list):
-        raise UserError(f"{path}: holds no list; copy the official file again")
-    return found
 
 
 def label_keys(path: Path) -> list[str]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import StrEnum
 from itertools import pairwise
 
 from videostar.labels import lexicon
-from videostar.labels.plain import Plain
+from videostar.labels.doc import Plain
+from videostar.labels.status import AFFIRMATIONS, Status
 
 _WINDOW = 40  # words of a sentence that are looked at on either side of a value
 _STOPS = frozenset(",;:()[]{}\n")
@@ -44,19 +44,9 @@ _THOUGHT = frozenset("thought assumed expected suspected mistaken mistook consid
 _FIRSTLY = frozenset("initially originally first".split())
 _SEEMS = lexicon.EPISTEMIC | _THOUGHT | frozenset("counted count estimated estimate guess say said".split())
 _WOULD = frozenset("would could might should".split())
-_AFFIRMS = frozenset("yes yeah yep indeed correct right exactly absolutely definitely certainly sure".split())
 
 
-class Stance(StrEnum):
-    """How a value is meant."""
-
-    SAID = "said"
-    SUPPOSED = "supposed"  # a guess
-    DENIED = "denied"
-    UNSAID = "unsaid"  # asked, planned, compared with, only a first impression
-
-
-def stance(plain: Plain, first: int, end: int) -> Stance:
+def stance(plain: Plain, first: int, end: int) -> Status:
     """How the value at `words[first:end]` is meant, by its sentence."""
     start, stop = plain.sentence(first)
     first = _opening(plain, first, start)
@@ -65,10 +55,10 @@ def stance(plain: Plain, first: int, end: int) -> Stance:
     if after[-1:] == ["?"]:
         return _asked(plain, stop)
     if _denied_before(before) or _denied_after(after):
-        return Stance.DENIED
+        return Status.DENIED
     if _compared(before) or _unreal(before) or _first_impression(before):
-        return Stance.UNSAID
-    return Stance.SUPPOSED if not lexicon.MODALS.isdisjoint(_clause(before)) else Stance.SAID
+        return Status.UNSAID
+    return Status.SUPPOSED if not lexicon.MODALS.isdisjoint(_clause(before)) else Status.SAID
 
 
 def _opening(plain: Plain, first: int, start: int) -> int:
@@ -81,13 +71,13 @@ def _opening(plain: Plain, first: int, start: int) -> int:
     return first
 
 
-def _asked(plain: Plain, reply: int) -> Stance:
+def _asked(plain: Plain, reply: int) -> Status:
     """A question says nothing, unless it is answered."""
     while plain.word(reply) == "\n":
         reply += 1
-    if plain.word(reply) in _AFFIRMS:
-        return Stance.SAID
-    return Stance.DENIED if plain.word(reply) in ("no", "nope") else Stance.UNSAID
+    if plain.word(reply) in AFFIRMATIONS:
+        return Status.SAID
+    return Status.DENIED if plain.word(reply) in ("no", "nope") else Status.UNSAID
 
 
 def _clause(before: Sequence[str]) -> Sequence[str]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from av.video.frame import VideoFrame
 
 from videostar.video.errors import BadVideo
-from videostar.video.film import Film, check_whole
+from videostar.video.reader import Film, check_whole
 
 _SWAPS = 2  # pictures to look ahead for a time that came too late
 

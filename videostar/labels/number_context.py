@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from videostar.labels import lexicon
+from videostar.labels.doc import Plain
 from videostar.labels.numbers import Number
-from videostar.labels.plain import Plain
 
 # What is measured, not counted.
 MEASURES = frozenset(

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from videostar.labels.cues import CONCLUDED, alone, cues, summed
-from videostar.labels.plain import Plain
-from videostar.labels.stance import Stance, stance
+from videostar.labels.doc import Plain
+from videostar.labels.status import Status
+from videostar.labels.value_status import stance
 
 _GAP = 30  # words between a value and what corrects it
 _TAKES_BACK = frozenset("wait correction scratch sorry oops recounting hmm".split())
@@ -52,11 +53,11 @@ def settle(plain: Plain, candidates: Sequence[Candidate], *, last: bool = True) 
     values and no conclusion are a hedge.
     """
     meant = [stance(plain, c.first, c.end) for c in candidates]
-    denied = tuple(c.value for c, how in zip(candidates, meant, strict=True) if how is Stance.DENIED)
-    usable = [c for c, how in zip(candidates, meant, strict=True) if how in (Stance.SAID, Stance.SUPPOSED)]
+    denied = tuple(c.value for c, how in zip(candidates, meant, strict=True) if how is Status.DENIED)
+    usable = [c for c, how in zip(candidates, meant, strict=True) if how in (Status.SAID, Status.SUPPOSED)]
     if not usable:
         return Settled(denied=denied)
-    firm = {c.first for c, how in zip(candidates, meant, strict=True) if how is Stance.SAID}
+    firm = {c.first for c, how in zip(candidates, meant, strict=True) if how is Status.SAID}
     groups = _alternatives(plain, usable)
     ranks = _ranks(plain, usable, groups)
     best = max(ranks)

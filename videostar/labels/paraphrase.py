@@ -8,13 +8,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from videostar.labels.action import Name
 from videostar.labels.agreement import agree
 from videostar.labels.conclusion import final_part
 from videostar.labels.degenerate import is_refusal, told
 from videostar.labels.encoder import Array, encoder, model_folder
-from videostar.labels.multi_label import Share
-from videostar.labels.reading import Status
+from videostar.labels.field_types import Name, Share
+from videostar.labels.status import Status
 from videostar.labels.text import normalise
 from videostar.labels.verdict import Reason, Verdict
 

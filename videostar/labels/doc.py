@@ -7,6 +7,8 @@ import unicodedata
 from bisect import bisect_left
 from functools import cached_property
 
+from videostar.labels.text import drop_reasoning
+
 _LONGEST = 20_000  # characters that are read, the last ones: the end of an answer is where it settles
 _MARKS = str.maketrans(
     {
@@ -22,7 +24,6 @@ _MARKS = str.maketrans(
         "¾": " 3/4",
     }
 )
-_THOUGHT = re.compile(r"</think(?:ing)?>", re.IGNORECASE)
 _ANSWER = re.compile(r"<answer>|\\boxed\s{0,3}\{|\\\(|\\\)|</answer>", re.IGNORECASE)
 _EMPHASIS = re.compile(r"\*++(?=\S)|(?<=\S)\*++|\\|(?<!\w)'|'(?!\w)")
 _LIST = re.compile(r"(?:^|(?<=\n))[ \t]{0,8}(?:[-+>|][ \t]{1,4}|\(?\d{1,2}[.)][ \t]{1,4}(?=[^\W\d]))")
@@ -35,10 +36,7 @@ _ABBREVIATIONS = frozenset("approx ca vs sec secs min mins pts etc i.e e.g no re
 
 def plain(text: str) -> str:
     """`text` in lower case, with one spelling for every dash, quote and mark of emphasis, and no numbers of a list."""
-    text = text[-_LONGEST:]
-    if "</think" in text.lower():
-        after = _THOUGHT.split(text)[-1]
-        text = after if after.strip() else text
+    text = drop_reasoning(text[-_LONGEST:])
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text.translate(_MARKS))
         text = "".join(c for c in text if unicodedata.category(c) not in ("Mn", "Cf", "Cs"))

@@ -16,7 +16,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 
 from videostar.video.codecs.av1 import Referred
-from videostar.video.film import Film, VideoPacket
+from videostar.video.reader import Film, VideoPacket
 
 ROUNDING = 0.001  # seconds, to which containers round: the same film must give the same pictures from any of them
 # Decoders that leave out, when asked between two packets, pictures that no other refers to.

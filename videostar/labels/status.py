@@ -12,6 +12,8 @@ from itertools import pairwise
 
 from videostar.labels import lexicon
 from videostar.labels.denial import denied
+from videostar.labels.homographs import is_thing
+from videostar.labels.patterns import Mention
 from videostar.labels.text import SENTENCE_ENDS
 
 _WINDOW = 40  # words of a sentence that are looked at on either side
@@ -26,6 +28,8 @@ class Status(StrEnum):
     OPEN = "open"  # one of several
     UNSAID = "unsaid"  # asked, pretended, imagined, only a first impression
 
+
+ASSERTED = (Status.SAID, Status.SUPPOSED)
 
 # These say that it did not come to the action, when only grammar stands between.
 _UNREAL = frozenset(
@@ -65,7 +69,7 @@ _CORRECTS = frozenset("no actually wait correction however but fact reality clos
 
 _TAKES_BACK = frozenset("actually wait correction sorry scratch".split())
 
-_AFFIRMS = frozenset("yes yeah yep indeed correct right exactly absolutely definitely certainly sure".split())
+AFFIRMATIONS = frozenset("yes yeah yep indeed correct right exactly absolutely definitely certainly sure".split())
 _REFUTES = frozenset("no nope not".split())
 
 _OR = frozenset(["or", "/", "versus", "vs"])
@@ -75,6 +79,16 @@ _THESE = frozenset("these those following".split())
 _OPTIONS = frozenset("possible potential candidate candidates options choices possibilities possibly".split())
 _TORN = frozenset("torn decide choose undecided somewhere unsure choice toss toss-up hesitate ambiguous".split())
 _EQUALLY = frozenset("possible plausible conceivable equally".split())
+
+
+def status(words: Sequence[str], mention: Mention, *, action: bool = True) -> Status:
+    """How `mention` is meant; `action` says that a thing of the same spelling does not count."""
+    if mention.denied:
+        return Status.DENIED
+    first, stop = sentence(words, mention.start, mention.end)
+    if action and is_thing(words, first, mention.start, mention.end, noun=mention.noun, gerund=mention.gerund):
+        return Status.UNSAID
+    return read(words, first, mention.start, mention.end, stop)
 
 
 def sentence(words: Sequence[str], start: int, end: int) -> tuple[int, int]:
@@ -115,7 +129,7 @@ def _asked(words: Sequence[str], mark: int) -> Status:
     answer = words[reply : reply + 3]
     if not answer:
         return Status.UNSAID
-    if answer[0] in _AFFIRMS:
+    if answer[0] in AFFIRMATIONS:
         return Status.SAID
     if answer[0] in _REFUTES:
         return Status.DENIED
