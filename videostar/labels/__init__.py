@@ -18,8 +18,8 @@ from videostar.labels.choice import Choice
 from videostar.labels.count import Count
 from videostar.labels.fields import Fields
 from videostar.labels.interval import Interval
-from videostar.labels.multi_label import Labels
-from videostar.labels.paraphrase import Text
+from videostar.labels.multi_label import MultiLabel
+from videostar.labels.paraphrase import Paraphrase
 from videostar.labels.score import Score
 from videostar.labels.sequence import Steps
 from videostar.labels.timestamp import Timestamp
@@ -48,11 +48,11 @@ KINDS: Mapping[str, type[BaseModel]] = {
     "timestamp": Timestamp,
     "interval": Interval,
     "box": Box,
-    "labels": Labels,
+    "labels": MultiLabel,
     "sequence": Steps,
     "choice": Choice,
     "boolean": Boolean,
-    "text": Text,
+    "text": Paraphrase,
     "fields": Fields,
 }
 

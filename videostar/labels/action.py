@@ -10,15 +10,24 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from videostar.labels import lexicon
-from videostar.labels.degenerate import LONG, is_refusal, told, unlooped, without_prompt
+from videostar.labels.degenerate import MAX_CHARACTERS, answer_content, count_before_loop, is_refusal, strip_prompt
 from videostar.labels.field_types import Name
-from videostar.labels.final_answer import Final, finals, last_line
-from videostar.labels.names import said, squash
+from videostar.labels.final_answer import FinalAnswer, final_answers, last_line
+from videostar.labels.names import readable_name, squash
 from videostar.labels.patterns import Mention
-from videostar.labels.status import ASSERTED, Status, corrected, corrects, guesses, is_guess, overruled, status
+from videostar.labels.status import (
+    ASSERTED,
+    Status,
+    count_guesses,
+    is_correction,
+    is_guess,
+    is_overruled,
+    is_retracted,
+    mention_status,
+)
 from videostar.labels.text import normalise, tokens
 from videostar.labels.verdict import Reason, Verdict
-from videostar.labels.vocabulary import LabelSet, by_start, label_set, mentions
+from videostar.labels.vocabulary import LabelSet, find_mentions, index_by_first_form, label_set
 
 
 class Action(BaseModel):
@@ -33,7 +42,7 @@ class Action(BaseModel):
 
     def words(self) -> str:
         """The name as people say it: ShavingBeard -> shaving beard."""
-        return said(self.name)
+        return readable_name(self.name)
 
     @cached_property
     def _matcher(self) -> _Matcher:
@@ -42,12 +51,12 @@ class Action(BaseModel):
     def judge(self, answer: str, prompt: str | None = None) -> Verdict:
         """Whether `answer` says that this is the action; `prompt` is what it was asked with."""
         if prompt:
-            answer = without_prompt(answer, prompt)
-        if len(answer) > LONG:
-            answer = told(answer, None) or ""
+            answer = strip_prompt(answer, prompt)
+        if len(answer) > MAX_CHARACTERS:
+            answer = answer_content(answer, None) or ""
         text = normalise(answer)
         words = tokens(text)
-        count, looping = unlooped(words)
+        count, looping = count_before_loop(words)
         if looping or not any(word[0].isalnum() for word in words):
             return Verdict.no(Reason.DEGENERATE)
         if count < len(words):
@@ -67,14 +76,14 @@ class _Matcher:
         self.keys = {squash(n) for n in (name, *aliases)}
         self.others: LabelSet | None = label_set(among) if among else None
         names = self.others or label_set((name,))
-        self.starts = by_start([p for n in (name, *aliases) for p in names.own_patterns(n)])
+        self.starts = index_by_first_form([p for n in (name, *aliases) for p in names.own_patterns(n)])
 
     def judge(self, text: str, words: Sequence[str]) -> Verdict:
         """Judges by the final answer if there is one, else by everything that is said."""
         found = self._mentions(words)
         if not found:
             return Verdict.no(Reason.MISSING)
-        for final in finals(text, words):
+        for final in final_answers(text, words):
             verdict = self._final(final)
             if verdict:
                 return verdict
@@ -82,19 +91,19 @@ class _Matcher:
         return (line and self._line(tokens(line))) or self._whole(words, found)
 
     def _mentions(self, words: Sequence[str]) -> list[Mention]:
-        return mentions(self.starts, words)
+        return find_mentions(self.starts, words)
 
     def _others(self, words: Sequence[str]) -> dict[str, list[Mention]]:
-        return self.others.find(words, without=self.keys) if self.others else {}
+        return self.others.find(words, exclude=self.keys) if self.others else {}
 
-    def _final(self, final: Final) -> Verdict | None:
+    def _final(self, final: FinalAnswer) -> Verdict | None:
         """The verdict on a final answer; None when it settles nothing, so that what was said elsewhere counts."""
         words = tokens(final.text)
         found = self._mentions(words)
         if found:
             return self._whole(words, found)
         for other, said_at in self._others(words).items():
-            if any(status(words, m) in ASSERTED for m in said_at):
+            if any(mention_status(words, m) in ASSERTED for m in said_at):
                 return Verdict.no(Reason.CONTRADICTED, other)
         if (final.explicit and not _remarks(words)) or (final.binding and _states(words)):
             return Verdict.no(Reason.CONTRADICTED)
@@ -119,26 +128,26 @@ class _Matcher:
         accepted: Mention | None = None
         supposed = False
         for mention in found:
-            meant = status(words, mention)
-            if meant is Status.SAID or (meant is Status.SUPPOSED and (supposed or accepted is None)):
+            meant = mention_status(words, mention)
+            if meant is Status.STATED or (meant is Status.SUPPOSED and (supposed or accepted is None)):
                 accepted, supposed = mention, meant is Status.SUPPOSED
             elif meant is Status.DENIED:
                 reason = Reason.NEGATED
-                if accepted and (supposed or corrects(words, mention.start, mention.end)):
+                if accepted and (supposed or is_correction(words, mention.start, mention.end)):
                     accepted = None
             elif meant is Status.OPEN:
                 reason = Reason.HEDGED
         if accepted is None:
             return Verdict.no(reason)
-        if longer and listed(words, [*found, *longer]):
+        if longer and is_label_list(words, [*found, *longer]):
             return Verdict.no(Reason.HEDGED)
-        if supposed and guesses(words, accepted.start, accepted.end) > 1:
+        if supposed and count_guesses(words, accepted.start, accepted.end) > 1:
             return Verdict.no(Reason.HEDGED)
-        if (overruled if supposed else corrected)(words, accepted.end):
+        if (is_overruled if supposed else is_retracted)(words, accepted.end):
             return Verdict.no(Reason.CONTRADICTED)
         if supposed and is_guess(words, accepted.start):
             later = [o for o in longer if o.start >= accepted.end]
-            if any(status(words, o) is Status.SAID for o in later):
+            if any(mention_status(words, o) is Status.STATED for o in later):
                 return Verdict.no(Reason.CONTRADICTED)
         return Verdict.yes(self.name)
 
@@ -162,7 +171,7 @@ def _remarks(words: Sequence[str]) -> bool:
     return len(words) > 12 or (named and not any(w.endswith("ing") for w in words))
 
 
-def listed(words: Sequence[str], places: Sequence[Mention]) -> bool:
+def is_label_list(words: Sequence[str], places: Sequence[Mention]) -> bool:
     """Whether the answer is a list of labels and hardly anything else."""
     covered = {k for mention in places for k in range(mention.start, mention.end)}
     spoken = [k for k, word in enumerate(words) if word[0].isalnum()]

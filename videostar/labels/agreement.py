@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from videostar.labels import lexicon
-from videostar.labels.denial import denied
-from videostar.labels.numbers import in_words
-from videostar.labels.status import ASSERTED, Status, read
+from videostar.labels.denial import is_denied
+from videostar.labels.numbers import parse_number_words
+from videostar.labels.status import ASSERTED, Status, phrase_status
 from videostar.labels.text import normalise, tokens
 
 _OPPOSITES = (
@@ -29,7 +29,7 @@ _AWAY = frozenset("from off".split())
 _NOT_REALLY = lexicon.NEGATIONS | frozenset("fails failed fail misses refuses almost nearly nobody".split())
 
 
-def agree(reference: str, sentence: str) -> Status:
+def agreement_status(reference: str, sentence: str) -> Status:
     """SAID when `sentence` says what `reference` says; DENIED, OPEN or UNSAID when its like is denied or undecided."""
     return _Pair(_words(reference), _words(sentence)).status()
 
@@ -42,11 +42,11 @@ class _Pair:
 
     def status(self) -> Status:
         meant = self._polarity()
-        if meant is not Status.SAID:
+        if meant is not Status.STATED:
             return meant
         if self._opposites() or self._counts() or self._roles() or self._times() or self._directions():
             return Status.DENIED
-        return Status.SAID
+        return Status.STATED
 
     def _polarity(self) -> Status:
         """By the shared verbs: said in one and denied in the other, or left open."""
@@ -64,8 +64,8 @@ class _Pair:
             return Status.DENIED
         if not verdicts:
             counts = [sum(w in _NOT_REALLY for w in side) for side in (self.first, self.second)]
-            return Status.SAID if bool(counts[0]) is bool(counts[1]) else Status.DENIED
-        return Status.SAID
+            return Status.STATED if bool(counts[0]) is bool(counts[1]) else Status.DENIED
+        return Status.STATED
 
     def _is_thing(self, side: int, lemma: str) -> bool:
         """Whether a word that may be a verb is a noun here: the baby, a dog."""
@@ -76,9 +76,9 @@ class _Pair:
         words = (self.first, self.second)[side]
         at = self.lemmas[side].index(lemma)
         stopped = at and _lemma(words[at - 1]) in ("stop", "quit", "cease")
-        if stopped or denied(words, 0, at, at + 1, len(words)):
+        if stopped or is_denied(words, 0, at, at + 1, len(words)):
             return Status.DENIED
-        return read(words, 0, at, at + 1, len(words))
+        return phrase_status(words, 0, at, at + 1, len(words))
 
     def _opposites(self) -> bool:
         """Whether a word of one is the opposite of a word of the other, and neither stands in both."""
@@ -186,7 +186,7 @@ def _opposite(lemma: str) -> frozenset[str]:
 def _numbers(words: Sequence[str]) -> Iterator[tuple[str, float]]:
     """What is counted, and its number: "two young children" -> child, 2."""
     for k, word in enumerate(words):
-        number = float(word) if word.isdigit() and len(word) < 6 else in_words(word)
+        number = float(word) if word.isdigit() and len(word) < 6 else parse_number_words(word)
         if word in ("a", "an"):
             number = 1
         if number is None:

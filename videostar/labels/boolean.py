@@ -9,9 +9,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from videostar.labels.conclusion import conclusions
-from videostar.labels.degenerate import is_refusal, told
+from videostar.labels.degenerate import answer_content, is_refusal
 from videostar.labels.field_types import Name
-from videostar.labels.polarity import Statement, Told, replies
+from videostar.labels.polarity import Reply, Statement, find_replies
 from videostar.labels.text import normalise, tokens
 from videostar.labels.verdict import Reason, Verdict
 
@@ -37,7 +37,7 @@ class Boolean(BaseModel):
 
     def judge(self, answer: str, prompt: str | None = None) -> Verdict:
         """Whether `answer` settles on the value; `parsed` is the value that it settles on."""
-        kept = told(answer, prompt)
+        kept = answer_content(answer, prompt)
         if kept is None:
             return Verdict.no(Reason.DEGENERATE)
         text = normalise(kept)
@@ -55,10 +55,10 @@ class Boolean(BaseModel):
                 return told_there[0].value, told_there[0].value is None
         return _agreed(self._read(tokens(text)))
 
-    def _read(self, words: Sequence[str]) -> list[Told]:
-        found = replies(words)
+    def _read(self, words: Sequence[str]) -> list[Reply]:
+        found = find_replies(words)
         if self._statement is not None:
-            about = self._statement.told(words)
+            about = self._statement.find_replies(words)
             if self._statement.negative:
                 sentences = {t.sentence for t in about}
                 found = [t for t in found if t.sentence not in sentences]
@@ -66,7 +66,7 @@ class Boolean(BaseModel):
         return sorted(found, key=lambda t: t.at)
 
 
-def _agreed(told_there: Sequence[Told]) -> tuple[bool | None, bool]:
+def _agreed(told_there: Sequence[Reply]) -> tuple[bool | None, bool]:
     """The value that all agree on, or that corrects the others; else None, and whether there was any."""
     values = {t.value for t in told_there if t.value is not None}
     if len(values) == 1:

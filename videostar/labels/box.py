@@ -7,12 +7,12 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from videostar.labels.cues import alone, announced
-from videostar.labels.doc import Plain
+from videostar.labels.cues import is_alone, is_announced
+from videostar.labels.doc import Doc
 from videostar.labels.field_types import Share
-from videostar.labels.numbers import Number, numbers, written
+from videostar.labels.numbers import Number, find_numbers, format_number
 from videostar.labels.settle import Candidate
-from videostar.labels.value import ValueLabel, intersection_over_union, overlap
+from videostar.labels.value import ValueLabel, intersection_over_union, shared_length
 
 Corners = tuple[float, float, float, float]
 
@@ -60,20 +60,20 @@ class Box(ValueLabel):
     def words(self) -> str:
         """The corners, on the scale of the answers."""
         corners = (round(c * scale, 9) for c, scale in zip(self.xyxy, self._scales, strict=True))
-        return f"[{', '.join(written(c) for c in corners)}]"
+        return f"[{', '.join(format_number(c) for c in corners)}]"
 
     def similarity(self, value: Corners) -> float:
         """The intersection over the union."""
-        shared = overlap(value[::2], self.xyxy[::2]) * overlap(value[1::2], self.xyxy[1::2])
+        shared = shared_length(value[::2], self.xyxy[::2]) * shared_length(value[1::2], self.xyxy[1::2])
         return intersection_over_union(shared, _area(value), _area(self.xyxy))
 
-    def candidates(self, plain: Plain) -> Sequence[Candidate]:
+    def candidates(self, doc: Doc) -> Sequence[Candidate]:
         """The groups of four numbers that may be a box."""
         found = []
-        for group in _groups(plain):
-            value = _corners(plain, group)
+        for group in _groups(doc):
+            value = _corners(doc, group)
             if value:
-                scales = (100.0,) * 4 if plain.word(group[0].end) == "%" else self._scales
+                scales = (100.0,) * 4 if doc.word(group[0].end) == "%" else self._scales
                 x1, y1, x2, y2 = (c / scale for c, scale in zip(value, scales, strict=True))
                 value = (x1, y1, x2, y2) if x1 < x2 and y1 < y2 else None
             found.append(Candidate(value, group[0].first, group[3].end, 1))
@@ -84,77 +84,77 @@ def _area(box: Corners) -> float:
     return (box[2] - box[0]) * (box[3] - box[1])
 
 
-def _groups(plain: Plain) -> list[list[Number]]:
+def _groups(doc: Doc) -> list[list[Number]]:
     """The numbers of a text by fours that belong together."""
     runs: list[list[Number]] = []
-    for number in numbers(plain, thousands=False):
-        if number.spelled or _part_of_a_word(plain, number):
+    for number in find_numbers(doc, thousands=False):
+        if number.spelled or _part_of_a_word(doc, number):
             continue
-        if runs and _belongs(plain, runs[-1][-1], number):
+        if runs and _belongs(doc, runs[-1][-1], number):
             runs[-1].append(number)
         else:
             runs.append([number])
-    return [group for run in runs for group in _fours(plain, run)]
+    return [group for run in runs for group in _fours(doc, run)]
 
 
-def _part_of_a_word(plain: Plain, number: Number) -> bool:
+def _part_of_a_word(doc: Doc, number: Number) -> bool:
     """Whether it is the 1 of "x1" or the 2 of "2d"."""
-    if plain.glued(number.first - 1) and plain.word(number.first - 1)[-1:].isalpha():
+    if doc.glued(number.first - 1) and doc.word(number.first - 1)[-1:].isalpha():
         return True
-    after = plain.word(number.end)
-    return plain.glued(number.end - 1) and after[:1].isalpha() and after != "px"
+    after = doc.word(number.end)
+    return doc.glued(number.end - 1) and after[:1].isalpha() and after != "px"
 
 
-def _belongs(plain: Plain, a: Number, b: Number) -> bool:
-    between = plain.words[a.end : b.first]
+def _belongs(doc: Doc, a: Number, b: Number) -> bool:
+    between = doc.words[a.end : b.first]
     if len(between) > _REACH:
         return False
     return all(w in _MARKS or w in _KEYS or w in _SIZES or w in ("1", "2", "x1", "y1") for w in between)
 
 
-def _fours(plain: Plain, run: list[Number]) -> list[list[Number]]:
-    bracketed = _in_brackets(plain, run)
+def _fours(doc: Doc, run: list[Number]) -> list[list[Number]]:
+    bracketed = _in_brackets(doc, run)
     if bracketed:
         return bracketed
     if len(run) % 4:
         return []
     groups = [run[k : k + 4] for k in range(0, len(run), 4)]
-    return [g for g in groups if len(run) > 4 or _is_box(plain, g)]
+    return [g for g in groups if len(run) > 4 or _is_box(doc, g)]
 
 
-def _in_brackets(plain: Plain, run: list[Number]) -> list[list[Number]]:
+def _in_brackets(doc: Doc, run: list[Number]) -> list[list[Number]]:
     """The fours of a run that stand in a bracket of their own."""
     found = []
     for k in range(len(run) - 3):
-        inside = plain.words[run[k].end : run[k + 3].first]
-        closed = plain.word(run[k].first - 1) in ("[", "(", "{", "<") and plain.word(run[k + 3].end) in ("]", ")", "}")
+        inside = doc.words[run[k].end : run[k + 3].first]
+        closed = doc.word(run[k].first - 1) in ("[", "(", "{", "<") and doc.word(run[k + 3].end) in ("]", ")", "}")
         if closed and not set("[](){}") & set(inside):
             found.append(run[k : k + 4])
     return found
 
 
-def _is_box(plain: Plain, group: list[Number]) -> bool:
+def _is_box(doc: Doc, group: list[Number]) -> bool:
     """Whether something marks four numbers as a box: brackets, keys, or that one is announced."""
     first, end = group[0].first, group[3].end
-    inside = plain.words[first:end]
+    inside = doc.words[first:end]
     if not {"(", "[", "<", "x", "xmin", "left", "width", "w"}.isdisjoint(
-        [*inside, *plain.words[max(0, first - 3) : first]]
+        [*inside, *doc.words[max(0, first - 3) : first]]
     ):
         return True
-    near = plain.words[max(plain.sentence(first)[0], first - 12) : first]
-    return not _NAMES.isdisjoint(near) or alone(plain, first, end) or announced(plain, first)
+    near = doc.words[max(doc.sentence(first)[0], first - 12) : first]
+    return not _NAMES.isdisjoint(near) or is_alone(doc, first, end) or is_announced(doc, first)
 
 
-def _corners(plain: Plain, group: list[Number]) -> Corners | None:
+def _corners(doc: Doc, group: list[Number]) -> Corners | None:
     """The corners in order; None for a box by its width and height."""
     start = group[0].first
-    while start > 0 and group[0].first - start < _REACH and _is_key(plain.words[start - 1]):
+    while start > 0 and group[0].first - start < _REACH and _is_key(doc.words[start - 1]):
         start -= 1
-    if not _SIZES.isdisjoint(plain.words[start : group[3].end]):
+    if not _SIZES.isdisjoint(doc.words[start : group[3].end]):
         return None
     places = []
     for before, number in zip([start, *(n.end for n in group)], group, strict=False):
-        places.append(_place(plain.words[before : number.first]))
+        places.append(_place(doc.words[before : number.first]))
     values = [number.value for number in group]
     if sorted(places) == [0, 1, 2, 3]:
         values = [value for _, value in sorted(zip(places, values, strict=True))]

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from videostar.labels.conclusion import conclusions
-from videostar.labels.degenerate import is_refusal, told
+from videostar.labels.degenerate import answer_content, is_refusal
 from videostar.labels.field_types import Name
 from videostar.labels.options import Options, Pick
 from videostar.labels.text import normalise, tokens
@@ -45,10 +45,10 @@ class Choice(BaseModel):
 
     def judge(self, answer: str, prompt: str | None = None) -> Verdict:
         """Whether `answer` chooses the right option; `parsed` is the letter that it chooses."""
-        kept = told(answer, prompt)
+        kept = answer_content(answer, prompt)
         if kept is None:
             return Verdict.no(Reason.DEGENERATE)
-        text = normalise(self._options.marked(kept))
+        text = normalise(self._options.mark_letters(kept))
         pick = self._pick(text)
         if pick.key == self.answer:
             return Verdict.yes(self.answer)

@@ -20,7 +20,7 @@ _NUMBERED = re.compile(
 )
 
 
-def by_number(text: str) -> str:
+def sort_numbered_lines(text: str) -> str:
     """`text` with the lines of a numbered list in the order of their numbers."""
     lines = text.split("\n")
     numbered = [(int(m[1]), k) for k, line in enumerate(lines) if (m := _NUMBERED.match(line[:80]))]
@@ -33,7 +33,7 @@ def by_number(text: str) -> str:
     return "\n".join(lines)
 
 
-def in_time(words: Sequence[str], steps: Mapping[Mention, str]) -> list[Mention]:
+def chronological(words: Sequence[str], steps: Mapping[Mention, str]) -> list[Mention]:
     """The mentions of steps as they follow each other in time, by "before", "after" and their like.
 
     They come in the order of the text. What a "before" names again ("before she opens it, she ...") is the step told

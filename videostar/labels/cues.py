@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from videostar.labels.doc import Plain
+from videostar.labels.doc import Doc
 
 CONCLUDED = 2  # "therefore", "I'd say", "=", "in total"
 EXPLICIT = 3  # "the answer is", "final score:"
@@ -44,84 +44,84 @@ class Cue:
     level: int
 
 
-def cues(plain: Plain) -> Iterator[Cue]:
+def find_cues(doc: Doc) -> Iterator[Cue]:
     """The cues of a text, each before what it announces."""
-    for i, word in enumerate(plain.words):
+    for i, word in enumerate(doc.words):
         if word in _NOUNS:
-            end = _announced(plain, i)
+            end = _announced(doc, i)
             if end:
                 yield Cue(end, EXPLICIT)
         elif word == "=":
             yield Cue(i + 1, CONCLUDED)
         elif word in _CONCLUSIONS:
-            loose = word == "so" and plain.word(i + 1) in ("that", "far", "much", "many", "as")
-            if not loose and (not i or plain.word(i - 1) in _STOPS or plain.word(i - 1) in ("and", "is")):
+            loose = word == "so" and doc.word(i + 1) in ("that", "far", "much", "many", "as")
+            if not loose and (not i or doc.word(i - 1) in _STOPS or doc.word(i - 1) in ("and", "is")):
                 yield Cue(i + 1, CONCLUDED)
         elif word in ("total", "sum"):
-            closes = plain.word(i - 1) == "in" and plain.word(i + 1) not in (",", ":")  # "7 in total"
-            if not closes or plain.sentence(i)[0] == i - 1:
+            closes = doc.word(i - 1) == "in" and doc.word(i + 1) not in (",", ":")  # "7 in total"
+            if not closes or doc.sentence(i)[0] == i - 1:
                 yield Cue(i + 1, CONCLUDED)
-        elif word in _RESULTS or (word in ("gives", "makes") and plain.word(i - 1) in _RESULTING):
+        elif word in _RESULTS or (word in ("gives", "makes") and doc.word(i - 1) in _RESULTING):
             yield Cue(i + 1, CONCLUDED)
         elif word in _I:
-            end = _chosen(plain, i)
+            end = _chosen(doc, i)
             if end:
                 yield Cue(end, CONCLUDED)
 
 
-def summed(plain: Plain, end: int) -> bool:
+def is_total(doc: Doc, end: int) -> bool:
     """Whether what ends at `end` is called a sum: "7 in total", "7 squats altogether"."""
-    for i in range(end, min(end + 6, len(plain))):
-        word = plain.words[i]
+    for i in range(end, min(end + 6, len(doc))):
+        word = doc.words[i]
         if word in _STOPS or word in ("and", "but"):
             return False
-        if word in ("altogether", "overall") or (word == "in" and plain.word(i + 1) in ("total", "all")):
+        if word in ("altogether", "overall") or (word == "in" and doc.word(i + 1) in ("total", "all")):
             return True
     return False
 
 
-def announced(plain: Plain, first: int) -> bool:
+def is_announced(doc: Doc, first: int) -> bool:
     """Whether the value at `first` follows a colon, "is" or the like that an explicit cue leads up to, or is alone."""
     i = first - 1
-    while plain.word(i) in _LEADS and plain.word(i) != "\n" and first - i < 8:
+    while doc.word(i) in _LEADS and doc.word(i) != "\n" and first - i < 8:
         i -= 1
-    return any(_announced(plain, k) for k in range(max(0, i - 3), i + 1) if plain.words[k] in _NOUNS)
+    return any(_announced(doc, k) for k in range(max(0, i - 3), i + 1) if doc.words[k] in _NOUNS)
 
 
-def alone(plain: Plain, first: int, end: int) -> bool:
+def is_alone(doc: Doc, first: int, end: int) -> bool:
     """Whether words[first:end] is all that its line says."""
-    while plain.word(first - 1) in _LEADS:
+    while doc.word(first - 1) in _LEADS:
         first -= 1
-    while plain.word(end) in ("]", ")", "}", ">", ".", "!", ";", "of", "the"):
+    while doc.word(end) in ("]", ")", "}", ">", ".", "!", ";", "of", "the"):
         end += 1
-    return plain.word(first - 1) in ("", "\n") and plain.word(end) in ("", "\n")
+    return doc.word(first - 1) in ("", "\n") and doc.word(end) in ("", "\n")
 
 
-def _announced(plain: Plain, i: int) -> int | None:
+def _announced(doc: Doc, i: int) -> int | None:
     """The end of the cue whose noun is at `i`."""
-    before = plain.word(i - 1)
-    if before in _NOT_THE_LAST or (plain.word(i - 2) in _NOT_THE_LAST and before not in _STOPS):
+    before = doc.word(i - 1)
+    if before in _NOT_THE_LAST or (doc.word(i - 2) in _NOT_THE_LAST and before not in _STOPS):
         return None
-    reach = 5 if plain.words[i] == "final" else 12
-    if plain.words[i] == "final" and plain.word(i + 1) in _PARTS:
+    reach = 5 if doc.words[i] == "final" else 12
+    if doc.words[i] == "final" and doc.word(i + 1) in _PARTS:
         return None
-    for k in range(i + 1, min(i + reach, len(plain))):
-        word = plain.words[k]
+    for k in range(i + 1, min(i + reach, len(doc))):
+        word = doc.words[k]
         if word in _IS:
             return k + 1
         if word == "\n":
-            opens = not i or plain.word(plain.sentence(i)[0]) in _NOUNS | {"the", "my"}
+            opens = not i or doc.word(doc.sentence(i)[0]) in _NOUNS | {"the", "my"}
             return k + 1 if opens and k - i < 5 else None
         if word in (".", "!", "?", ";"):
             return None
-        if word == "of" and plain.words[i] == "final":
+        if word == "of" and doc.words[i] == "final":
             return k + 1
     return None
 
 
-def _chosen(plain: Plain, i: int) -> int | None:
+def _chosen(doc: Doc, i: int) -> int | None:
     """The end of "I'd say", "I would go with" at `i`."""
     k = i + 1
-    while plain.word(k) in _WEAK and k < i + 5:
+    while doc.word(k) in _WEAK and k < i + 5:
         k += 1
-    return k + 1 if plain.word(k) in _CHOOSE else None
+    return k + 1 if doc.word(k) in _CHOOSE else None

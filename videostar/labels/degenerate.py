@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from videostar.labels.text import normalise, tokens, words
 
-LOOPS = 8  # so many times one phrase, and it is a loop
-LONG = 100_000  # characters; of more, which no model writes in earnest, the two ends are read
+MIN_REPEATS = 8  # so many times one phrase, and it is a loop
+MAX_CHARACTERS = 100_000  # characters; of more, which no model writes in earnest, the two ends are read
 
 _REFUSAL = re.compile(
     r"\b(?:sorry|apologi[sz]e|unable to|as an ai|(?:i|we) (?:can't|cannot|can not|could not|couldn't|am not able to|"
@@ -17,22 +17,22 @@ _REFUSAL = re.compile(
 _ROLES = frozenset(["user", "assistant", "human", "system", "gpt", "video", "image", "bot", "model"])
 
 
-def unlooped(tokens: Sequence[str]) -> tuple[int, bool]:
+def count_before_loop(tokens: Sequence[str]) -> tuple[int, bool]:
     """How many tokens stand before the second pass of a looping tail, and whether the loop is all there is.
 
     A tail loops when it is one phrase eight times or more; its last pass may be cut off, in the middle of a word
     even. Without such a tail all tokens count. Linear in their number.
     """
     count = len(tokens)
-    if count < LOOPS:
+    if count < MIN_REPEATS:
         return count, False
     # A loop repeats its last word but one, whatever it is: most texts are let through here.
     for cut in (0, 1):
         end = count - cut
-        if tokens.count(tokens[end - 1]) < LOOPS - 1 or tokens.count(tokens[end - 2]) < LOOPS - 1:
+        if tokens.count(tokens[end - 1]) < MIN_REPEATS - 1 or tokens.count(tokens[end - 2]) < MIN_REPEATS - 1:
             continue
         length, period = _periodic_suffix(tokens[:end])
-        if length >= LOOPS * period:
+        if length >= MIN_REPEATS * period:
             start = end - length
             return start + period, start == 0
     return count, False
@@ -54,25 +54,28 @@ def _periodic_suffix(tokens: Sequence[str]) -> tuple[int, int]:
             border += 1
         borders[i] = border
         period = i + 1 - border
-        if i + 1 >= LOOPS * period:
+        if i + 1 >= MIN_REPEATS * period:
             best = (i + 1, period)
     return best
 
 
-def told(answer: str, prompt: str | None) -> str | None:
+def answer_content(answer: str, prompt: str | None) -> str | None:
     """What `answer` tells beyond an echo of `prompt`, up to the first pass of a looping tail; None if nothing.
 
     For the kinds that read numbers and marks: the text is as it was written. Of more than LONG characters the first
     and the last half of so many are told, each without its own looping tail, so that a verdict costs no more.
     """
     if prompt:
-        answer = without_prompt(answer, prompt)
-    if len(answer) > LONG:
-        head, tail = answer[: LONG // 2], answer[-LONG // 2 :]
-        ends = told(head.rpartition(" ")[0] or head, None), told(tail.partition(" ")[2] or tail, None)
+        answer = strip_prompt(answer, prompt)
+    if len(answer) > MAX_CHARACTERS:
+        head, tail = answer[: MAX_CHARACTERS // 2], answer[-MAX_CHARACTERS // 2 :]
+        ends = (
+            answer_content(head.rpartition(" ")[0] or head, None),
+            answer_content(tail.partition(" ")[2] or tail, None),
+        )
         return "\n".join(filter(None, ends)) or None
     spoken = tokens(normalise(answer))
-    count, looping = unlooped(spoken)
+    count, looping = count_before_loop(spoken)
     if looping or not any(token[0].isalnum() for token in spoken):
         return None
     if count == len(spoken):
@@ -90,7 +93,7 @@ def is_refusal(normalised: str) -> bool:
     return _REFUSAL.search(normalised, 0, 400) is not None
 
 
-def without_prompt(answer: str, prompt: str) -> str:
+def strip_prompt(answer: str, prompt: str) -> str:
     """`answer` after an echo of `prompt` at its start; empty when there is nothing else. Role marks do not count."""
     asked = [w for w in words(prompt) if w not in _ROLES]
     if not asked:

@@ -28,7 +28,7 @@ _NOBODY = frozenset("nobody one none anyone evidence sign".split())
 _EXCLUDED = frozenset("ruled wrong incorrect impossible unlikely excluded absent false out".split())
 
 
-def denied(words: Sequence[str], first: int, start: int, end: int, stop: int) -> bool:
+def is_denied(words: Sequence[str], first: int, start: int, end: int, stop: int) -> bool:
     """Whether words[start:end] is denied in its sentence, words[first:stop]."""
     return _before(words, first, start, end) or _after(words, first, start, end, stop)
 

@@ -34,7 +34,7 @@ _ENDS = frozenset("!?\n")
 _ABBREVIATIONS = frozenset("approx ca vs sec secs min mins pts etc i.e e.g no resp".split())
 
 
-def plain(text: str) -> str:
+def clean(text: str) -> str:
     """`text` in lower case, with one spelling for every dash, quote and mark of emphasis, and no numbers of a list."""
     text = drop_reasoning(text[-_LONGEST:])
     if not text.isascii():
@@ -49,7 +49,7 @@ def _answer(match: re.Match[str]) -> str:
     return "\n" if match[0] == "</answer>" else " " if match[0] in ("\\(", "\\)") else "\nanswer: "
 
 
-class Plain:
+class Doc:
     """A plain text as words, numbers and marks, in sentences.
 
     `words[i]` stands at `starts[i]:ends[i]` of `text`, in the sentence `sentences[i]`; the mark that ends a sentence
@@ -57,7 +57,7 @@ class Plain:
     """
 
     def __init__(self, text: str) -> None:
-        self.text = plain(text)
+        self.text = clean(text)
         self.words: list[str] = []
         self.starts: list[int] = []
         self.ends: list[int] = []

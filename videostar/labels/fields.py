@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny
 
-from videostar.labels.degenerate import told
+from videostar.labels.degenerate import answer_content
 from videostar.labels.field_types import Name
-from videostar.labels.names import said, squash
+from videostar.labels.names import readable_name, squash
 from videostar.labels.text import words
 from videostar.labels.verdict import Reason, Verdict
 from videostar.util.errors import UserError
@@ -45,7 +45,7 @@ class Fields(BaseModel):
 
     def words(self) -> str:
         """Each field with its label in words: "action: opening door; correct: yes"."""
-        return "; ".join(f"{said(name)}: {cast(Any, label).words()}" for name, label in self.fields.items())
+        return "; ".join(f"{readable_name(name)}: {cast(Any, label).words()}" for name, label in self.fields.items())
 
     @cached_property
     def _places(self) -> re.Pattern[str]:
@@ -58,7 +58,7 @@ class Fields(BaseModel):
 
     def judge(self, answer: str, prompt: str | None = None) -> Verdict:
         """Whether `answer` contains every field; `parsed` is what was read for each."""
-        kept = told(answer, prompt)
+        kept = answer_content(answer, prompt)
         if kept is None:
             return Verdict.no(Reason.DEGENERATE)
         places = _from_json(kept) or dict(self._lines(kept))

@@ -66,7 +66,7 @@ _SAYS_NOTHING = lexicon.PREPOSITIONS | frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Final:
+class FinalAnswer:
     """A final answer: its text, and how far it binds.
 
     `explicit`: it is called the answer, or the action. `binding`: it is at least drawn as a conclusion (`therefore`);
@@ -78,12 +78,12 @@ class Final:
     binding: bool
 
 
-def finals(normalised: str, words: Sequence[str]) -> Iterator[Final]:
+def final_answers(normalised: str, words: Sequence[str]) -> Iterator[FinalAnswer]:
     """The final answers of a normalised text, the last one first: the first of these that says something decides.
 
     `words` are its tokens.
     """
-    found: list[tuple[int, Final]] = []
+    found: list[tuple[int, FinalAnswer]] = []
     spoken = set(words)
     for noun in _CUES.keys() & spoken:
         for match in _CUES[noun].finditer(normalised):
@@ -92,10 +92,10 @@ def finals(normalised: str, words: Sequence[str]) -> Iterator[Final]:
                 found.append((match.end(), final))
     if "\n" in normalised and not _CUES.keys().isdisjoint(spoken):
         for match in _HEADING.finditer(normalised):
-            found.append((match.end(), Final(_line(normalised, match.end()), True, True)))
+            found.append((match.end(), FinalAnswer(_line(normalised, match.end()), True, True)))
     for word in _CONCLUSIONS.keys() & spoken:
         for match in _CONCLUSIONS[word].finditer(normalised):
-            found.append((match.end(), Final(_sentence(normalised, match.end()), False, word not in _LOOSE)))
+            found.append((match.end(), FinalAnswer(_sentence(normalised, match.end()), False, word not in _LOOSE)))
     for _, final in sorted(found, key=lambda f: -f[0])[:_TRIES]:
         if final.text:
             yield final
@@ -107,7 +107,7 @@ def last_line(normalised: str) -> str | None:
     return line if head.strip() and len(line) < _SCOPE else None
 
 
-def _called(text: str, match: re.Match[str], *, lesser: bool) -> Final | None:
+def _called(text: str, match: re.Match[str], *, lesser: bool) -> FinalAnswer | None:
     """The final answer after "the answer is" or "answer:", if that is what the cue is."""
     before = text[max(0, match.start() - 30) : match.start()]
     words = before.split()
@@ -119,9 +119,9 @@ def _called(text: str, match: re.Match[str], *, lesser: bool) -> Final | None:
     if match["dash"] and not opens:
         return None
     if match["mark"] or match["colon"] or match["dash"]:
-        return Final(_line(text, match.end()), True, True)
+        return FinalAnswer(_line(text, match.end()), True, True)
     rest = _sentence(text, match.end())
-    return Final(rest, True, True) if _answers(rest) else None
+    return FinalAnswer(rest, True, True) if _answers(rest) else None
 
 
 def _line(text: str, start: int) -> str:

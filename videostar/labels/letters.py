@@ -14,7 +14,7 @@ _AFTER_A = (
 )
 
 
-class Letters:
+class OptionLetters:
     """The keys of some options, found in raw text."""
 
     def __init__(self, keys: Sequence[str]) -> None:
@@ -55,7 +55,7 @@ class Letters:
         return f" {_MARK}{chr(ord('a') + self._index[key.casefold()])} "
 
     @staticmethod
-    def option(word: str) -> int | None:
+    def option_index(word: str) -> int | None:
         """Which option a word of a marked text is, by its place among the keys."""
         if word.startswith(_MARK) and len(word) == len(_MARK) + 1:
             return ord(word[-1]) - ord("a")

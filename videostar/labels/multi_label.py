@@ -8,13 +8,21 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from videostar.labels.action import listed
+from videostar.labels.action import is_label_list
 from videostar.labels.conclusion import final_part
-from videostar.labels.degenerate import is_refusal, told
+from videostar.labels.degenerate import answer_content, is_refusal
 from videostar.labels.field_types import Name, Share
-from videostar.labels.names import said, squash
+from videostar.labels.names import readable_name, squash
 from videostar.labels.patterns import Mention
-from videostar.labels.status import ASSERTED, Status, corrected, corrects, guesses, overruled, status
+from videostar.labels.status import (
+    ASSERTED,
+    Status,
+    count_guesses,
+    is_correction,
+    is_overruled,
+    is_retracted,
+    mention_status,
+)
 from videostar.labels.text import normalise, tokens
 from videostar.labels.verdict import Reason, Verdict
 from videostar.labels.vocabulary import LabelSet, label_set
@@ -23,7 +31,7 @@ _TICKS = frozenset(":;=(,")
 _NOT_THERE = frozenset("no false absent none not".split())
 
 
-class Labels(BaseModel):
+class MultiLabel(BaseModel):
     """Several names, of which at least the share `min_recall` is to be said, and the set that they are from."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -35,7 +43,7 @@ class Labels(BaseModel):
 
     def words(self) -> str:
         """The names in a row: "clapping, singing and laughing"."""
-        return in_a_row([said(name) for name in self.names])
+        return join_words([readable_name(name) for name in self.names])
 
     @cached_property
     def _distinct(self) -> tuple[str, ...]:
@@ -43,7 +51,7 @@ class Labels(BaseModel):
 
     def judge(self, answer: str, prompt: str | None = None) -> Verdict:
         """Whether `answer` asserts enough of the names; `parsed` are those that it asserts."""
-        kept = told(answer, prompt)
+        kept = answer_content(answer, prompt)
         if kept is None:
             return Verdict.no(Reason.DEGENERATE)
         text = normalise(kept)
@@ -64,7 +72,7 @@ class Labels(BaseModel):
         reasons = set()
         for name in self._distinct:
             own = [m for m in said_at.get(name, ()) if not any(m.within(o) for o in places)]
-            meant = settled(words, own)
+            meant = final_status(words, own)
             if meant in ASSERTED:
                 asserted.append(name)
             elif meant is Status.DENIED:
@@ -85,7 +93,7 @@ class Labels(BaseModel):
         every = len(said_at) >= max(3, 0.8 * len({squash(n) for n in (*self.names, *self.among)}))
         if not others or not every or not any(squash(n) in others for n in said_at):
             return False
-        return listed(words, [m for found in said_at.values() for m in found])
+        return is_label_list(words, [m for found in said_at.values() for m in found])
 
 
 @lru_cache(maxsize=256)
@@ -94,18 +102,18 @@ def _names(names: tuple[str, ...], among: tuple[str, ...]) -> LabelSet:
     return label_set(tuple(kept.values())[::-1])
 
 
-def settled(words: Sequence[str], mentions: Sequence[Mention]) -> Status | None:
+def final_status(words: Sequence[str], mentions: Sequence[Mention]) -> Status | None:
     """How a name that is mentioned at these places is meant in the end; None when it is not meant at all."""
     result: Status | None = None
     for mention in sorted(mentions, key=lambda m: m.start):
-        meant = Status.DENIED if _crossed_out(words, mention.end) else status(words, mention)
+        meant = Status.DENIED if _crossed_out(words, mention.end) else mention_status(words, mention)
         if meant in ASSERTED:
-            guessed = meant is Status.SUPPOSED and guesses(words, mention.start, mention.end) > 1
+            guessed = meant is Status.SUPPOSED and count_guesses(words, mention.start, mention.end) > 1
             result = Status.OPEN if guessed else meant
-            if (overruled if meant is Status.SUPPOSED else corrected)(words, mention.end):
+            if (is_overruled if meant is Status.SUPPOSED else is_retracted)(words, mention.end):
                 result = None
         elif meant is Status.DENIED:
-            if result in (None, Status.OPEN) or corrects(words, mention.start, mention.end):
+            if result in (None, Status.OPEN) or is_correction(words, mention.start, mention.end):
                 result = meant
         elif meant is Status.OPEN and result is None:
             result = meant
@@ -118,6 +126,6 @@ def _crossed_out(words: Sequence[str], end: int) -> bool:
     return mark in _TICKS and verdict in _NOT_THERE and not after[0].isalnum()
 
 
-def in_a_row(items: Sequence[str]) -> str:
+def join_words(items: Sequence[str]) -> str:
     """ "a, b and c"."""
     return " and ".join(filter(None, [", ".join(items[:-1]), items[-1]]))

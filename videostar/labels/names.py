@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from videostar.labels import lexicon
 from videostar.labels.patterns import Element, Gap, Pattern
-from videostar.labels.text import normalise, parted, tokens
+from videostar.labels.text import normalise, split_camel_case, tokens
 
 # Adjectives that are the verb all the same when a label starts with them.
 _VERBS_TOO = frozenset("open close clean dry wet warm empty cool clear slap".split())
@@ -32,11 +32,11 @@ def squash(name: str) -> str:
 
 
 @lru_cache(maxsize=8192)
-def said(name: str) -> str:
+def readable_name(name: str) -> str:
     """`name` as people say it: ShavingBeard -> shaving beard, kick_ball -> kick ball."""
     if _CODE.fullmatch(name.strip()):
         return name.strip()
-    parts = " ".join(re.sub(r"[_+]+", " ", parted(name)).split())
+    parts = " ".join(re.sub(r"[_+]+", " ", split_camel_case(name)).split())
     if parts != " ".join(name.split()):
         return " ".join(w if w.isupper() and len(w) > 1 else w.lower() for w in parts.split(" "))
     first = parts.split(" ")[0]
@@ -45,7 +45,7 @@ def said(name: str) -> str:
 
 def spellings(name: str) -> list[str]:
     """`name`, and the shorter ways to say it: without a qualifier in parentheses, one of "a/b" or "a or b"."""
-    name = said(name)
+    name = readable_name(name)
     found = [name]
     groups = _GROUP.findall(name)
     for group in groups:

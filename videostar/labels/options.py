@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from videostar.labels import lexicon
-from videostar.labels.letters import Letters
+from videostar.labels.letters import OptionLetters
 from videostar.labels.patterns import Mention
-from videostar.labels.status import ASSERTED, Status, sentence, status
+from videostar.labels.status import ASSERTED, Status, mention_status, sentence_bounds
 from videostar.labels.text import SENTENCE_ENDS, tokens
 from videostar.labels.vocabulary import LabelSet, label_set
 
@@ -76,13 +76,13 @@ class Options:
 
     def __init__(self, options: Mapping[str, str]) -> None:
         self.keys = list(options)
-        self._letters = Letters(self.keys)
+        self._letters = OptionLetters(self.keys)
         self._texts = [_plain(text) for text in options.values()]
         self._names: LabelSet = label_set(tuple(self._texts))
         self._purposes = [_is_purpose(text) for text in options.values()]
         self._actions = [lexicon.is_gerund(first_word(text)) for text in self._texts]
 
-    def marked(self, answer: str) -> str:
+    def mark_letters(self, answer: str) -> str:
         """`answer` with its letters marked, as `pick` wants its words."""
         return self._letters.mark(answer)
 
@@ -123,7 +123,7 @@ class Options:
         letters: list[_Named] = []
         used: set[int] = set()
         for i, word in enumerate(words):
-            letter = Letters.option(word)
+            letter = OptionLetters.option_index(word)
             if letter is None or letter >= len(self.keys):
                 continue
             end, clash = i + 1, False
@@ -167,9 +167,14 @@ class Options:
             return Status.DENIED
         if _compared(words, name, named):
             return Status.OPEN
-        meant = status(words, name.mention, action=not name.letter and self._actions[name.option])
-        if meant is Status.UNSAID and self._purposes[name.option] and not name.letter and _aimed_at(words, name.start):
-            return Status.SAID
+        meant = mention_status(words, name.mention, action=not name.letter and self._actions[name.option])
+        if (
+            meant is Status.NOT_ASSERTED
+            and self._purposes[name.option]
+            and not name.letter
+            and _aimed_at(words, name.start)
+        ):
+            return Status.STATED
         return meant
 
     def _decide(self, words: Sequence[str], chosen: Sequence[_Named]) -> _Named | None:
@@ -223,7 +228,7 @@ def _closes(words: Sequence[str], at: int) -> bool:
 def _ruled_out(words: Sequence[str], name: _Named, named: Sequence[_Named]) -> bool:
     """Whether an option is eliminated: "A and C are wrong", "B does not match", "ruling out D"."""
     ends = {n.start: n.end for n in named}
-    first, stop = sentence(words, name.start, name.end)
+    first, stop = sentence_bounds(words, name.start, name.end)
     at = _group_start(words, first, name, named)
     if not _ELIMINATE.isdisjoint(words[max(first, at - 3) : at]):
         return True
@@ -249,7 +254,7 @@ def _ruled_out(words: Sequence[str], name: _Named, named: Sequence[_Named]) -> b
 
 def _compared(words: Sequence[str], name: _Named, named: Sequence[_Named]) -> bool:
     """Whether an option is only compared with others: "between B and D"."""
-    first, _ = sentence(words, name.start, name.end)
+    first, _ = sentence_bounds(words, name.start, name.end)
     at = _group_start(words, first, name, named)
     closed = words[name.start - 1] == "," and "and" in words[at : name.start]  # "between B and D, B is ..."
     return at > first and words[at - 1] in ("between", "among") and not closed
@@ -282,7 +287,7 @@ def _predicates(predicate: Sequence[str]) -> bool:
 
 def _preferred(words: Sequence[str], name: _Named) -> bool:
     """Whether an option is put before the others: "the best is B", "B is most likely", "that leaves B"."""
-    first, stop = sentence(words, name.start, name.end)
+    first, stop = sentence_bounds(words, name.start, name.end)
     before = words[max(first, name.start - 6) : name.start]
     after = words[name.end : min(name.end + 5, stop)]
     before = before[max((k + 1 for k, w in enumerate(before) if w in ";("), default=0) :]

@@ -8,10 +8,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from videostar.labels.agreement import agree
+from videostar.labels.agreement import agreement_status
 from videostar.labels.conclusion import final_part
-from videostar.labels.degenerate import is_refusal, told
-from videostar.labels.encoder import Array, encoder, model_folder
+from videostar.labels.degenerate import answer_content, is_refusal
+from videostar.labels.encoder import Array, load_encoder, model_folder
 from videostar.labels.field_types import Name, Share
 from videostar.labels.status import Status
 from videostar.labels.text import normalise
@@ -22,7 +22,7 @@ _ENDS = re.compile(r"[.!?]+(?=\s|$)|\n|;\s")
 _LENGTH = 600  # characters of one sentence
 
 
-class Text(BaseModel):
+class Paraphrase(BaseModel):
     """A reference, of which some sentence of an answer is to be a paraphrase.
 
     Alike is what all-MiniLM-L6-v2 embeds close by; a closed set of rules then sees to negation, opposites, counts and
@@ -45,7 +45,7 @@ class Text(BaseModel):
 
     @cached_property
     def _embedded(self) -> Array:
-        return encoder()([self.reference])
+        return load_encoder()([self.reference])
 
     @cached_property
     def _span(self) -> int:
@@ -54,7 +54,7 @@ class Text(BaseModel):
 
     def judge(self, answer: str, prompt: str | None = None) -> Verdict:
         """Whether a sentence of `answer` says the same; `parsed` is the one that comes closest."""
-        kept = told(answer, prompt)
+        kept = answer_content(answer, prompt)
         if kept is None:
             return Verdict.no(Reason.DEGENERATE)
         text = normalise(kept)
@@ -73,13 +73,13 @@ class Text(BaseModel):
             sentences = sentences[: _SENTENCES // 2] + sentences[-_SENTENCES // 2 :]
         if not sentences:
             return None
-        similarities = (encoder()(sentences) @ self._embedded[0]).clip(0.0, 1.0)
+        similarities = (load_encoder()(sentences) @ self._embedded[0]).clip(0.0, 1.0)
         best = max(range(len(sentences)), key=similarities.__getitem__)
         score = round(float(similarities[best]), 4)
         if score < self.min_similarity:
             return Verdict.no(Reason.MISSING, sentences[best], score)
-        meant = agree(self.reference, sentences[best])
-        if meant is Status.SAID or meant is Status.SUPPOSED:
+        meant = agreement_status(self.reference, sentences[best])
+        if meant is Status.STATED or meant is Status.SUPPOSED:
             return Verdict.yes(sentences[best], score)
         return Verdict.no(Reason.HEDGED if meant is Status.OPEN else Reason.NEGATED, sentences[best])
 

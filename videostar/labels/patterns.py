@@ -72,7 +72,7 @@ class Pattern:
         """How much of an answer it accounts for: the longer of two names in one place wins."""
         return 2 * len(self.elements) + sum(e.gap is Gap.OBJECT for e in self.elements) + self.tail
 
-    def at(self, words: Sequence[str], i: int) -> Mention | None:
+    def match_at(self, words: Sequence[str], i: int) -> Mention | None:
         """The mention whose first word, or whose verb in a passive, is `words[i]` (tokens of an answer)."""
         end = self._forward(words, i)
         if end:

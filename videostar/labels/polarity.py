@@ -8,9 +8,9 @@ from itertools import pairwise
 
 from videostar.labels import lexicon
 from videostar.labels.patterns import Mention
-from videostar.labels.status import ASSERTED, Status, sentence, status
+from videostar.labels.status import ASSERTED, Status, mention_status, sentence_bounds
 from videostar.labels.text import SENTENCE_ENDS, normalise, tokens
-from videostar.labels.vocabulary import by_start, label_set, mentions
+from videostar.labels.vocabulary import find_mentions, index_by_first_form, label_set
 
 _YES = frozenset("yes yeah yep yup yea affirmative aye".split())
 _NO = frozenset("no nope nah negative".split())
@@ -35,7 +35,7 @@ _VAGUE = frozenset("know tell say determine decide whether unclear unknown".spli
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Reply:
     """A yes (True), a no (False) or both at once (None) at words[at], and whether it corrects what came before."""
 
     at: int
@@ -44,7 +44,7 @@ class Told:
     corrects: bool = False
 
 
-def replies(words: Sequence[str]) -> list[Told]:
+def find_replies(words: Sequence[str]) -> list[Reply]:
     """The replies of a text that need no statement: yes, no, true, "that is not the case", "it does"."""
     found = []
     start = 0
@@ -52,7 +52,7 @@ def replies(words: Sequence[str]) -> list[Told]:
         if not (stop < len(words) and words[stop] == "?"):
             for at, value in _sentence(words, start, stop):
                 corrects = not _CORRECTS.isdisjoint(words[max(start, at - 4) : at])
-                found.append(Told(at, start, value, corrects))
+                found.append(Reply(at, start, value, corrects))
         start = stop + 1
     return found
 
@@ -143,33 +143,33 @@ class Statement:
         self._person = bool(subject) and subject[-1] in _PEOPLE
         self._anyone = bool(subject) and (subject[-1] in _ANYONE or spoken[:2] == ["a", "person"])
         name = " ".join(rest)
-        self._starts = by_start(label_set((name,)).own_patterns(name))
+        self._starts = index_by_first_form(label_set((name,)).own_patterns(name))
 
-    def told(self, words: Sequence[str]) -> list[Told]:
+    def find_replies(self, words: Sequence[str]) -> list[Reply]:
         """Where the statement is asserted or denied, or left open."""
         found = []
         without_no = ["any" if word == "no" else word for word in words]  # "wearing no hat"
-        for mention in mentions(self._starts, without_no):
-            first, _ = sentence(words, mention.start, mention.end)
+        for mention in find_mentions(self._starts, without_no):
+            first, _ = sentence_bounds(words, mention.start, mention.end)
             if not self._about(words, first, mention):
                 continue
-            meant = status(words, mention, action=False)
+            meant = mention_status(words, mention, action=False)
             if "no" in words[mention.start : mention.end]:
                 meant = Status.DENIED
             called = _called_false(words[first : mention.start])
             if called is not None:
-                meant = Status.DENIED if called else Status.SAID
+                meant = Status.DENIED if called else Status.STATED
             if _or_not(words[first : mention.start]):  # "may or may not"
                 meant = Status.OPEN
             corrects = not _CORRECTS.isdisjoint(words[first : mention.start])
             if meant in ASSERTED:
-                found.append(Told(mention.start, first, not self.negative, corrects))
+                found.append(Reply(mention.start, first, not self.negative, corrects))
             elif meant is Status.DENIED:
-                found.append(Told(mention.start, first, self.negative, corrects))
+                found.append(Reply(mention.start, first, self.negative, corrects))
             elif meant is Status.OPEN:
-                found.append(Told(mention.start, first, None))
+                found.append(Reply(mention.start, first, None))
             elif words[mention.end : mention.end + 40].count("?") == 0 and _failed(words[first : mention.start]):
-                found.append(Told(mention.start, first, self.negative, corrects))
+                found.append(Reply(mention.start, first, self.negative, corrects))
         return found
 
     def _about(self, words: Sequence[str], first: int, mention: Mention) -> bool:

@@ -10,14 +10,14 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from videostar.labels import lexicon
-from videostar.labels.chronology import by_number, in_time
+from videostar.labels.chronology import chronological, sort_numbered_lines
 from videostar.labels.conclusion import final_part
-from videostar.labels.degenerate import is_refusal, told
-from videostar.labels.ellipsis import spelled_out
+from videostar.labels.degenerate import answer_content, is_refusal
+from videostar.labels.ellipsis import expand_ellipsis
 from videostar.labels.field_types import Name, Share
-from videostar.labels.names import said, squash
+from videostar.labels.names import readable_name, squash
 from videostar.labels.patterns import Mention
-from videostar.labels.status import ASSERTED, Status, status
+from videostar.labels.status import ASSERTED, Status, mention_status
 from videostar.labels.text import normalise, tokens
 from videostar.labels.verdict import Reason, Verdict
 from videostar.labels.vocabulary import LabelSet, label_set
@@ -39,7 +39,7 @@ class Steps(BaseModel):
 
     def words(self) -> str:
         """The steps one after the other: "crack eggs, then whisk, then pour into pan"."""
-        return ", then ".join(said(step) for step in self.steps)
+        return ", then ".join(readable_name(step) for step in self.steps)
 
     @cached_property
     def _names(self) -> LabelSet:
@@ -59,14 +59,14 @@ class Steps(BaseModel):
 
     def judge(self, answer: str, prompt: str | None = None) -> Verdict:
         """Whether `answer` asserts enough of the steps in order; `parsed` are those asserted, in time."""
-        kept = told(answer, prompt)
+        kept = answer_content(answer, prompt)
         if kept is None:
             return Verdict.no(Reason.DEGENERATE)
-        text = normalise(_ARROW.sub(", ", _undotted(by_number(kept))))
+        text = normalise(_ARROW.sub(", ", _undotted(sort_numbered_lines(kept))))
         final = final_part(text)
-        verdict = self._read(spelled_out(tokens(final))) if final else None
+        verdict = self._read(expand_ellipsis(tokens(final))) if final else None
         if verdict is None or (verdict.reason is Reason.MISSING and not verdict.parsed):
-            verdict = self._read(spelled_out(tokens(text)))
+            verdict = self._read(expand_ellipsis(tokens(text)))
         if verdict.reason is Reason.MISSING and not verdict.parsed and is_refusal(text):
             return Verdict.no(Reason.DEGENERATE)
         return verdict
@@ -77,14 +77,14 @@ class Steps(BaseModel):
         keys: dict[Mention, str] = {}
         reasons = set()
         for mention, key in sorted(found, key=lambda f: f[0].start)[:_STEPS]:
-            meant = status(words, mention)
+            meant = mention_status(words, mention)
             if meant in ASSERTED:
                 keys[mention] = key
             elif meant is Status.DENIED:
                 reasons.add(Reason.NEGATED)
             elif meant is Status.OPEN:
                 reasons.add(Reason.HEDGED)
-        ordered = [keys[m] for m in in_time(words, keys)]
+        ordered = [keys[m] for m in chronological(words, keys)]
         length = _common(self._keys, ordered)
         parsed = [self.steps[self._keys.index(key)] for key in ordered]
         score = length / len(self.steps)
@@ -100,7 +100,7 @@ class Steps(BaseModel):
 
 def with_object(step: str) -> str:
     """A step that leaves out its object, with any object: "pour into pan" -> pour something into pan."""
-    verb, _, rest = said(step).partition(" ")
+    verb, _, rest = readable_name(step).partition(" ")
     return f"{verb} something {rest}" if rest.split(" ")[0] in _ONWARD and lexicon.is_verb(verb) else step
 
 

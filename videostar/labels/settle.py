@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from videostar.labels.cues import CONCLUDED, alone, cues, summed
-from videostar.labels.doc import Plain
+from videostar.labels.cues import CONCLUDED, find_cues, is_alone, is_total
+from videostar.labels.doc import Doc
 from videostar.labels.status import Status
-from videostar.labels.value_status import stance
+from videostar.labels.value_status import value_status
 
 _GAP = 30  # words between a value and what corrects it
 _TAKES_BACK = frozenset("wait correction scratch sorry oops recounting hmm".split())
@@ -46,29 +46,29 @@ class Settled:
     denied: tuple[Any, ...] = ()
 
 
-def settle(plain: Plain, candidates: Sequence[Candidate], *, last: bool = True) -> Settled:
+def settle(doc: Doc, candidates: Sequence[Candidate], *, last: bool = True) -> Settled:
     """The candidate that the answer settles on; they come in the order of the text.
 
     An explicit final answer decides, then a conclusion, then the last assertion. Not so without `last`: there several
     values and no conclusion are a hedge.
     """
-    meant = [stance(plain, c.first, c.end) for c in candidates]
+    meant = [value_status(doc, c.first, c.end) for c in candidates]
     denied = tuple(c.value for c, how in zip(candidates, meant, strict=True) if how is Status.DENIED)
-    usable = [c for c, how in zip(candidates, meant, strict=True) if how in (Status.SAID, Status.SUPPOSED)]
+    usable = [c for c, how in zip(candidates, meant, strict=True) if how in (Status.STATED, Status.SUPPOSED)]
     if not usable:
         return Settled(denied=denied)
-    firm = {c.first for c, how in zip(candidates, meant, strict=True) if how is Status.SAID}
-    groups = _alternatives(plain, usable)
-    ranks = _ranks(plain, usable, groups)
+    firm = {c.first for c, how in zip(candidates, meant, strict=True) if how is Status.STATED}
+    groups = _alternatives(doc, usable)
+    ranks = _ranks(doc, usable, groups)
     best = max(ranks)
     chosen = [k for k, rank in enumerate(ranks) if rank == best]
     said = [k for k in chosen if usable[k].first in firm]
     favourite = (said or chosen)[-1]
-    pick = _corrected(plain, usable, favourite)
+    pick = _corrected(doc, usable, favourite)
     rivals = [k for k, group in enumerate(groups) if group is not None and group == groups[pick]]
     if pick == favourite and not rivals and best < CONCLUDED:
         if not last:
-            rivals = [k for k in chosen if _corrected(plain, usable, k) == k]
+            rivals = [k for k in chosen if _corrected(doc, usable, k) == k]
         elif not said:
             rivals = [k for k, c in enumerate(usable) if c.first not in firm]
     if _differ(usable[k] for k in rivals):
@@ -83,19 +83,19 @@ def _differ(candidates: Iterable[Candidate]) -> bool:
     return len({c.value for c in candidates}) > 1
 
 
-def _ranks(plain: Plain, candidates: Sequence[Candidate], groups: Sequence[int | None]) -> list[int]:
+def _ranks(doc: Doc, candidates: Sequence[Candidate], groups: Sequence[int | None]) -> list[int]:
     """How much each candidate counts: by its level, and by what announces it."""
     ranks = [c.level for c in candidates]
     firsts = [c.first for c in candidates]
-    for cue in cues(plain):
+    for cue in find_cues(doc):
         k = bisect_left(firsts, cue.end)
-        if k < len(firsts) and firsts[k] < _reach(plain, cue.end):
+        if k < len(firsts) and firsts[k] < _reach(doc, cue.end):
             ranks[k] = max(ranks[k], cue.level)
     for k, c in enumerate(candidates):
-        if summed(plain, c.end):
+        if is_total(doc, c.end):
             ranks[k] = max(ranks[k], CONCLUDED)
     final = candidates[-1]
-    if "\n" in plain.words[: final.first] and alone(plain, final.first, final.end):
+    if "\n" in doc.words[: final.first] and is_alone(doc, final.first, final.end):
         ranks[-1] = max(ranks[-1], CONCLUDED)
     shared: dict[int | None, int] = {}
     for rank, group in zip(ranks, groups, strict=True):
@@ -103,33 +103,33 @@ def _ranks(plain: Plain, candidates: Sequence[Candidate], groups: Sequence[int |
     return [rank if group is None else shared[group] for rank, group in zip(ranks, groups, strict=True)]
 
 
-def _reach(plain: Plain, start: int) -> int:
+def _reach(doc: Doc, start: int) -> int:
     """How far a cue reaches that ends before `start`: to the end of its sentence, or of the next if it says no more."""
-    stop = plain.sentence(start - 1)[1]
-    if not any(word.isalnum() for word in plain.words[start:stop]):
-        while plain.word(stop) == "\n":
+    stop = doc.sentence(start - 1)[1]
+    if not any(word.isalnum() for word in doc.words[start:stop]):
+        while doc.word(stop) == "\n":
             stop += 1
-        if stop < len(plain):
-            stop = plain.sentence(stop)[1]
+        if stop < len(doc):
+            stop = doc.sentence(stop)[1]
     return stop
 
 
-def _alternatives(plain: Plain, candidates: Sequence[Candidate]) -> list[int | None]:
+def _alternatives(doc: Doc, candidates: Sequence[Candidate]) -> list[int | None]:
     """The number of the group of alternatives ("7 or 8", "between 7 and 8", "7 to 8") that each candidate is in."""
     groups: list[int | None] = [None] * len(candidates)
     for k in range(len(candidates) - 2, -1, -1):
         a, b = candidates[k], candidates[k + 1]
         if a.value == b.value or b.first - a.end > 16:
             continue
-        between = plain.words[a.end : b.first]
+        between = doc.words[a.end : b.first]
         listed = groups[k + 1] is not None and between == [","]
-        if listed or _either(plain, a, between) or _ranged(plain, a, between):
+        if listed or _either(doc, a, between) or _ranged(doc, a, between):
             group = groups[k + 1]
             groups[k] = groups[k + 1] = k if group is None else group
     return groups
 
 
-def _either(plain: Plain, a: Candidate, between: Sequence[str]) -> bool:
+def _either(doc: Doc, a: Candidate, between: Sequence[str]) -> bool:
     if "or" not in between and "vs" not in between and "versus" not in between:
         return False
     place = between.index("or") if "or" in between else 0
@@ -139,32 +139,32 @@ def _either(plain: Plain, a: Candidate, between: Sequence[str]) -> bool:
     if _SIDES.issuperset(between[noun:]) and len(between) < 10 and _MARKS.isdisjoint(between[:noun]):
         return True
     if {".", "!", "?", "\n"}.isdisjoint(between):
-        return "either" in plain.words[max(plain.sentence(a.first)[0], a.first - 12) : a.first]
+        return "either" in doc.words[max(doc.sentence(a.first)[0], a.first - 12) : a.first]
     return False
 
 
-def _ranged(plain: Plain, a: Candidate, between: Sequence[str]) -> bool:
+def _ranged(doc: Doc, a: Candidate, between: Sequence[str]) -> bool:
     if len(between) > 5 or not _SIDES.issuperset(between):
         return False
     if "and" in between:
-        return "between" in plain.words[max(0, a.first - 3) : a.first]
+        return "between" in doc.words[max(0, a.first - 3) : a.first]
     return bool(between) and not _RANGE.isdisjoint(between)
 
 
-def _corrected(plain: Plain, candidates: Sequence[Candidate], pick: int) -> int:
+def _corrected(doc: Doc, candidates: Sequence[Candidate], pick: int) -> int:
     """The candidate that corrects the one at `pick` ("7, no, 8", "Wait, it is 8"), or that one."""
     for k in range(pick + 1, len(candidates)):
         first, stop = candidates[pick].end, candidates[k].first
         if stop - first > _GAP:
             break
-        if candidates[k].value != candidates[pick].value and any(_takes_back(plain, i) for i in range(first, stop)):
+        if candidates[k].value != candidates[pick].value and any(_takes_back(doc, i) for i in range(first, stop)):
             pick = k
     return pick
 
 
-def _takes_back(plain: Plain, i: int) -> bool:
+def _takes_back(doc: Doc, i: int) -> bool:
     """Whether the word at `i` takes back what stands before it."""
-    word, before, after = plain.word(i), plain.word(i - 1), plain.word(i + 1)
+    word, before, after = doc.word(i), doc.word(i - 1), doc.word(i + 1)
     if word == "rather":
         return before == "or"
     if word == "mean":

@@ -11,7 +11,7 @@ from enum import StrEnum
 from itertools import pairwise
 
 from videostar.labels import lexicon
-from videostar.labels.denial import denied
+from videostar.labels.denial import is_denied
 from videostar.labels.homographs import is_thing
 from videostar.labels.patterns import Mention
 from videostar.labels.text import SENTENCE_ENDS
@@ -22,14 +22,14 @@ _WINDOW = 40  # words of a sentence that are looked at on either side
 class Status(StrEnum):
     """How a phrase is meant."""
 
-    SAID = "said"
+    STATED = "said"
     SUPPOSED = "supposed"  # said, but as an appearance or a guess: what follows may overrule it
     DENIED = "denied"
     OPEN = "open"  # one of several
-    UNSAID = "unsaid"  # asked, pretended, imagined, only a first impression
+    NOT_ASSERTED = "unsaid"  # asked, pretended, imagined, only a first impression
 
 
-ASSERTED = (Status.SAID, Status.SUPPOSED)
+ASSERTED = (Status.STATED, Status.SUPPOSED)
 
 # These say that it did not come to the action, when only grammar stands between.
 _UNREAL = frozenset(
@@ -81,17 +81,17 @@ _TORN = frozenset("torn decide choose undecided somewhere unsure choice toss tos
 _EQUALLY = frozenset("possible plausible conceivable equally".split())
 
 
-def status(words: Sequence[str], mention: Mention, *, action: bool = True) -> Status:
+def mention_status(words: Sequence[str], mention: Mention, *, action: bool = True) -> Status:
     """How `mention` is meant; `action` says that a thing of the same spelling does not count."""
     if mention.denied:
         return Status.DENIED
-    first, stop = sentence(words, mention.start, mention.end)
+    first, stop = sentence_bounds(words, mention.start, mention.end)
     if action and is_thing(words, first, mention.start, mention.end, noun=mention.noun, gerund=mention.gerund):
-        return Status.UNSAID
-    return read(words, first, mention.start, mention.end, stop)
+        return Status.NOT_ASSERTED
+    return phrase_status(words, first, mention.start, mention.end, stop)
 
 
-def sentence(words: Sequence[str], start: int, end: int) -> tuple[int, int]:
+def sentence_bounds(words: Sequence[str], start: int, end: int) -> tuple[int, int]:
     """The bounds of the sentence around words[start:end], no further than the window; its mark is words[stop]."""
     first = max(0, start - _WINDOW)
     for k in range(start - 1, first - 1, -1):
@@ -103,22 +103,22 @@ def sentence(words: Sequence[str], start: int, end: int) -> tuple[int, int]:
     return first, stop
 
 
-def read(words: Sequence[str], first: int, start: int, end: int, stop: int) -> Status:
+def phrase_status(words: Sequence[str], first: int, start: int, end: int, stop: int) -> Status:
     """How words[start:end] is meant in its sentence, words[first:stop]."""
     if stop < len(words) and words[stop] == "?":
         return _asked(words, stop)
     before = words[first:start]
-    if denied(words, first, start, end, stop):
+    if is_denied(words, first, start, end, stop):
         return Status.DENIED
     if _unreal(words, first, start, stop) or _imagined(before):
-        return Status.UNSAID
+        return Status.NOT_ASSERTED
     if ("i", "said") in pairwise(before) and not _CONTRAST.isdisjoint(words[end:stop]):
-        return Status.UNSAID  # "I said X, but it is only Y"
+        return Status.NOT_ASSERTED  # "I said X, but it is only Y"
     if _alternative(before, words[end:stop]):
         return Status.OPEN
     if lexicon.EPISTEMIC.isdisjoint(before) and _THOUGHT.isdisjoint(before):
-        return Status.SAID
-    return Status.UNSAID if _first_impression(before) else Status.SUPPOSED
+        return Status.STATED
+    return Status.NOT_ASSERTED if _first_impression(before) else Status.SUPPOSED
 
 
 def _asked(words: Sequence[str], mark: int) -> Status:
@@ -128,15 +128,15 @@ def _asked(words: Sequence[str], mark: int) -> Status:
         reply += 1
     answer = words[reply : reply + 3]
     if not answer:
-        return Status.UNSAID
+        return Status.NOT_ASSERTED
     if answer[0] in AFFIRMATIONS:
-        return Status.SAID
+        return Status.STATED
     if answer[0] in _REFUTES:
         return Status.DENIED
     short = len(answer) == 2 or (len(answer) == 3 and not answer[2].isalnum())  # "He is." "She does, ..."
     if short and answer[0] in lexicon.PRONOUNS and answer[1] in lexicon.AUXILIARIES:
-        return Status.DENIED if answer[1] in lexicon.NEGATIONS else Status.SAID
-    return Status.UNSAID
+        return Status.DENIED if answer[1] in lexicon.NEGATIONS else Status.STATED
+    return Status.NOT_ASSERTED
 
 
 def _unreal(words: Sequence[str], first: int, start: int, stop: int) -> bool:
@@ -218,7 +218,7 @@ def _first_impression(before: Sequence[str]) -> bool:
     return ("initially" in before or not pairs.isdisjoint(_FIRST_SIGHT)) and not lexicon.EPISTEMIC.isdisjoint(before)
 
 
-def overruled(words: Sequence[str], end: int) -> bool:
+def is_overruled(words: Sequence[str], end: int) -> bool:
     """Whether what was supposed before `end` is soon set right: "but it is in fact ..."."""
     contrast = False
     for word in words[end : end + 30]:
@@ -228,7 +228,7 @@ def overruled(words: Sequence[str], end: int) -> bool:
     return False
 
 
-def corrected(words: Sequence[str], end: int) -> bool:
+def is_retracted(words: Sequence[str], end: int) -> bool:
     """Whether what was said before `end` is soon taken back: a sentence "Actually, ..." or "No, wait: ..."."""
     following = words[end : end + _WINDOW]
     return not _TAKES_BACK.isdisjoint(following) and any(
@@ -237,24 +237,24 @@ def corrected(words: Sequence[str], end: int) -> bool:
     )
 
 
-def corrects(words: Sequence[str], start: int, end: int) -> bool:
+def is_correction(words: Sequence[str], start: int, end: int) -> bool:
     """Whether a denial at words[start:end] takes back what was said before it: "no, he is not"."""
-    first, _ = sentence(words, start, end)
+    first, _ = sentence_bounds(words, start, end)
     return not _CORRECTS.isdisjoint(words[max(0, first - 3) : start])
 
 
 def is_guess(words: Sequence[str], start: int) -> bool:
     """Whether what stands at `start` is no more than a guess ("might be"), weaker than an appearance ("seems")."""
-    first, _ = sentence(words, start, start)
+    first, _ = sentence_bounds(words, start, start)
     return not lexicon.MODALS.isdisjoint(words[first:start])
 
 
-def guesses(words: Sequence[str], start: int, end: int) -> int:
+def count_guesses(words: Sequence[str], start: int, end: int) -> int:
     """How many separate guesses ("could be", "maybe") the sentences around words[start:end] make."""
-    first, stop = sentence(words, start, end)
+    first, stop = sentence_bounds(words, start, end)
     if first:
-        first = sentence(words, first - 1, first - 1)[0]
+        first = sentence_bounds(words, first - 1, first - 1)[0]
     if stop < len(words):
-        stop = sentence(words, stop + 1, stop + 1)[1]
+        stop = sentence_bounds(words, stop + 1, stop + 1)[1]
     places = [k for k in range(first, stop) if words[k] in lexicon.MODALS]
     return sum(not k or place - places[k - 1] > 2 for k, place in enumerate(places))

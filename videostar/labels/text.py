@@ -48,7 +48,7 @@ def normalise(text: str) -> str:
         ).translate(_QUOTES)
     if "<" in text:
         text = _TAG.sub(_untag, text)
-    text = parted(text)
+    text = split_camel_case(text)
     if "\n" in text or "\r" in text:
         text = _lines(text)
     text = _MARKS.sub("", text.replace("_", " ").replace(" & ", " and "))
@@ -65,7 +65,7 @@ def drop_reasoning(text: str) -> str:
     return after if after.strip() else text
 
 
-def parted(text: str) -> str:
+def split_camel_case(text: str) -> str:
     """`text` with the words of CamelCase names set apart."""
     return _CAMEL.sub(r" \g<0>", text)
 

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from videostar.labels.degenerate import is_refusal, told
-from videostar.labels.doc import Plain
+from videostar.labels.degenerate import answer_content, is_refusal
+from videostar.labels.doc import Doc
 from videostar.labels.settle import Candidate, settle
 from videostar.labels.text import normalise
 from videostar.labels.verdict import Reason, Verdict
@@ -28,7 +28,7 @@ class ValueLabel(BaseModel, ABC):
         """The value as it would stand in a sentence."""
 
     @abstractmethod
-    def candidates(self, plain: Plain) -> Sequence[Candidate]:
+    def candidates(self, doc: Doc) -> Sequence[Candidate]:
         """The values of this kind that stand in a text, in order."""
 
     @abstractmethod
@@ -42,11 +42,11 @@ class ValueLabel(BaseModel, ABC):
 
     def judge(self, answer: str, prompt: str | None = None) -> Verdict:
         """Whether the value that `answer` settles on is this one; `prompt` is what it was asked with."""
-        text = told(answer, prompt)
+        text = answer_content(answer, prompt)
         if text is None:
             return Verdict.no(Reason.DEGENERATE)
-        plain = Plain(text)
-        settled = settle(plain, self.candidates(plain), last=self.last_counts)
+        doc = Doc(text)
+        settled = settle(doc, self.candidates(doc), last=self.last_counts)
         if settled.hedged:
             return Verdict.no(Reason.HEDGED)
         if settled.candidate is None:
@@ -76,6 +76,6 @@ def intersection_over_union(shared: float, first: float, second: float) -> float
     return min(1.0, shared / union) if union else 0.0
 
 
-def overlap(a: tuple[float, float], b: tuple[float, float]) -> float:
+def shared_length(a: tuple[float, float], b: tuple[float, float]) -> float:
     """The length of what two intervals share."""
     return max(0.0, min(a[1], b[1]) - max(a[0], b[0]))

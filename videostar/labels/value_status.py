@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from videostar.labels import lexicon
-from videostar.labels.doc import Plain
+from videostar.labels.doc import Doc
 from videostar.labels.status import AFFIRMATIONS, Status
 
 _WINDOW = 40  # words of a sentence that are looked at on either side of a value
@@ -46,38 +46,38 @@ _SEEMS = lexicon.EPISTEMIC | _THOUGHT | frozenset("counted count estimated estim
 _WOULD = frozenset("would could might should".split())
 
 
-def stance(plain: Plain, first: int, end: int) -> Status:
+def value_status(doc: Doc, first: int, end: int) -> Status:
     """How the value at `words[first:end]` is meant, by its sentence."""
-    start, stop = plain.sentence(first)
-    first = _opening(plain, first, start)
-    before = plain.words[max(start, first - _WINDOW) : first]
-    after = plain.words[end : min(plain.sentence(end - 1)[1], end + _WINDOW)]
+    start, stop = doc.sentence(first)
+    first = _opening(doc, first, start)
+    before = doc.words[max(start, first - _WINDOW) : first]
+    after = doc.words[end : min(doc.sentence(end - 1)[1], end + _WINDOW)]
     if after[-1:] == ["?"]:
-        return _asked(plain, stop)
+        return _asked(doc, stop)
     if _denied_before(before) or _denied_after(after):
         return Status.DENIED
     if _compared(before) or _unreal(before) or _first_impression(before):
-        return Status.UNSAID
-    return Status.SUPPOSED if not lexicon.MODALS.isdisjoint(_clause(before)) else Status.SAID
+        return Status.NOT_ASSERTED
+    return Status.SUPPOSED if not lexicon.MODALS.isdisjoint(_clause(before)) else Status.STATED
 
 
-def _opening(plain: Plain, first: int, start: int) -> int:
+def _opening(doc: Doc, first: int, start: int) -> int:
     """Where the brackets begin that the value stands in, with the key of an object: `{"box": [`."""
     for i in range(first - 1, max(start, first - 10) - 1, -1):
-        if plain.words[i] in _OPENING:
+        if doc.words[i] in _OPENING:
             first = i
-        elif first - i > 1 and plain.words[i + 1 : first][-1:] != [":"]:
+        elif first - i > 1 and doc.words[i + 1 : first][-1:] != [":"]:
             break
     return first
 
 
-def _asked(plain: Plain, reply: int) -> Status:
+def _asked(doc: Doc, reply: int) -> Status:
     """A question says nothing, unless it is answered."""
-    while plain.word(reply) == "\n":
+    while doc.word(reply) == "\n":
         reply += 1
-    if plain.word(reply) in AFFIRMATIONS:
-        return Status.SAID
-    return Status.DENIED if plain.word(reply) in ("no", "nope") else Status.UNSAID
+    if doc.word(reply) in AFFIRMATIONS:
+        return Status.STATED
+    return Status.DENIED if doc.word(reply) in ("no", "nope") else Status.NOT_ASSERTED
 
 
 def _clause(before: Sequence[str]) -> Sequence[str]:

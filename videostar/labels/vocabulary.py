@@ -58,20 +58,20 @@ class LabelSet:
         """The words at which anything can begin to be found."""
         return frozenset(self._index) | {form for own in self.patterns for p in own for form in p.elements[0].forms}
 
-    def find(self, words: Sequence[str], without: Container[str] = ()) -> dict[str, list[Mention]]:
+    def find(self, words: Sequence[str], exclude: Container[str] = ()) -> dict[str, list[Mention]]:
         """Where each name of the set is said in `words`; names whose key is in `without` are left out."""
         index, found = self._index, defaultdict[str, list[Mention]](list)
-        at = places(words, self._vocabulary)
+        at = word_positions(words, self._vocabulary)
         for word in at:
             for k, pattern in index.get(word, ()):
-                if self.keys[k] in without:
+                if self.keys[k] in exclude:
                     continue
                 for form in pattern.elements[0].forms:
                     for i in at.get(form, ()):
-                        mention = pattern.at(words, i)
+                        mention = pattern.match_at(words, i)
                         if mention:
                             found[self.names[k]].append(mention)
-        return {name: _both_ends(mentions) for name, mentions in found.items()}
+        return {name: _both_ends(find_mentions) for name, find_mentions in found.items()}
 
 
 @lru_cache(maxsize=64)
@@ -80,7 +80,7 @@ def label_set(names: tuple[str, ...]) -> LabelSet:
     return LabelSet(names)
 
 
-def places(words: Sequence[str], vocabulary: Container[str]) -> dict[str, list[int]]:
+def word_positions(words: Sequence[str], vocabulary: Container[str]) -> dict[str, list[int]]:
     """From each word of the vocabulary that stands in `words` to its indices."""
     at: dict[str, list[int]] = {}
     for i, word in [(i, word) for i, word in enumerate(words) if word in vocabulary]:
@@ -88,7 +88,7 @@ def places(words: Sequence[str], vocabulary: Container[str]) -> dict[str, list[i
     return at
 
 
-def by_start(own: Sequence[Pattern]) -> dict[str, list[Pattern]]:
+def index_by_first_form(own: Sequence[Pattern]) -> dict[str, list[Pattern]]:
     """From each word to the patterns that start with it, the longest first."""
     starts: dict[str, list[Pattern]] = {}
     for pattern in sorted(dict.fromkeys(own), key=lambda p: -p.size):
@@ -97,7 +97,7 @@ def by_start(own: Sequence[Pattern]) -> dict[str, list[Pattern]]:
     return starts
 
 
-def mentions(starts: Mapping[str, Sequence[Pattern]], words: Sequence[str]) -> list[Mention]:
+def find_mentions(starts: Mapping[str, Sequence[Pattern]], words: Sequence[str]) -> list[Mention]:
     """Where a label is said, in order, each place once by its longest pattern; `starts` are its patterns by word."""
     found = [m for i in [i for i, word in enumerate(words) if word in starts] for m in _at(starts, words, i)]
     if len(found) > 1:
@@ -108,7 +108,7 @@ def mentions(starts: Mapping[str, Sequence[Pattern]], words: Sequence[str]) -> l
 
 def _at(starts: Mapping[str, Sequence[Pattern]], words: Sequence[str], i: int) -> Iterator[Mention]:
     for pattern in starts[words[i]]:
-        mention = pattern.at(words, i)
+        mention = pattern.match_at(words, i)
         if mention:
             yield mention
             return
