@@ -13,10 +13,10 @@ from typing import Self, TypeAlias
 
 from videostar.data.rows import Row, Skipped
 from videostar.util.files import Below, is_there
-from videostar.video.container import look
+from videostar.video.container import stat_file
 from videostar.video.errors import BadVideo
 from videostar.video.probe import probe
-from videostar.video.probe_cache import Measured, index_in
+from videostar.video.probe_cache import ProbeCache, probe_cache_path
 from videostar.video.workers import Workers
 
 _KNOWN = 16384  # videos that are remembered for their next rows; what was measured is in the index as well
@@ -64,7 +64,7 @@ def open_videos(
         if contents:
             return measuring.begin(path)
         try:
-            look(path)
+            stat_file(path)
         except BadVideo as bad:
             return _bare(bad)
         return "", math.inf
@@ -105,11 +105,11 @@ class _Measuring:
     """Files measured by worker processes, those that are in the index not at all."""
 
     def __init__(self, home: Path) -> None:
-        self._index, self._workers = Measured(index_in(home)), Workers(os.cpu_count() or 1)
+        self._index, self._workers = ProbeCache(probe_cache_path(home)), Workers(os.cpu_count() or 1)
 
     def begin(self, path: Path) -> _Found | Future[_Probed]:
         try:
-            facts = look(path)
+            facts = stat_file(path)
         except BadVideo as bad:
             return _bare(bad)
         return self._index.get(path, facts) or self._workers.submit(self._probe, path, facts)

@@ -36,7 +36,7 @@ from videostar.util.progress import Progress, Tick
 from videostar.util.yaml_files import load_mapping, validate
 from videostar.video.cache import FrameCache
 from videostar.video.errors import BadVideo
-from videostar.video.pool import File, look_at
+from videostar.video.pool import ClipRequest, iter_clips
 
 _DECODED = 16  # videos whose decoding is timed
 _STEPS = 4  # of training that are timed
@@ -145,12 +145,12 @@ def _decoding(some: Questions, settings: Pipeline, folder: Path) -> tuple[float,
             continue  # set aside when it is asked about
     spent = (time.monotonic() - started) / min(_DECODED, len(files))
     size = sum(entry.stat().st_size for entry in folder.rglob("*.safetensors")) / min(_DECODED, len(files))
-    for _ in look_at(settings.cache.frames(), files):
+    for _ in iter_clips(settings.cache.frames(), files):
         pass
     return spent / max(1, (os.cpu_count() or 2) - 1), size
 
 
-def _file(some: Questions, question: Question, video: Video) -> File:
+def _file(some: Questions, question: Question, video: Video) -> ClipRequest:
     return some.root / question.sample.video, question.sample.sha256, question.sampling(video)
 
 

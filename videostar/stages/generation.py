@@ -28,7 +28,7 @@ from videostar.util.progress import Tick
 from videostar.util.terminal import warn
 from videostar.video.clip import Clip
 from videostar.video.errors import BadVideo
-from videostar.video.pool import Ahead, ClipPool
+from videostar.video.pool import ClipPool, Prefetch
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def _answered(
         try:
             for questions in windows:
                 files = [(root / item.sample.video, item.sample.sha256, item.sampling(video)) for item in questions]
-                window = _Window(questions, Ahead(clips, files) if shown else None, engine, asking, written)
+                window = _Window(questions, Prefetch(clips, files) if shown else None, engine, asking, written)
                 running.append((threads.submit(window.lines), window))
                 if len(running) > engine.windows:
                     yield _next(running)
@@ -117,7 +117,7 @@ class _Window:
     """Questions that are asked together."""
 
     questions: Sequence[Question]
-    clips: Ahead | None  # none for templates, which are filled in unseen
+    clips: Prefetch | None  # none for templates, which are filled in unseen
     engine: EngineProtocol
     asking: Asking
     written: Written

@@ -41,7 +41,7 @@ from videostar.util.progress import Tick
 from videostar.util.terminal import warn
 from videostar.video.clip import Clip
 from videostar.video.errors import BadVideo
-from videostar.video.pool import File, look_at
+from videostar.video.pool import ClipRequest, iter_clips
 from videostar.video.sampling import Sampling
 
 disable_progress_bars()  # the one that users see is ours
@@ -227,10 +227,10 @@ class _Clips:
         videos = list(dict.fromkeys(row.video for row in rows if row.video is not None))
         self.digests = sha256_of(videos, self.home)
         files = list(dict.fromkeys(file for row in rows if (file := self._file(row)) is not None))
-        shown = {file for file, clip in look_at(self.cache, files) if not isinstance(clip, BadVideo)}
+        shown = {file for file, clip in iter_clips(self.cache, files) if not isinstance(clip, BadVideo)}
         return [row for row in rows if row.video is None or self._file(row) in shown]
 
-    def _file(self, row: _Row) -> File | None:
+    def _file(self, row: _Row) -> ClipRequest | None:
         if row.video is None or row.video not in self.digests:
             return None
         return row.video, self.digests[row.video], self._sampling(row)

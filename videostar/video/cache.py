@@ -11,7 +11,7 @@ from uuid import uuid4
 from videostar.video.clip import Clip
 from videostar.video.clip_file import Damaged, pack, read_clip
 from videostar.video.decode import decode
-from videostar.video.folder_quota import Room
+from videostar.video.folder_quota import FolderQuota
 from videostar.video.sampling import Sampling
 
 FORMAT = 2  # raise it whenever the same video and sampling would give other frames, or another layout here
@@ -24,7 +24,7 @@ class FrameCache:
     """
 
     def __init__(self, folder: Path, limit: int) -> None:
-        self._folder, self._room = folder, Room(folder, limit)
+        self._folder, self._quota = folder, FolderQuota(folder, limit)
 
     def clip(self, path: Path, sha256: str, sampling: Sampling) -> Clip:
         """What `decode` gives for the content `sha256` (hexadecimal).
@@ -52,7 +52,7 @@ class FrameCache:
         content = pack(key, clip)
         # Renamed into place, so that no process sees half of it; not synced, because it is checked when read.
         made = entry.with_name(f".making-{uuid4().hex}")
-        if self._room.take(made, len(content)):
+        if self._quota.reserve(made, len(content)):
             try:
                 with suppress(FileNotFoundError):  # gone already, to make room
                     with made.open("r+b") as file:
@@ -64,7 +64,7 @@ class FrameCache:
 
     def used(self) -> int:
         """Bytes of all entries."""
-        return self._room.used()
+        return self._quota.used()
 
     def _entry(self, sha256: str, sampling: Sampling) -> tuple[str, Path]:
         key = f"{sha256}-{sampling.key}-v{FORMAT}"

@@ -27,7 +27,7 @@ MAX_SIDE = 16384  # pixels
 PICTURE_BUDGET = {"max_pixels": str(MAX_PICTURE_PIXELS)}
 
 
-def look(path: Path) -> os.stat_result:
+def stat_file(path: Path) -> os.stat_result:
     """What the system says of the regular, non-empty file at `path`, unopened. Raises BadVideo."""
     try:
         facts = path.stat()
@@ -43,7 +43,7 @@ def look(path: Path) -> os.stat_result:
 @contextmanager
 def open_file(path: Path) -> Iterator[BufferedReader]:
     """The regular, non-empty file at `path`, open for reading. Raises BadVideo, also for a read that fails inside."""
-    look(path)  # first, because opening a pipe waits for its writer
+    stat_file(path)  # first, because opening a pipe waits for its writer
     try:
         file = path.open("rb")
     except OSError as error:

@@ -12,10 +12,10 @@ from av.video.frame import VideoFrame
 
 from videostar.video.clip import Clip
 from videostar.video.container import check_size, open_file
-from videostar.video.decode_all import pictures
-from videostar.video.decode_selected import ROUNDING, decoded, plan, wanted_ticks
+from videostar.video.decode_all import all_pictures
+from videostar.video.decode_selected import ROUNDING, decode_stretches, plan_stretches, wanted_ticks
 from videostar.video.errors import BadVideo
-from videostar.video.reader import Film, open_film
+from videostar.video.reader import VideoReader, open_reader
 from videostar.video.rgb import target_size, to_rgb
 from videostar.video.sampling import Sampling
 
@@ -33,32 +33,32 @@ def decode(path: Path, sampling: Sampling, sha256: str | None = None, *, threads
     with open_file(path) as file:
         if sha256 is not None and hashlib.file_digest(file, "sha256").hexdigest() != sha256:
             raise BadVideo("unreadable", "changed since it was checked")
-        with open_film(file, threads) as film:
-            if not film.silent:
-                return _sampled(film, sampling)
+        with open_reader(file, threads) as video:
+            if not video.hides_damage:
+                return _sampled(video, sampling)
             # Where damage shifts what is decoded, threads for rows of a picture begin at other places than one does.
             with ThreadPoolExecutor(1) as beside:
                 again = beside.submit(_again, path, sampling)
-                clip = _sampled(film, sampling)
+                clip = _sampled(video, sampling)
                 if not np.array_equal(again.result().frames, clip.frames):
                     raise BadVideo("damaged", "two ways of decoding it see other pictures")
                 return clip
 
 
 def _again(path: Path, sampling: Sampling) -> Clip:
-    with open_file(path) as file, open_film(file, slices=True) as film:
-        return _sampled(film, sampling)
+    with open_file(path) as file, open_reader(file, slices=True) as video:
+        return _sampled(video, sampling)
 
 
-def _sampled(film: Film, sampling: Sampling) -> Clip:
-    times = sampling.times(film.seconds)
-    scaled = _Scaled(film.aspect, sampling.max_pixels)
-    shown = _planned(film, times, scaled) or [(at, scaled(picture)) for at, picture in _on_screen(film, times)]
+def _sampled(video: VideoReader, sampling: Sampling) -> Clip:
+    times = sampling.times(video.seconds)
+    scaled = _Scaled(video.aspect, sampling.max_pixels)
+    shown = _planned(video, times, scaled) or [(at, scaled(picture)) for at, picture in _on_screen(video, times)]
     images = np.stack([image for _, image in shown])
     if scaled.seen >= _FEW and not scaled.moved:
         flat = int(np.ptp(images[0], axis=(0, 1)).max()) <= _FLAT
         raise BadVideo("blank" if flat else "frozen", f"the same picture at {scaled.seen} times")
-    return Clip(images, tuple(at for at, _ in shown), film.fps, film.seconds)
+    return Clip(images, tuple(at for at, _ in shown), video.fps, video.seconds)
 
 
 class _Scaled:
@@ -88,20 +88,20 @@ def _same(one: VideoFrame, other: VideoFrame) -> bool:
     return memoryview(one.planes[0]) == memoryview(other.planes[0])
 
 
-def _planned(film: Film, times: Sequence[float], scaled: _Scaled) -> list[tuple[float, np.ndarray]] | None:
+def _planned(video: VideoReader, times: Sequence[float], scaled: _Scaled) -> list[tuple[float, np.ndarray]] | None:
     """What is on screen at each time, seen by decoding no more than that takes; None where that does not do."""
-    if not film.index.complete or film.begins is None:
+    if not video.index.complete or video.start_ticks is None:
         return None
-    wanted = wanted_ticks(film, times)
-    images = {tick: scaled(picture) for tick, picture in decoded(film, plan(film, wanted))}
+    wanted = wanted_ticks(video, times)
+    images = {tick: scaled(picture) for tick, picture in decode_stretches(video, plan_stretches(video, wanted))}
     if len(images) < len(set(wanted)):  # packets without a picture of their own, or keyframes that are none
         return None
-    return [(float((tick - film.begins) * film.tick), images[tick]) for tick in wanted]
+    return [(float((tick - video.start_ticks) * video.tick), images[tick]) for tick in wanted]
 
 
-def _on_screen(film: Film, times: Iterable[float]) -> Iterator[tuple[float, VideoFrame]]:
+def _on_screen(video: VideoReader, times: Iterable[float]) -> Iterator[tuple[float, VideoFrame]]:
     """For each of the ascending times the last picture shown by then. Reads one picture further than the last time."""
-    shown = pictures(film)
+    shown = all_pictures(video)
     now, following = next(shown), next(shown, None)
     for time in times:
         while following is not None and following[0] <= time + ROUNDING:

@@ -9,37 +9,37 @@ from collections.abc import Iterator
 from av.video.frame import VideoFrame
 
 from videostar.video.errors import BadVideo
-from videostar.video.reader import Film, check_whole
+from videostar.video.reader import VideoReader, check_complete
 
 _SWAPS = 2  # pictures to look ahead for a time that came too late
 
 
-def pictures(film: Film) -> Iterator[tuple[float, VideoFrame]]:
+def all_pictures(video: VideoReader) -> Iterator[tuple[float, VideoFrame]]:
     """Every picture with its seconds since the first one, which never go back. At least one.
 
     Raises BadVideo when they come to an end much before the film does.
     """
     first: int | None = None
-    shown = -film.step
-    for tick, picture in _sorted_ticks(film):
+    shown = -video.step
+    for tick, picture in _sorted_ticks(video):
         if first is None:
             first = tick or 0
         # A picture without a time follows the one before at the usual distance.
-        shown = shown + film.step if tick is None else max(shown, float((tick - first) * film.tick), 0.0)
+        shown = shown + video.step if tick is None else max(shown, float((tick - first) * video.tick), 0.0)
         yield shown, picture
     if first is None:
         raise BadVideo("unreadable", "no picture can be decoded")
-    check_whole(film.index.last - film.begin, shown, film.step)
+    check_complete(video.index.last_seconds - video.start_seconds, shown, video.step)
 
 
-def _decoded(film: Film) -> Iterator[list[VideoFrame]]:
-    for packet in film.packets():
-        yield film.decoder.pictures(packet)
-    yield film.decoder.pictures(None)
-    film.decoder.forget()
+def _decoded(video: VideoReader) -> Iterator[list[VideoFrame]]:
+    for packet in video.packets():
+        yield video.decoder.decode(packet)
+    yield video.decoder.decode(None)
+    video.decoder.reset()
 
 
-def _sorted_ticks(film: Film) -> Iterator[tuple[int | None, VideoFrame]]:
+def _sorted_ticks(video: VideoReader) -> Iterator[tuple[int | None, VideoFrame]]:
     """The pictures as they come, which is the order of showing, each with the earliest tick of the next few.
 
     AVI stores no presentation times. Those that ffmpeg makes up belong to neighbouring pictures now and then.
@@ -49,12 +49,12 @@ def _sorted_ticks(film: Film) -> Iterator[tuple[int | None, VideoFrame]]:
 
     def take() -> tuple[int | None, VideoFrame]:
         picture = waiting.popleft()
-        return (None if film.ticks_of(picture) is None else heapq.heappop(ticks)), picture
+        return (None if video.ticks_of(picture) is None else heapq.heappop(ticks)), picture
 
-    for batch in _decoded(film):
+    for batch in _decoded(video):
         for picture in batch:
             waiting.append(picture)
-            tick = film.ticks_of(picture)
+            tick = video.ticks_of(picture)
             if tick is not None:
                 heapq.heappush(ticks, tick)
             if len(waiting) > _SWAPS:

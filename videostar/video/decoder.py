@@ -14,7 +14,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from videostar.video.codecs.hevc import rows_apart
+from videostar.video.codecs.hevc import may_use_wavefronts
 from videostar.video.container import PICTURE_BUDGET
 from videostar.video.errors import BadVideo
 
@@ -22,9 +22,9 @@ from videostar.video.errors import BadVideo
 _BETTER: dict[str, Literal["libvpx", "libvpx-vp9"]] = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
 
-def silent(stream: VideoStream) -> bool:
+def hides_damage(stream: VideoStream) -> bool:
     """Whether damage shows but in that two ways of decoding see other pictures; see `videostar/video/decode.py`."""
-    return stream.codec_context.name == "hevc" and rows_apart(stream.codec_context.extradata)
+    return stream.codec_context.name == "hevc" and may_use_wavefronts(stream.codec_context.extradata)
 
 
 class Decoder:
@@ -36,14 +36,14 @@ class Decoder:
         self.context.thread_type = "SLICE" if slices else "NONE" if threads == 1 else "AUTO"
         self.context.thread_count = max(2, threads) if slices else threads
 
-    def pictures(self, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
+    def decode(self, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
         """What comes out when this packet goes in, in the order of showing; None: what is still inside."""
         found: list[VideoFrame] = self.context.decode(packet)
         if (packet is not None and packet.is_corrupt) or any(picture.is_corrupt for picture in found):
             raise BadVideo("damaged", "a picture cannot be decoded as it was encoded")
         return found
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Be as if nothing had been decoded."""
         self.context.flush_buffers()
 

@@ -19,7 +19,7 @@ _KEPT = 0.9  # of the limit, once files have to go
 _BLOCK = 4096  # bytes that a file system gives at once
 
 
-class Room:
+class FolderQuota:
     """The files in the folders below `folder`: at most `limit` bytes of them. Any number of processes may share it."""
 
     def __init__(self, folder: Path, limit: int) -> None:
@@ -31,7 +31,7 @@ class Room:
         with self._locked() as count:
             return self._read(count)
 
-    def take(self, file: Path, size: int) -> bool:
+    def reserve(self, file: Path, size: int) -> bool:
         """Make room for the new `file` of `size` bytes, and make it, to be filled. False where it never fits."""
         taken = _on_disk(size)
         if taken > self._limit:

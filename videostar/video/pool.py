@@ -16,7 +16,7 @@ from videostar.video.sampling import Sampling
 from videostar.video.workers import Workers
 
 #: A file, its digest (hexadecimal), and what is looked at of it.
-File: TypeAlias = tuple[Path, str, Sampling]
+ClipRequest: TypeAlias = tuple[Path, str, Sampling]
 
 _AT_ONCE = 64  # clips that are looked at together: their frames are held
 
@@ -28,7 +28,7 @@ class ClipPool:
         self._cache = cache
         self._workers = Workers(max(1, (os.cpu_count() or 2) - 1))
 
-    def ask(self, path: Path, sha256: str, sampling: Sampling) -> Future[Clip | BadVideo]:
+    def submit(self, path: Path, sha256: str, sampling: Sampling) -> Future[Clip | BadVideo]:
         """The clip of a file, in some time. Its future raises OSError when the cache cannot be written."""
         return self._workers.submit(self._clip, path, sha256, sampling)
 
@@ -43,21 +43,21 @@ class ClipPool:
         self._workers.__exit__(*error)
 
 
-class Ahead:
+class Prefetch:
     """The clips of some files, asked for now and waited for later."""
 
-    def __init__(self, pool: ClipPool, files: Sequence[File]) -> None:
+    def __init__(self, pool: ClipPool, files: Sequence[ClipRequest]) -> None:
         self._files = files
-        self._asked = {file: pool.ask(*file) for file in dict.fromkeys(files)}
+        self._asked = {file: pool.submit(*file) for file in dict.fromkeys(files)}
 
     def get(self) -> Iterator[Clip | BadVideo]:
         """A clip for each file, or what is wrong with it, as soon as it is there; the same one for the same file."""
         return (self._asked[file].result() for file in self._files)
 
 
-def look_at(cache: FrameCache, files: Iterable[File]) -> Iterator[tuple[File, Clip | BadVideo]]:
+def iter_clips(cache: FrameCache, files: Iterable[ClipRequest]) -> Iterator[tuple[ClipRequest, Clip | BadVideo]]:
     """Every file with its clip or what is wrong with it, in order; those that are good are in the cache afterwards."""
     left = iter(files)
     with ClipPool(cache) as pool:
         while some := list(islice(left, _AT_ONCE)):
-            yield from zip(some, Ahead(pool, some).get(), strict=True)
+            yield from zip(some, Prefetch(pool, some).get(), strict=True)

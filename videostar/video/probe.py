@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from videostar.video.container import open_file
-from videostar.video.reader import open_film
+from videostar.video.reader import open_reader
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,14 @@ def probe(path: Path) -> VideoFacts:
     """Reads all of the file once for its digest and once for its packets, and decodes one picture. Raises BadVideo."""
     with open_file(path) as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        with open_film(file) as film:
+        with open_reader(file) as video:
             return VideoFacts(
-                seconds=film.seconds,
-                fps=film.fps,
-                width=film.first.width,
-                height=film.first.height,
-                frames=film.declared_frames,
-                codec=film.codec,
+                seconds=video.seconds,
+                fps=video.fps,
+                width=video.first.width,
+                height=video.first.height,
+                frames=video.declared_frames,
+                codec=video.codec,
                 sha256=sha256,
                 bytes=os.fstat(file.fileno()).st_size,
             )

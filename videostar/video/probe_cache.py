@@ -21,12 +21,12 @@ _GET = "SELECT sha256, seconds FROM measured WHERE path = ? AND size = ? AND mti
 _PUT = "INSERT OR REPLACE INTO measured VALUES (?, ?, ?, ?, ?, ?)"
 
 
-def index_in(home: Path) -> Path:
+def probe_cache_path(home: Path) -> Path:
     """Where the index lies in a cache folder: beside the frames."""
     return home / f"measured-{FORMAT}.sqlite"
 
 
-class Measured:
+class ProbeCache:
     """An index of measured files. Any number of processes may share it, each object is one thread's.
 
     It only saves time: where it cannot be read or written it holds nothing, and a damaged one is made anew. Frames are

@@ -23,7 +23,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from videostar.video.container import check_size, open_video
-from videostar.video.decoder import Decoder, silent
+from videostar.video.decoder import Decoder, hides_damage
 from videostar.video.errors import BadVideo
 
 MAX_SECONDS = 6 * 3600.0  # of video
@@ -37,19 +37,19 @@ VideoPacket: TypeAlias = "Packet[VideoStream]"
 
 
 @dataclass(frozen=True)
-class Index:
+class PacketIndex:
     """What the packets of a film's pictures say of them, in the order of decoding."""
 
     ticks: np.ndarray  # int64 [packets]: when each is shown; 0 where it does not say
     keys: np.ndarray  # bool [packets]: whether decoding can begin here
     shown: np.ndarray  # bool [packets]: whether it is not trimmed away by an edit list
     complete: bool  # every packet says when it is shown, and no two say the same
-    begin: float  # seconds by the file's own clock: the first packet is shown
-    last: float  # the last one is shown
-    end: float  # and goes
+    start_seconds: float  # seconds by the file's own clock: the first packet is shown
+    last_seconds: float  # the last one is shown
+    end_seconds: float  # and goes
 
 
-class Film:
+class VideoReader:
     """Its pictures can be decoded as often as wanted. Whatever fails is a BadVideo."""
 
     def __init__(self, file: BufferedReader, container: InputContainer, stream: VideoStream, decoder: Decoder) -> None:
@@ -57,37 +57,37 @@ class Film:
         self._file = file
         self.decoder = decoder
         self.codec = stream.codec_context.name  # ffmpeg's name, such as "h264"
-        self.silent = silent(stream)
+        self.hides_damage = hides_damage(stream)
         self.declared_frames = stream.frames or None
         self.aspect = float(stream.sample_aspect_ratio or 1)  # how wide a stored pixel is shown for its height
         self.tick = stream.time_base or Fraction(1, 1_000_000)
         self.step = 1.0 / float(stream.average_rate or stream.guessed_rate or 25)  # usual seconds between two pictures
         # AVI knows times of decoding alone, and those of showing that ffmpeg makes up belong to neighbours now and
         # then. In MPEG-4 a picture comes out just when the packet of its time goes in.
-        self.by_decoding = container.format.name == "avi" and self.codec == "mpeg4"
+        self.by_decode_time = container.format.name == "avi" and self.codec == "mpeg4"
         self._rate = stream.average_rate
-        self._held: list[VideoPacket] | None = []
+        self._kept: list[VideoPacket] | None = []
         self.index = self._read(container, stream)
 
     @cached_property
-    def begins(self) -> int | None:
+    def start_ticks(self) -> int | None:
         """When the first picture appears, in ticks of the file's own clock, if it is known. Raises BadVideo."""
         ticks, keys = self.index.ticks[self.index.shown], self.index.keys[self.index.shown]
-        if self.index.complete and not self.by_decoding and keys.any() and ticks[keys.argmax()] == ticks.min():
+        if self.index.complete and not self.by_decode_time and keys.any() and ticks[keys.argmax()] == ticks.min():
             return int(ticks.min())  # decoding begins there, so it needs not be tried
         return self.ticks_of(self.first)
 
     @property
-    def begin(self) -> float:
+    def start_seconds(self) -> float:
         """The same in seconds."""
-        return self.index.begin if self.begins is None else float(self.begins * self.tick)
+        return self.index.start_seconds if self.start_ticks is None else float(self.start_ticks * self.tick)
 
     @cached_property
     def first(self) -> VideoFrame:
         """The first picture that can be seen: the decoder may drop what comes before a whole one. Raises BadVideo."""
-        decoded = (picture for packet in self.packets() for picture in self.decoder.pictures(packet))
-        first = next(decoded, None) or next(iter(self.decoder.pictures(None)), None)
-        self.decoder.forget()
+        decoded = (picture for packet in self.packets() for picture in self.decoder.decode(packet))
+        first = next(decoded, None) or next(iter(self.decoder.decode(None)), None)
+        self.decoder.reset()
         if first is None:
             raise BadVideo("unreadable", "no picture can be decoded")
         check_size(first.width, first.height)
@@ -96,7 +96,7 @@ class Film:
     @property
     def seconds(self) -> float:
         """From when the first picture appears until the last one goes. Raises BadVideo."""
-        seconds = max(self.index.end - self.begin, self.step)
+        seconds = max(self.index.end_seconds - self.start_seconds, self.step)
         _check_length(seconds)
         return seconds
 
@@ -107,24 +107,24 @@ class Film:
 
     def ticks_of(self, item: VideoPacket | VideoFrame) -> int | None:
         """When a packet or a picture is shown, in ticks of the file's own clock, if it is known."""
-        return item.dts if self.by_decoding else item.pts
+        return item.dts if self.by_decode_time else item.pts
 
     def packets(self) -> Iterator[VideoPacket]:
         """All packets of the pictures, in the order of decoding. Raises BadVideo."""
-        if self._held is not None:
-            yield from in_time(self._held)
+        if self._kept is not None:
+            yield from limit_work_time(self._kept)
             return
         with open_video(self._file) as (container, stream):
-            yield from in_time(_packets(container.demux(stream)))
+            yield from limit_work_time(_packets(container.demux(stream)))
 
-    def _read(self, container: InputContainer, stream: VideoStream) -> Index:
+    def _read(self, container: InputContainer, stream: VideoStream) -> PacketIndex:
         own, whole = _declared_seconds(stream), (container.duration or 0) / 1e6
         _check_length(max(own, whole))
         spans = [_Span(self.step if each.index == stream.index else 0.0, each.time_base) for each in container.streams]
         ticks: list[int | None] = []
         keys, shown = bytearray(), bytearray()
         size = 0
-        for packet in in_time(_packets(container.demux())):
+        for packet in limit_work_time(_packets(container.demux())):
             if not packet.is_discard:
                 spans[packet.stream_index].add(packet.dts if packet.pts is None else packet.pts, packet.duration)
             if packet.stream_index == stream.index:
@@ -134,36 +134,36 @@ class Film:
                 shown.append(not packet.is_discard)
                 size += packet.size
                 if size > _HELD:
-                    self._held = None
-                if self._held is not None:
-                    self._held.append(picture)
+                    self._kept = None
+                if self._kept is not None:
+                    self._kept.append(picture)
         ours = spans[stream.index]
         if not ours.count:
             raise BadVideo("unreadable", "no picture can be decoded")
         # Only a stream's own duration is about its pictures alone and leaves out an offset.
         if own:
-            check_whole(own, ours.end - ours.begin, self.step)
+            check_complete(own, ours.end_seconds - ours.start_seconds, self.step)
         else:
-            check_whole(whole, max(span.end for span in spans), self.step)
-        return Index(
+            check_complete(whole, max(span.end_seconds for span in spans), self.step)
+        return PacketIndex(
             ticks=np.array([0 if each is None else each for each in ticks], np.int64),
             keys=np.frombuffer(keys, bool),
             shown=np.frombuffer(shown, bool),
             complete=None not in ticks and len(set(ticks)) == len(ticks),
-            begin=ours.begin,
-            last=ours.last,
-            end=ours.end,
+            start_seconds=ours.start_seconds,
+            last_seconds=ours.last_seconds,
+            end_seconds=ours.end_seconds,
         )
 
 
 @contextmanager
-def open_film(file: BufferedReader, threads: int = 1, *, slices: bool = False) -> Iterator[Film]:
+def open_reader(file: BufferedReader, threads: int = 1, *, slices: bool = False) -> Iterator[VideoReader]:
     """The film in `file`, to be decoded by so many threads (see `Decoder`).
 
     Raises BadVideo, also for what ffmpeg raises inside the block.
     """
     with open_video(file) as (container, stream):
-        yield Film(file, container, stream, Decoder(stream, threads, slices))
+        yield VideoReader(file, container, stream, Decoder(stream, threads, slices))
 
 
 class _Span:
@@ -173,29 +173,29 @@ class _Span:
         """`step`: seconds that a packet is shown for where it does not say; `tick`: seconds."""
         self._tick = tick or Fraction(1, 1_000_000)
         self._step = step / self._tick
-        self._begin, self._last, self._end = math.inf, -self._step, 0.0
+        self._start, self._last, self._end = math.inf, -self._step, 0.0
         self.count = 0
 
     def add(self, at: int | None, length: int | None) -> None:
         """A packet, in ticks; without a time of its own it follows the one before."""
         start = self._last + self._step if at is None else at
-        self._begin = min(self._begin, start)
+        self._start = min(self._start, start)
         self._last = max(self._last, start)
         self._end = max(self._end, start + (length or self._step))
         self.count += 1
 
     @property
-    def begin(self) -> float:
+    def start_seconds(self) -> float:
         """Seconds at which the first picture appears; infinite without packets."""
-        return float(self._begin * self._tick)
+        return float(self._start * self._tick)
 
     @property
-    def last(self) -> float:
+    def last_seconds(self) -> float:
         """Seconds at which the last picture appears."""
         return float(self._last * self._tick)
 
     @property
-    def end(self) -> float:
+    def end_seconds(self) -> float:
         """Seconds at which the last picture goes."""
         return float(self._end * self._tick)
 
@@ -208,7 +208,7 @@ def _packets(found: Iterator[Packet[Kind]]) -> Iterator[Packet[Kind]]:
         return  # PyAV, at the end of a file in which another stream has turned up
 
 
-def in_time(items: Iterable[Item]) -> Iterator[Item]:
+def limit_work_time(items: Iterable[Item]) -> Iterator[Item]:
     """The items, within MAX_WORK_SECONDS. Raises BadVideo."""
     until = time.monotonic() + MAX_WORK_SECONDS
     for item in items:
@@ -217,7 +217,7 @@ def in_time(items: Iterable[Item]) -> Iterator[Item]:
         yield item
 
 
-def check_whole(promised: float, reached: float, step: float) -> None:
+def check_complete(promised: float, reached: float, step: float) -> None:
     """Raises BadVideo for a film that ends much before the seconds that were promised."""
     if promised - reached > promised * _MISSING_SHARE + step:
         raise BadVideo("ends early", f"after {max(reached, 0.0):.2f} s of {promised:.2f} s")

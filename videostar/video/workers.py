@@ -54,7 +54,7 @@ class Workers:
         for _ in range(2):
             worker = self._worker()
             try:
-                answer = worker.ask(function, args)
+                answer = worker.call(function, args)
             except TimeoutError:
                 self._end(worker)
                 return BadVideo("too slow", f"not done after {SECONDS:.0f} s")
@@ -95,7 +95,7 @@ class Workers:
             self._all.discard(worker)
 
 
-def each(function: Callable[..., T], *columns: Iterable[Any]) -> Iterator[T]:
+def parallel_map(function: Callable[..., T], *columns: Iterable[Any]) -> Iterator[T]:
     """`function` of the first of every column, then of the second, and so on, by as many processes as there are cores.
 
     Raises RuntimeError when one dies of it.
@@ -117,7 +117,7 @@ class _Worker:
         self._pipe, self._process = _server.fork()
         self._pipe.send(Path.cwd())  # where this process is now
 
-    def ask(self, function: Callable[..., T], args: tuple[Any, ...]) -> T | BadVideo | OSError:
+    def call(self, function: Callable[..., T], args: tuple[Any, ...]) -> T | BadVideo | OSError:
         """Raises TimeoutError, and EOFError or another OSError when the process has died."""
         if not self.ready:
             self.ready = self._received()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from videostar.video.codecs.bits import Bits
+from videostar.video.codecs.bits import BitReader
 
 _HEAD = 64  # bytes of a unit that are looked at
 _SEQUENCE, _FRAME_HEADER, _TILES, _FRAME, _SAME_HEADER = 1, 3, 4, 6, 7  # kinds of units
@@ -27,24 +27,24 @@ class _Sequence(NamedTuple):
     integer_motion: int
 
 
-class Referred:
+class ReferenceFilter:
     """Looks at packets in the order of decoding, from a keyframe on."""
 
     def __init__(self, extradata: bytes | None) -> None:
         """`extradata`: as in a container, where the sequence header follows four bytes."""
         self._sequence: _Sequence | None = None
-        self.part((extradata or b"")[4:])
+        self.needed_part((extradata or b"")[4:])
 
-    def part(self, packet: bytes) -> bytes:
+    def needed_part(self, packet: bytes) -> bytes:
         """What other pictures need of a packet: all of it, or what is left without some of its own, or nothing."""
         needed: list[bytes] = []
         keep, pictures = True, 0
         try:
             for kind, head, unit in _units(packet):
                 if kind == _SEQUENCE:
-                    self._sequence = _sequence(Bits(head))
+                    self._sequence = _sequence(BitReader(head))
                 elif kind in (_FRAME_HEADER, _FRAME):
-                    keep = self._sequence is None or _referred_to(Bits(head), self._sequence)
+                    keep = self._sequence is None or _referred_to(BitReader(head), self._sequence)
                     pictures += keep
                 if keep or kind not in (_FRAME_HEADER, _TILES, _FRAME, _SAME_HEADER):
                     needed.append(unit)
@@ -72,39 +72,39 @@ def _units(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
         yield head >> 3 & 15, data[at : min(end, at + _HEAD)], data[start:end]
 
 
-def _sequence(bits: Bits) -> _Sequence | None:
+def _sequence(bits: BitReader) -> _Sequence | None:
     """None where frame headers hold more than is read here: in still pictures, and with clocks or layers."""
-    bits(3)
-    still, reduced, clock, delay = bits(1), bits(1), bits(1), bits(1)
-    if still or reduced or clock or bits(5) or bits(12):
+    bits.read(3)
+    still, reduced, clock, delay = bits.read(1), bits.read(1), bits.read(1), bits.read(1)
+    if still or reduced or clock or bits.read(5) or bits.read(12):
         return None
-    if bits(5) > 7:  # level
-        bits(1)
-    if delay and bits(1):
-        bits(4)
-    width, height = bits(4) + 1, bits(4) + 1
-    bits(width + height)
-    id_bits = bits(4) + bits(3) + 3 if bits(1) else 0
-    bits(3 + 4)  # tools
-    ordered = bits(1)
+    if bits.read(5) > 7:  # level
+        bits.read(1)
+    if delay and bits.read(1):
+        bits.read(4)
+    width, height = bits.read(4) + 1, bits.read(4) + 1
+    bits.read(width + height)
+    id_bits = bits.read(4) + bits.read(3) + 3 if bits.read(1) else 0
+    bits.read(3 + 4)  # tools
+    ordered = bits.read(1)
     if ordered:
-        bits(2)
-    screen_content = _CHOSEN if bits(1) else bits(1)
-    integer_motion = _CHOSEN if not screen_content or bits(1) else bits(1)
-    return _Sequence(id_bits, bits(3) + 1 if ordered else 0, screen_content, integer_motion)
+        bits.read(2)
+    screen_content = _CHOSEN if bits.read(1) else bits.read(1)
+    integer_motion = _CHOSEN if not screen_content or bits.read(1) else bits.read(1)
+    return _Sequence(id_bits, bits.read(3) + 1 if ordered else 0, screen_content, integer_motion)
 
 
-def _referred_to(bits: Bits, sequence: _Sequence) -> bool:
+def _referred_to(bits: BitReader, sequence: _Sequence) -> bool:
     """Whether a frame is kept for others to refer to; also one that is there already, or not to be shown now."""
-    again, kind, shown = bits(1), bits(2), bits(1)
+    again, kind, shown = bits.read(1), bits.read(2), bits.read(1)
     if again or not shown or kind in (_KEY, _SWITCH):
         return True
-    resilient = bits(1)
-    bits(1)
-    screen_content = bits(1) if sequence.screen_content == _CHOSEN else sequence.screen_content
+    resilient = bits.read(1)
+    bits.read(1)
+    screen_content = bits.read(1) if sequence.screen_content == _CHOSEN else sequence.screen_content
     if screen_content and sequence.integer_motion == _CHOSEN:
-        bits(1)
-    bits(sequence.id_bits + 1 + sequence.order_bits)
+        bits.read(1)
+    bits.read(sequence.id_bits + 1 + sequence.order_bits)
     if kind not in _INTRA and not resilient:
-        bits(3)
-    return bits(8) != 0
+        bits.read(3)
+    return bits.read(8) != 0

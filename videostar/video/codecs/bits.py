@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 
-class Bits:
+class BitReader:
     """The bits of some bytes, first the most significant. Raises IndexError at their end."""
 
     def __init__(self, data: bytes) -> None:
         self._value, self._left = int.from_bytes(data, "big"), 8 * len(data)
 
-    def __call__(self, count: int) -> int:
+    def read(self, count: int) -> int:
         """The next so many, as a number."""
         self._left -= count
         if self._left < 0:
             raise IndexError
         return self._value >> self._left & (1 << count) - 1
 
-    def golomb(self) -> int:
+    def read_exp_golomb(self) -> int:
         """The next number in Exp-Golomb code, as ue(v) of H.264 and HEVC; of se(v) it passes over one."""
         zeros = 0
-        while not self(1):
+        while not self.read(1):
             zeros += 1
-        return (1 << zeros) - 1 + self(zeros)
+        return (1 << zeros) - 1 + self.read(zeros)

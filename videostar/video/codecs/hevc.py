@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from videostar.video.codecs.bits import Bits
+from videostar.video.codecs.bits import BitReader
 
 _PICTURE_PARAMETERS = 34  # kind of unit
 _HEAD = 64  # bytes of a unit that are looked at
 
 
-def rows_apart(extradata: bytes | None) -> bool:
+def may_use_wavefronts(extradata: bytes | None) -> bool:
     """Whether they are, or may be: so too where that cannot be read. Sets that come later in the film are not seen.
 
     `extradata`: what the container, or ffmpeg's first look at the film, says of how it is coded.
@@ -43,17 +43,17 @@ def _units(data: bytes) -> Iterator[bytes]:
 
 def _wavefronts(unit: bytes) -> bool:
     """The entropy_coding_sync_enabled_flag of a set of picture parameters."""
-    bits = Bits(unit[2:].replace(b"\0\0\3", b"\0\0"))
+    bits = BitReader(unit[2:].replace(b"\0\0\3", b"\0\0"))
     for _ in range(2):  # its own number and that of its sequence
-        bits.golomb()
-    bits(1 + 1 + 3 + 1 + 1)
+        bits.read_exp_golomb()
+    bits.read(1 + 1 + 3 + 1 + 1)
     for _ in range(3):  # references, and the quantiser
-        bits.golomb()
-    bits(1 + 1)
-    if bits(1):
-        bits.golomb()
+        bits.read_exp_golomb()
+    bits.read(1 + 1)
+    if bits.read(1):
+        bits.read_exp_golomb()
     for _ in range(2):  # quantisers of colour
-        bits.golomb()
-    bits(1 + 1 + 1 + 1)  # chroma offsets, weights twice, lossless blocks
-    bits(1)  # tiles
-    return bool(bits(1))
+        bits.read_exp_golomb()
+    bits.read(1 + 1 + 1 + 1)  # chroma offsets, weights twice, lossless blocks
+    bits.read(1)  # tiles
+    return bool(bits.read(1))
