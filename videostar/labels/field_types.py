@@ -1,4 +1,4 @@
-"""Types of fields that several kinds of label have."""
+"""Pydantic field types that several kinds of label share."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]  # without spaces around it
 Share = Annotated[float, Field(gt=0, le=1)]

@@ -1,4 +1,4 @@
-"""What the kinds of label that are a value have in common."""
+"""The base class of labels that are a value: scores, counts, times and boxes."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from videostar.labels.verdict import Reason, Verdict
 
 
 class ValueLabel(BaseModel, ABC):
-    """A label that is a value: an answer contains it when the value that it settles on is near enough."""
+    """A label that is a value. An answer contains it if the value that the answer settles on is close enough."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    # Whether of several values without a conclusion the last one counts; else they are a hedge.
+    # Of several values without a conclusion, whether the last one counts. If not, the answer hedges.
     last_counts: ClassVar[bool] = True
 
     @abstractmethod
     def words(self) -> str:
-        """The value as it would stand in a sentence."""
+        """The value in words, as a sentence would have it."""
 
     @abstractmethod
     def candidates(self, doc: Doc) -> Sequence[Candidate]:
-        """The values of this kind that stand in a text, in order."""
+        """The values of this kind in a text, in order."""
 
     @abstractmethod
     def similarity(self, value: Any) -> float:
-        """How near a value comes to this one, from 0 to 1."""
+        """How close `value` is to the label's value, from 0 to 1."""
 
     @property
     def threshold(self) -> float:
-        """The similarity from which on a value is accepted."""
+        """The lowest similarity that is accepted."""
         return 0.5
 
     def judge(self, answer: str, prompt: str | None = None) -> Verdict:
-        """Whether the value that `answer` settles on is this one; `prompt` is what it was asked with."""
+        """Whether `answer`, a reply to `prompt`, settles on this value; `parsed` is the value that it settles on."""
         text = answer_content(answer, prompt)
         if text is None:
             return Verdict.no(Reason.DEGENERATE)
@@ -64,18 +64,18 @@ class ValueLabel(BaseModel, ABC):
 
 
 def closeness(distance: float, allowed: float) -> float:
-    """From 1 for no distance over 0.5 for the one that is allowed down to 0."""
+    """A similarity for `distance`: 1 at no distance, 0.5 at the tolerance `allowed`, and towards 0 beyond it."""
     if distance <= allowed * (1 + 1e-9) + 1e-12:
         return max(0.5, 1 / (1 + distance / allowed)) if allowed else 1.0
     return min(1 / (1 + distance / allowed), 0.4999) if allowed else 0.0
 
 
 def intersection_over_union(shared: float, first: float, second: float) -> float:
-    """Of two lengths or areas that share `shared`."""
+    """The intersection over the union of two lengths (or areas) `first` and `second`, which overlap by `shared`."""
     union = first + second - shared
     return min(1.0, shared / union) if union else 0.0
 
 
 def shared_length(a: tuple[float, float], b: tuple[float, float]) -> float:
-    """The length of what two intervals share."""
+    """The length of the overlap of two intervals."""
     return max(0.0, min(a[1], b[1]) - max(a[0], b[0]))
