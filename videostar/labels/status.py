@@ -1,6 +1,6 @@
-"""What an answer does with a phrase that it mentions: says it, denies it, leaves it open.
+"""Decides whether an answer asserts, denies or leaves open a phrase that it mentions.
 
-Everything is read from the words around the mention, within its sentence or a little further, so what it costs does
+The rules read only the words around the mention, in its sentence or a little further, so the cost of a mention does
 not grow with the answer.
 """
 
@@ -16,22 +16,22 @@ from videostar.labels.homographs import is_thing
 from videostar.labels.patterns import Mention
 from videostar.labels.text import SENTENCE_ENDS
 
-_WINDOW = 40  # words of a sentence that are looked at on either side
+_WINDOW = 40  # words of a sentence that are read on either side of a mention
 
 
 class Status(StrEnum):
-    """How a phrase is meant."""
+    """How an answer means a phrase or value that it mentions."""
 
-    STATED = "said"
-    SUPPOSED = "supposed"  # said, but as an appearance or a guess: what follows may overrule it
+    STATED = "stated"
+    SUPPOSED = "supposed"  # as an appearance or a guess, which later words may overrule
     DENIED = "denied"
-    OPEN = "open"  # one of several
-    NOT_ASSERTED = "unsaid"  # asked, pretended, imagined, only a first impression
+    OPEN = "open"  # one of several alternatives
+    NOT_ASSERTED = "not asserted"  # in a question, pretended, planned, or only a first impression
 
 
 ASSERTED = (Status.STATED, Status.SUPPOSED)
 
-# These say that it did not come to the action, when only grammar stands between.
+# The action did not happen if one of these precedes it with only function words between.
 _UNREAL = frozenset(
     "fail fails failed failing failure pretend pretends pretended pretending pretense pretence feign feigns feigned "
     "feigning mimic mimics mimicked mimicking mime mimes mimed miming imitate imitates imitated imitating simulate "
@@ -53,7 +53,7 @@ _TALK = frozenset(
     "dreaming dreamed book article poster story discuss discusses conversation joke jokes ask asks asked song "
     "lecture lectures".split()
 )
-# First impressions and what others might take it for.
+# First impressions, and what others might take the action for.
 _THOUGHT = frozenset(
     "thought assumed expected suspected supposed mistaken mistake mistook confuse confused considered guessed "
     "tempted imagined".split()
@@ -82,7 +82,7 @@ _EQUALLY = frozenset("possible plausible conceivable equally".split())
 
 
 def mention_status(words: Sequence[str], mention: Mention, *, action: bool = True) -> Status:
-    """How `mention` is meant; `action` says that a thing of the same spelling does not count."""
+    """The status of `mention`. With `action`, a thing of the same spelling (see `is_thing`) is not asserted."""
     if mention.denied:
         return Status.DENIED
     first, stop = sentence_bounds(words, mention.start, mention.end)
@@ -92,7 +92,7 @@ def mention_status(words: Sequence[str], mention: Mention, *, action: bool = Tru
 
 
 def sentence_bounds(words: Sequence[str], start: int, end: int) -> tuple[int, int]:
-    """The bounds of the sentence around words[start:end], no further than the window; its mark is words[stop]."""
+    """Start and stop of the sentence around words[start:end], at most `_WINDOW` words away; words[stop] is its mark."""
     first = max(0, start - _WINDOW)
     for k in range(start - 1, first - 1, -1):
         if words[k] in SENTENCE_ENDS:
@@ -104,9 +104,9 @@ def sentence_bounds(words: Sequence[str], start: int, end: int) -> tuple[int, in
 
 
 def phrase_status(words: Sequence[str], first: int, start: int, end: int, stop: int) -> Status:
-    """How words[start:end] is meant in its sentence, words[first:stop]."""
+    """The status of the phrase words[start:end] in its sentence, words[first:stop]."""
     if stop < len(words) and words[stop] == "?":
-        return _asked(words, stop)
+        return _question_status(words, stop)
     before = words[first:start]
     if is_denied(words, first, start, end, stop):
         return Status.DENIED
@@ -121,8 +121,8 @@ def phrase_status(words: Sequence[str], first: int, start: int, end: int, stop: 
     return Status.NOT_ASSERTED if _first_impression(before) else Status.SUPPOSED
 
 
-def _asked(words: Sequence[str], mark: int) -> Status:
-    """A question says nothing, unless it is answered."""
+def _question_status(words: Sequence[str], mark: int) -> Status:
+    """The status of a phrase in a question that ends at `mark`: it is asserted only if a reply follows."""
     reply = mark + 1
     while reply < len(words) and words[reply] in SENTENCE_ENDS:
         reply += 1
@@ -160,7 +160,7 @@ def _unreal(words: Sequence[str], first: int, start: int, stop: int) -> bool:
 
 
 def _imagined(before: Sequence[str]) -> bool:
-    """Whether an "if", "whether" or "as though" governs what comes next."""
+    """Whether an "if", "whether" or "as though" governs what follows `before`."""
     for i in range(len(before) - 1, -1, -1):
         if before[i] in ("whether", "if", "unless") or (before[i] == "though" and i and before[i - 1] == "as"):
             return True
@@ -206,8 +206,8 @@ def _list_ends_in_or(after: Sequence[str]) -> bool:
 
 
 def _first_impression(before: Sequence[str]) -> bool:
-    """Whether an appearance is put as one that did not last: "I thought", "at first glance it seems"."""
-    if "but" in before:  # what comes after it is no first impression
+    """Whether the words before a phrase make it a first impression: "I thought", "at first glance it seems"."""
+    if "but" in before:  # what follows "but" is no first impression
         before = before[len(before) - before[::-1].index("but") :]
     clause = before[len(before) - before[::-1].index(",") :] if "," in before else before
     if not _THOUGHT.isdisjoint(clause) or "mistaken" in before or "confused" in before:
@@ -219,7 +219,7 @@ def _first_impression(before: Sequence[str]) -> bool:
 
 
 def is_overruled(words: Sequence[str], end: int) -> bool:
-    """Whether what was supposed before `end` is soon set right: "but it is in fact ..."."""
+    """Whether a supposition that ends at `end` is soon overruled: "but it is in fact ..."."""
     contrast = False
     for word in words[end : end + 30]:
         if word in _OVERRULES and (contrast or word == "actually"):
@@ -229,7 +229,7 @@ def is_overruled(words: Sequence[str], end: int) -> bool:
 
 
 def is_retracted(words: Sequence[str], end: int) -> bool:
-    """Whether what was said before `end` is soon taken back: a sentence "Actually, ..." or "No, wait: ..."."""
+    """Whether a statement that ends at `end` is soon taken back by a sentence like "Actually, ..." or "Wait, ..."."""
     following = words[end : end + _WINDOW]
     return not _TAKES_BACK.isdisjoint(following) and any(
         word in _TAKES_BACK and (mark in SENTENCE_ENDS or (mark == "," and word == "wait"))
@@ -238,19 +238,19 @@ def is_retracted(words: Sequence[str], end: int) -> bool:
 
 
 def is_correction(words: Sequence[str], start: int, end: int) -> bool:
-    """Whether a denial at words[start:end] takes back what was said before it: "no, he is not"."""
+    """Whether a denial at words[start:end] takes back an earlier statement: "no, he is not"."""
     first, _ = sentence_bounds(words, start, end)
     return not _CORRECTS.isdisjoint(words[max(0, first - 3) : start])
 
 
 def is_guess(words: Sequence[str], start: int) -> bool:
-    """Whether what stands at `start` is no more than a guess ("might be"), weaker than an appearance ("seems")."""
+    """Whether the phrase at `start` is only a guess ("might be"), which is weaker than an appearance ("seems")."""
     first, _ = sentence_bounds(words, start, start)
     return not lexicon.MODALS.isdisjoint(words[first:start])
 
 
 def count_guesses(words: Sequence[str], start: int, end: int) -> int:
-    """How many separate guesses ("could be", "maybe") the sentences around words[start:end] make."""
+    """The number of separate guesses ("could be", "maybe") in the sentences around words[start:end]."""
     first, stop = sentence_bounds(words, start, end)
     if first:
         first = sentence_bounds(words, first - 1, first - 1)[0]
