@@ -19,13 +19,13 @@ MAX_OPTIONS = 26
 
 
 class Choice(BaseModel):
-    """Options by their letters, and the letter of the right one."""
+    """The right one of several options."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["choice"] = "choice"
-    options: Annotated[Mapping[Name, Name], Field(min_length=2, max_length=MAX_OPTIONS)]
-    answer: Name
+    options: Annotated[Mapping[Name, Name], Field(min_length=2, max_length=MAX_OPTIONS)]  # texts by their letters
+    answer: Name  # the letter of the right one
 
     @model_validator(mode="after")
     def _answer_is_an_option(self) -> Choice:
@@ -36,7 +36,7 @@ class Choice(BaseModel):
         return self
 
     def words(self) -> str:
-        """The letter and the text: "B. The phone"."""
+        """The letter and the text of the right option: "B. The phone"."""
         return f"{self.answer}. {self.options[self.answer]}"
 
     @cached_property
@@ -44,11 +44,11 @@ class Choice(BaseModel):
         return Options(self.options)
 
     def judge(self, answer: str, prompt: str | None = None) -> Verdict:
-        """Whether `answer` chooses the right option; `parsed` is the letter that it chooses."""
-        kept = answer_content(answer, prompt)
-        if kept is None:
+        """Whether `answer`, a reply to `prompt`, chooses the right option; `parsed` is the letter that it chooses."""
+        content = answer_content(answer, prompt)
+        if content is None:
             return Verdict.no(Reason.DEGENERATE)
-        text = normalise(self._options.mark_letters(kept))
+        text = normalise(self._options.mark_letters(content))
         pick = self._pick(text)
         if pick.key == self.answer:
             return Verdict.yes(self.answer)

@@ -1,12 +1,12 @@
-"""The letters by which an answer names the options of a question, marked in its text as words of their own."""
+"""Finds the letters by which an answer names the options of a question, and marks them in its text."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
-_MARK = "qqoption"  # and a letter that counts the options: a word that no answer has
-# After "A" these show that it is no article.
+_MARK = "qqoption"  # this word, which no answer has, and a letter that counts the options replace an option's letter
+# An "A" before one of these is no article.
 _AFTER_A = (
     "or|and|nor|is|isn't|was|are|does|doesn't|do|did|has|can|cannot|can't|could|would|may|might|must|should|seems?|"
     "appears?|looks|because|since|as|but|for|not|also|matches|fits|describes|mentions|says|states|suggests|refers|"
@@ -15,7 +15,7 @@ _AFTER_A = (
 
 
 class OptionLetters:
-    """The keys of some options, found in raw text."""
+    """The keys of options, such as A, B and C, ready for a search in answers."""
 
     def __init__(self, keys: Sequence[str]) -> None:
         self._index = {key.casefold(): k for k, key in enumerate(keys)}
@@ -46,7 +46,7 @@ class OptionLetters:
         self._bare = re.compile("|".join(bare)) if bare else None
 
     def mark(self, text: str) -> str:
-        """`text` with a word of its own in the place of each letter."""
+        """`text`, not normalised, with a marked word in place of each option's letter."""
         text = self._cued.sub(self._word, text)
         return self._bare.sub(self._word, text) if self._bare else text
 
@@ -56,7 +56,7 @@ class OptionLetters:
 
     @staticmethod
     def option_index(word: str) -> int | None:
-        """Which option a word of a marked text is, by its place among the keys."""
+        """The index of the option that a word of a marked text names; None for other words."""
         if word.startswith(_MARK) and len(word) == len(_MARK) + 1:
             return ord(word[-1]) - ord("a")
         return None

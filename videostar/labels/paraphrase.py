@@ -1,4 +1,4 @@
-"""The label of kind `text`: a sentence that an answer is to say in its own words."""
+"""The label of kind `text`: a sentence that an answer must paraphrase."""
 
 from __future__ import annotations
 
@@ -14,29 +14,30 @@ from videostar.labels.degenerate import answer_content, is_refusal
 from videostar.labels.encoder import Array, load_encoder, model_folder
 from videostar.labels.field_types import Name, Share
 from videostar.labels.status import Status
-from videostar.labels.text import normalise
+from videostar.labels.text import both_ends, normalise
 from videostar.labels.verdict import Reason, Verdict
 
-_SENTENCES = 32  # so many are compared, from both ends of an answer
+_MAX_SENTENCES = 32  # that are compared: of more, the first and the last
 _ENDS = re.compile(r"[.!?]+(?=\s|$)|\n|;\s")
-_LENGTH = 600  # characters of one sentence
+_MAX_CHARACTERS = 600  # of a sentence that are compared
 
 
 class Paraphrase(BaseModel):
-    """A reference, of which some sentence of an answer is to be a paraphrase.
+    """A reference text that a sentence of the answer must paraphrase.
 
-    Alike is what all-MiniLM-L6-v2 embeds close by; a closed set of rules then sees to negation, opposites, counts and
-    changed roles. They know the common words only: a contradiction in rare ones passes for a paraphrase.
+    A sentence is similar if all-MiniLM-L6-v2 embeds it close to the reference. Rules (`agreement.py`) then reject
+    negations, opposites, other counts and swapped roles. They know common words only: a contradiction in rare words
+    passes for a paraphrase.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["text"] = "text"
     reference: Name
-    min_similarity: Share = 0.6
+    min_similarity: Share = 0.6  # cosine
 
     def model_post_init(self, context: object, /) -> None:
-        """A missing package is told before hours are spent."""
+        """Raises UserError early, when the label is read, if the encoder's package is missing."""
         model_folder()
 
     def words(self) -> str:
@@ -49,15 +50,15 @@ class Paraphrase(BaseModel):
 
     @cached_property
     def _span(self) -> int:
-        """How many sentences the reference has: so many of an answer are read as one."""
+        """The number of sentences of the reference, up to 4: as many of an answer are also compared as one."""
         return max(1, min(len(_sentences(self.reference)), 4))
 
     def judge(self, answer: str, prompt: str | None = None) -> Verdict:
-        """Whether a sentence of `answer` says the same; `parsed` is the one that comes closest."""
-        kept = answer_content(answer, prompt)
-        if kept is None:
+        """Whether a sentence of `answer`, a reply to `prompt`, paraphrases the reference; `parsed` is the closest one."""
+        content = answer_content(answer, prompt)
+        if content is None:
             return Verdict.no(Reason.DEGENERATE)
-        text = normalise(kept)
+        text = normalise(content)
         final = final_part(text)
         verdict = self._closest(final) if final and len(final.split()) > 2 else None
         verdict = verdict or self._closest(text)
@@ -69,8 +70,7 @@ class Paraphrase(BaseModel):
         sentences = _sentences(text)
         if self._span > 1:
             sentences += [". ".join(sentences[k : k + self._span]) for k in range(len(sentences) - self._span + 1)]
-        if len(sentences) > _SENTENCES:
-            sentences = sentences[: _SENTENCES // 2] + sentences[-_SENTENCES // 2 :]
+        sentences = both_ends(sentences, _MAX_SENTENCES)
         if not sentences:
             return None
         similarities = (load_encoder()(sentences) @ self._embedded[0]).clip(0.0, 1.0)
@@ -78,18 +78,18 @@ class Paraphrase(BaseModel):
         score = round(float(similarities[best]), 4)
         if score < self.min_similarity:
             return Verdict.no(Reason.MISSING, sentences[best], score)
-        meant = agreement_status(self.reference, sentences[best])
-        if meant is Status.STATED or meant is Status.SUPPOSED:
+        status = agreement_status(self.reference, sentences[best])
+        if status is Status.STATED or status is Status.SUPPOSED:
             return Verdict.yes(sentences[best], score)
-        return Verdict.no(Reason.HEDGED if meant is Status.OPEN else Reason.NEGATED, sentences[best])
+        return Verdict.no(Reason.HEDGED if status is Status.OPEN else Reason.NEGATED, sentences[best])
 
 
 def _sentences(text: str) -> list[str]:
-    """The sentences of a text that say something; a question does not."""
-    found, start = [], 0
+    """The sentences of a text, without questions and sentences without words."""
+    sentences, start = [], 0
     for match in _ENDS.finditer(text):
         if "?" not in match[0]:
-            found.append(text[start : match.start()])
+            sentences.append(text[start : match.start()])
         start = match.end()
-    found.append(text[start:])
-    return [s.strip()[:_LENGTH] for s in found if sum(map(str.isalpha, s)) > 1]
+    sentences.append(text[start:])
+    return [s.strip()[:_MAX_CHARACTERS] for s in sentences if sum(map(str.isalpha, s)) > 1]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import TypeVar
+
+T = TypeVar("T")
 
 # Tokens that end a sentence. `normalise` keeps a line break only where it ends something.
 SENTENCE_ENDS = frozenset(".!?\n")
@@ -81,6 +84,11 @@ def tokens(normalised: str) -> list[str]:
 def words(text: str) -> list[str]:
     """The words and numbers of any text, normalised, without marks."""
     return [t for t in tokens(normalise(text)) if t[0].isalnum()]
+
+
+def both_ends(items: list[T], limit: int) -> list[T]:
+    """All `items`, or the first and the last half of `limit` if there are more."""
+    return items if len(items) <= limit else items[: limit // 2] + items[-limit // 2 :]
 
 
 def _untag(match: re.Match[str]) -> str:

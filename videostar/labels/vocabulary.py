@@ -9,6 +9,7 @@ from functools import cached_property, lru_cache
 from videostar.labels import lexicon
 from videostar.labels.names import patterns, spellings, squash
 from videostar.labels.patterns import Mention, Pattern
+from videostar.labels.text import both_ends
 
 _MAX_MENTIONS = 100  # of one label: of more, the first and the last are used
 
@@ -71,7 +72,7 @@ class LabelSet:
                         mention = pattern.match_at(words, i)
                         if mention:
                             mentions[self.names[k]].append(mention)
-        return {name: _both_ends(own) for name, own in mentions.items()}
+        return {name: both_ends(own, _MAX_MENTIONS) for name, own in mentions.items()}
 
 
 @lru_cache(maxsize=64)
@@ -106,7 +107,7 @@ def find_mentions(starts: Mapping[str, Sequence[Pattern]], words: Sequence[str])
     if len(mentions) > 1:
         mentions.sort(key=lambda m: m.start)
         mentions = [m for k, m in enumerate(mentions) if not k or not m.within(mentions[k - 1])]
-    return _both_ends(mentions)
+    return both_ends(mentions, _MAX_MENTIONS)
 
 
 def _mention_at(starts: Mapping[str, Sequence[Pattern]], words: Sequence[str], i: int) -> Iterator[Mention]:
@@ -115,8 +116,3 @@ def _mention_at(starts: Mapping[str, Sequence[Pattern]], words: Sequence[str], i
         if mention:
             yield mention
             return
-
-
-def _both_ends(mentions: list[Mention]) -> list[Mention]:
-    half = _MAX_MENTIONS // 2
-    return mentions if len(mentions) <= _MAX_MENTIONS else mentions[:half] + mentions[-half:]
