@@ -1,4 +1,4 @@
-"""Where an answer says that it settles: "Answer:", "the final score is", "therefore", "in total"."""
+"""Finds the cues that announce the value of an answer: "Answer:", "the final score is", "therefore", "in total"."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _IS = frozenset("is was : = are be would must should".split())
 _NOT_THE_LAST = frozenset(
     "first initial second third another other previous earlier possible wrong every each one rough no any".split()
 )
-# "the final second", "the final jump": a final something else.
+# After "final" these make no answer: "the final second", "the final jump".
 _PARTS = frozenset(
     "frame frames second seconds part moment moments scene clip round attempt repetition rep jump set phase stage "
     "minute minutes third quarter half stretch entry position step image shot".split()
@@ -38,17 +38,17 @@ _LEADS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """A cue: the first word after it, and how binding what follows is."""
+    """A cue for a value."""
 
-    end: int
-    level: int
+    end: int  # index of the first word after it
+    level: int  # CONCLUDED or EXPLICIT
 
 
 def find_cues(doc: Doc) -> Iterator[Cue]:
-    """The cues of a text, each before what it announces."""
+    """The cues of a text that precede a value, in order."""
     for i, word in enumerate(doc.words):
         if word in _NOUNS:
-            end = _announced(doc, i)
+            end = _explicit_cue_end(doc, i)
             if end:
                 yield Cue(end, EXPLICIT)
         elif word == "=":
@@ -64,13 +64,13 @@ def find_cues(doc: Doc) -> Iterator[Cue]:
         elif word in _RESULTS or (word in ("gives", "makes") and doc.word(i - 1) in _RESULTING):
             yield Cue(i + 1, CONCLUDED)
         elif word in _I:
-            end = _chosen(doc, i)
+            end = _choice_cue_end(doc, i)
             if end:
                 yield Cue(end, CONCLUDED)
 
 
 def is_total(doc: Doc, end: int) -> bool:
-    """Whether what ends at `end` is called a sum: "7 in total", "7 squats altogether"."""
+    """Whether the words from `end` on call the value before them a total: "7 in total", "7 squats altogether"."""
     for i in range(end, min(end + 6, len(doc))):
         word = doc.words[i]
         if word in _STOPS or word in ("and", "but"):
@@ -81,15 +81,15 @@ def is_total(doc: Doc, end: int) -> bool:
 
 
 def is_announced(doc: Doc, first: int) -> bool:
-    """Whether the value at `first` follows a colon, "is" or the like that an explicit cue leads up to, or is alone."""
+    """Whether an explicit cue leads up to the value at `first`: "answer: 7", "the final score is about 7"."""
     i = first - 1
     while doc.word(i) in _LEADS and doc.word(i) != "\n" and first - i < 8:
         i -= 1
-    return any(_announced(doc, k) for k in range(max(0, i - 3), i + 1) if doc.words[k] in _NOUNS)
+    return any(_explicit_cue_end(doc, k) for k in range(max(0, i - 3), i + 1) if doc.words[k] in _NOUNS)
 
 
 def is_alone(doc: Doc, first: int, end: int) -> bool:
-    """Whether words[first:end] is all that its line says."""
+    """Whether words[first:end] is all of its line, apart from brackets and words like "about"."""
     while doc.word(first - 1) in _LEADS:
         first -= 1
     while doc.word(end) in ("]", ")", "}", ">", ".", "!", ";", "of", "the"):
@@ -97,8 +97,8 @@ def is_alone(doc: Doc, first: int, end: int) -> bool:
     return doc.word(first - 1) in ("", "\n") and doc.word(end) in ("", "\n")
 
 
-def _announced(doc: Doc, i: int) -> int | None:
-    """The end of the cue whose noun is at `i`."""
+def _explicit_cue_end(doc: Doc, i: int) -> int | None:
+    """The end of the explicit cue whose noun is at `i`; None if it is no cue."""
     before = doc.word(i - 1)
     if before in _NOT_THE_LAST or (doc.word(i - 2) in _NOT_THE_LAST and before not in _STOPS):
         return None
@@ -119,8 +119,8 @@ def _announced(doc: Doc, i: int) -> int | None:
     return None
 
 
-def _chosen(doc: Doc, i: int) -> int | None:
-    """The end of "I'd say", "I would go with" at `i`."""
+def _choice_cue_end(doc: Doc, i: int) -> int | None:
+    """The end of "I'd say", "I would go" and the like that start at `i`; None if it is no cue."""
     k = i + 1
     while doc.word(k) in _WEAK and k < i + 5:
         k += 1

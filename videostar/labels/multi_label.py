@@ -32,17 +32,17 @@ _NOT_THERE = frozenset("no false absent none not".split())
 
 
 class MultiLabel(BaseModel):
-    """Several names, of which at least the share `min_recall` is to be said, and the set that they are from."""
+    """Several actions by name."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["labels"] = "labels"
     names: tuple[Name, ...] = Field(min_length=1)
-    among: tuple[Name, ...] = ()
-    min_recall: Share = 1.0
+    among: tuple[Name, ...] = ()  # the label set that the names are from
+    min_recall: Share = 1.0  # the share of the names that an answer must assert
 
     def words(self) -> str:
-        """The names in a row: "clapping, singing and laughing"."""
+        """The names as a list: "clapping, singing and laughing"."""
         return join_words([readable_name(name) for name in self.names])
 
     @cached_property
@@ -50,11 +50,11 @@ class MultiLabel(BaseModel):
         return tuple({squash(name): name for name in reversed(self.names)}.values())[::-1]
 
     def judge(self, answer: str, prompt: str | None = None) -> Verdict:
-        """Whether `answer` asserts enough of the names; `parsed` are those that it asserts."""
-        kept = answer_content(answer, prompt)
-        if kept is None:
+        """Whether `answer`, a reply to `prompt`, asserts enough of the names; `parsed` are the ones that it asserts."""
+        content = answer_content(answer, prompt)
+        if content is None:
             return Verdict.no(Reason.DEGENERATE)
-        text = normalise(kept)
+        text = normalise(content)
         final = final_part(text)
         verdict = self._read(tokens(final)) if final else None
         if verdict is None or (verdict.reason is Reason.MISSING and not verdict.parsed):
@@ -66,20 +66,20 @@ class MultiLabel(BaseModel):
         return verdict
 
     def _read(self, words: Sequence[str]) -> Verdict:
-        said_at = _names(self.names, self.among).find(words)
-        places = [m for found in said_at.values() for m in found]
+        mentions = _names(self.names, self.among).find(words)
+        all_mentions = [m for found in mentions.values() for m in found]
         asserted = []
         reasons = set()
         for name in self._distinct:
-            own = [m for m in said_at.get(name, ()) if not any(m.within(o) for o in places)]
-            meant = final_status(words, own)
-            if meant in ASSERTED:
+            own = [m for m in mentions.get(name, ()) if not any(m.within(o) for o in all_mentions)]
+            status = final_status(words, own)
+            if status in ASSERTED:
                 asserted.append(name)
-            elif meant is Status.DENIED:
+            elif status is Status.DENIED:
                 reasons.add(Reason.NEGATED)
-            elif meant is Status.OPEN:
+            elif status is Status.OPEN:
                 reasons.add(Reason.HEDGED)
-        if self._lists_the_set(words, said_at):
+        if self._lists_the_set(words, mentions):
             return Verdict.no(Reason.HEDGED)
         score = len(asserted) / len(self._distinct)
         if score >= self.min_recall - 1e-9:
@@ -87,13 +87,13 @@ class MultiLabel(BaseModel):
         reason = next((r for r in (Reason.HEDGED, Reason.NEGATED) if r in reasons), Reason.MISSING)
         return Verdict.no(reason, asserted, score)
 
-    def _lists_the_set(self, words: Sequence[str], said_at: dict[str, list[Mention]]) -> bool:
-        """Whether the answer is the set of labels over again, so that none of them is chosen."""
+    def _lists_the_set(self, words: Sequence[str], mentions: dict[str, list[Mention]]) -> bool:
+        """Whether the answer only repeats the label set, so that it chooses none of the names."""
         others = {squash(n) for n in self.among} - {squash(n) for n in self.names}
-        every = len(said_at) >= max(3, 0.8 * len({squash(n) for n in (*self.names, *self.among)}))
-        if not others or not every or not any(squash(n) in others for n in said_at):
+        every = len(mentions) >= max(3, 0.8 * len({squash(n) for n in (*self.names, *self.among)}))
+        if not others or not every or not any(squash(n) in others for n in mentions):
             return False
-        return is_label_list(words, [m for found in said_at.values() for m in found])
+        return is_label_list(words, [m for found in mentions.values() for m in found])
 
 
 @lru_cache(maxsize=256)
@@ -103,29 +103,29 @@ def _names(names: tuple[str, ...], among: tuple[str, ...]) -> LabelSet:
 
 
 def final_status(words: Sequence[str], mentions: Sequence[Mention]) -> Status | None:
-    """How a name that is mentioned at these places is meant in the end; None when it is not meant at all."""
+    """The status of a name after all of its mentions; None if no mention asserts, denies or leaves it open."""
     result: Status | None = None
     for mention in sorted(mentions, key=lambda m: m.start):
-        meant = Status.DENIED if _crossed_out(words, mention.end) else mention_status(words, mention)
-        if meant in ASSERTED:
-            guessed = meant is Status.SUPPOSED and count_guesses(words, mention.start, mention.end) > 1
-            result = Status.OPEN if guessed else meant
-            if (is_overruled if meant is Status.SUPPOSED else is_retracted)(words, mention.end):
+        status = Status.DENIED if _crossed_out(words, mention.end) else mention_status(words, mention)
+        if status in ASSERTED:
+            guessed = status is Status.SUPPOSED and count_guesses(words, mention.start, mention.end) > 1
+            result = Status.OPEN if guessed else status
+            if (is_overruled if status is Status.SUPPOSED else is_retracted)(words, mention.end):
                 result = None
-        elif meant is Status.DENIED:
+        elif status is Status.DENIED:
             if result in (None, Status.OPEN) or is_correction(words, mention.start, mention.end):
-                result = meant
-        elif meant is Status.OPEN and result is None:
-            result = meant
+                result = status
+        elif status is Status.OPEN and result is None:
+            result = status
     return result
 
 
 def _crossed_out(words: Sequence[str], end: int) -> bool:
-    """Whether a name has a "no" to its right: "yawning: no", "yawning (absent)"."""
+    """Whether a name is followed by a "no": "yawning: no", "yawning (absent)"."""
     mark, verdict, after = [*words[end : end + 3], *("\n",) * 3][:3]
     return mark in _TICKS and verdict in _NOT_THERE and not after[0].isalnum()
 
 
 def join_words(items: Sequence[str]) -> str:
-    """ "a, b and c"."""
+    """Joins words to a list: "a, b and c"."""
     return " and ".join(filter(None, [", ".join(items[:-1]), items[-1]]))

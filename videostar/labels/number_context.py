@@ -1,4 +1,4 @@
-"""Numbers that are evidently something else than a score or a count."""
+"""Recognises numbers that are something else than a score or a count."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from videostar.labels import lexicon
 from videostar.labels.doc import Doc
 from videostar.labels.numbers import Number
 
-# What is measured, not counted.
+# Words after a number that is a measurement.
 MEASURES = frozenset(
     "s sec secs second seconds ms min mins minute minutes hour hours h day days week weeks month months year years m "
     "meter meters metre metres cm mm km ft foot feet inch inches yard yards mile miles kg kgs g kilo kilos kilogram "
@@ -26,7 +26,7 @@ ALLOWED = lexicon.GRAMMAR | frozenset(
 
 
 def is_unrelated(doc: Doc, number: Number) -> bool:
-    """Whether a number is a year, a measure, the number of a frame, an operand, part of a code or of a scale."""
+    """Whether a number is a year, a measurement, the number of a frame, an operand, or part of a code or a scale."""
     before, after = doc.word(number.first - 1), doc.word(number.end)
     joined = doc.glued(number.end - 1)
     if doc.glued(number.first - 1) and before[-1:].isalpha():
@@ -46,6 +46,6 @@ def is_unrelated(doc: Doc, number: Number) -> bool:
 
 
 def is_followed_by_noun(doc: Doc, number: Number) -> bool:
-    """Whether a plain noun follows that tells what there are so many of."""
+    """Whether a noun follows the number, so that it counts something."""
     after = doc.word(number.end)
     return after[:1].isalpha() and after not in ALLOWED and not after.endswith("ly")

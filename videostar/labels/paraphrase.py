@@ -54,7 +54,7 @@ class Paraphrase(BaseModel):
         return max(1, min(len(_sentences(self.reference)), 4))
 
     def judge(self, answer: str, prompt: str | None = None) -> Verdict:
-        """Whether a sentence of `answer`, a reply to `prompt`, paraphrases the reference; `parsed` is the closest one."""
+        """Whether `answer`, a reply to `prompt`, paraphrases the reference; `parsed` is its closest sentence."""
         content = answer_content(answer, prompt)
         if content is None:
             return Verdict.no(Reason.DEGENERATE)

@@ -1,4 +1,4 @@
-"""Which of the values in an answer it settles on."""
+"""Chooses among the values in an answer the one that it settles on."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from videostar.labels.doc import Doc
 from videostar.labels.status import Status
 from videostar.labels.value_status import value_status
 
-_GAP = 30  # words between a value and what corrects it
+_MAX_GAP = 30  # words between a value and its correction
 _TAKES_BACK = frozenset("wait correction scratch sorry oops recounting hmm".split())
 _MARKS = frozenset(".!?\n,;:-()")
-# What may stand between the two sides of an "or".
+# Words that may come between the two sides of an "or".
 _SIDES = frozenset(
     "or either even maybe perhaps possibly at from about around approximately the a an is be could might it its also "
     "s sec second seconds points times between probably just to by in on , ( ) [ ] % mark - and".split()
@@ -25,51 +25,47 @@ _RANGE = frozenset("to - ~".split())
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A value that stands as `words[first:end]`.
+    """A value in an answer, at `words[first:end]` of its `Doc`."""
 
-    `level` tells how clearly it is a value of the kind that is looked for, 0 or 1. A `value` of None is one that
-    cannot be: an end before its start.
-    """
-
-    value: Any
+    value: Any  # None if it is invalid: an end before its start
     first: int
     end: int
-    level: int = 0
+    level: int = 0  # 1 if it clearly is a value of the label's kind
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What an answer settles on; None when it hedges or says nothing. `denied`: the values that it denies."""
+    """The value that an answer settles on, if it settles on one."""
 
     candidate: Candidate | None = None
-    hedged: bool = False
-    denied: tuple[Any, ...] = ()
+    hedged: bool = False  # it leaves several values open
+    denied: tuple[Any, ...] = ()  # the values that it denies
 
 
 def settle(doc: Doc, candidates: Sequence[Candidate], *, last: bool = True) -> Settled:
-    """The candidate that the answer settles on; they come in the order of the text.
+    """The candidate that an answer settles on.
 
-    An explicit final answer decides, then a conclusion, then the last assertion. Not so without `last`: there several
-    values and no conclusion are a hedge.
+    An explicit final answer decides, or else a conclusion, or else the last assertion. Without `last`, several values
+    without a conclusion are a hedge. The `candidates` must be in the order of the text.
     """
-    meant = [value_status(doc, c.first, c.end) for c in candidates]
-    denied = tuple(c.value for c, how in zip(candidates, meant, strict=True) if how is Status.DENIED)
-    usable = [c for c, how in zip(candidates, meant, strict=True) if how in (Status.STATED, Status.SUPPOSED)]
+    statuses = [value_status(doc, c.first, c.end) for c in candidates]
+    denied = tuple(c.value for c, status in zip(candidates, statuses, strict=True) if status is Status.DENIED)
+    usable = [c for c, status in zip(candidates, statuses, strict=True) if status in (Status.STATED, Status.SUPPOSED)]
     if not usable:
         return Settled(denied=denied)
-    firm = {c.first for c, how in zip(candidates, meant, strict=True) if how is Status.STATED}
+    firm = {c.first for c, status in zip(candidates, statuses, strict=True) if status is Status.STATED}
     groups = _alternatives(doc, usable)
     ranks = _ranks(doc, usable, groups)
     best = max(ranks)
     chosen = [k for k, rank in enumerate(ranks) if rank == best]
-    said = [k for k in chosen if usable[k].first in firm]
-    favourite = (said or chosen)[-1]
-    pick = _corrected(doc, usable, favourite)
+    stated = [k for k in chosen if usable[k].first in firm]
+    favourite = (stated or chosen)[-1]
+    pick = _correction_of(doc, usable, favourite)
     rivals = [k for k, group in enumerate(groups) if group is not None and group == groups[pick]]
     if pick == favourite and not rivals and best < CONCLUDED:
         if not last:
-            rivals = [k for k in chosen if _corrected(doc, usable, k) == k]
-        elif not said:
+            rivals = [k for k in chosen if _correction_of(doc, usable, k) == k]
+        elif not stated:
             rivals = [k for k, c in enumerate(usable) if c.first not in firm]
     if _differ(usable[k] for k in rivals):
         values = [usable[k].value for k in rivals]
@@ -84,12 +80,12 @@ def _differ(candidates: Iterable[Candidate]) -> bool:
 
 
 def _ranks(doc: Doc, candidates: Sequence[Candidate], groups: Sequence[int | None]) -> list[int]:
-    """How much each candidate counts: by its level, and by what announces it."""
+    """The rank of each candidate: the greater of its level and the level of the cue that announces it."""
     ranks = [c.level for c in candidates]
     firsts = [c.first for c in candidates]
     for cue in find_cues(doc):
         k = bisect_left(firsts, cue.end)
-        if k < len(firsts) and firsts[k] < _reach(doc, cue.end):
+        if k < len(firsts) and firsts[k] < _scope_end(doc, cue.end):
             ranks[k] = max(ranks[k], cue.level)
     for k, c in enumerate(candidates):
         if is_total(doc, c.end):
@@ -103,8 +99,8 @@ def _ranks(doc: Doc, candidates: Sequence[Candidate], groups: Sequence[int | Non
     return [rank if group is None else shared[group] for rank, group in zip(ranks, groups, strict=True)]
 
 
-def _reach(doc: Doc, start: int) -> int:
-    """How far a cue reaches that ends before `start`: to the end of its sentence, or of the next if it says no more."""
+def _scope_end(doc: Doc, start: int) -> int:
+    """The end of the scope of a cue that ends before `start`: its sentence, or the next if no word follows in it."""
     stop = doc.sentence(start - 1)[1]
     if not any(word.isalnum() for word in doc.words[start:stop]):
         while doc.word(stop) == "\n":
@@ -115,7 +111,7 @@ def _reach(doc: Doc, start: int) -> int:
 
 
 def _alternatives(doc: Doc, candidates: Sequence[Candidate]) -> list[int | None]:
-    """The number of the group of alternatives ("7 or 8", "between 7 and 8", "7 to 8") that each candidate is in."""
+    """For each candidate the number of its group of alternatives ("7 or 8", "between 7 and 8"), or None."""
     groups: list[int | None] = [None] * len(candidates)
     for k in range(len(candidates) - 2, -1, -1):
         a, b = candidates[k], candidates[k + 1]
@@ -123,13 +119,13 @@ def _alternatives(doc: Doc, candidates: Sequence[Candidate]) -> list[int | None]
             continue
         between = doc.words[a.end : b.first]
         listed = groups[k + 1] is not None and between == [","]
-        if listed or _either(doc, a, between) or _ranged(doc, a, between):
+        if listed or _joined_by_or(doc, a, between) or _is_range(doc, a, between):
             group = groups[k + 1]
             groups[k] = groups[k + 1] = k if group is None else group
     return groups
 
 
-def _either(doc: Doc, a: Candidate, between: Sequence[str]) -> bool:
+def _joined_by_or(doc: Doc, a: Candidate, between: Sequence[str]) -> bool:
     if "or" not in between and "vs" not in between and "versus" not in between:
         return False
     place = between.index("or") if "or" in between else 0
@@ -143,7 +139,7 @@ def _either(doc: Doc, a: Candidate, between: Sequence[str]) -> bool:
     return False
 
 
-def _ranged(doc: Doc, a: Candidate, between: Sequence[str]) -> bool:
+def _is_range(doc: Doc, a: Candidate, between: Sequence[str]) -> bool:
     if len(between) > 5 or not _SIDES.issuperset(between):
         return False
     if "and" in between:
@@ -151,11 +147,11 @@ def _ranged(doc: Doc, a: Candidate, between: Sequence[str]) -> bool:
     return bool(between) and not _RANGE.isdisjoint(between)
 
 
-def _corrected(doc: Doc, candidates: Sequence[Candidate], pick: int) -> int:
-    """The candidate that corrects the one at `pick` ("7, no, 8", "Wait, it is 8"), or that one."""
+def _correction_of(doc: Doc, candidates: Sequence[Candidate], pick: int) -> int:
+    """The index of the candidate that corrects the one at `pick` ("7, no, 8", "Wait, it is 8"), or else `pick`."""
     for k in range(pick + 1, len(candidates)):
         first, stop = candidates[pick].end, candidates[k].first
-        if stop - first > _GAP:
+        if stop - first > _MAX_GAP:
             break
         if candidates[k].value != candidates[pick].value and any(_takes_back(doc, i) for i in range(first, stop)):
             pick = k
@@ -163,7 +159,7 @@ def _corrected(doc: Doc, candidates: Sequence[Candidate], pick: int) -> int:
 
 
 def _takes_back(doc: Doc, i: int) -> bool:
-    """Whether the word at `i` takes back what stands before it."""
+    """Whether the word at `i` takes back what precedes it."""
     word, before, after = doc.word(i), doc.word(i - 1), doc.word(i + 1)
     if word == "rather":
         return before == "or"
