@@ -27,11 +27,11 @@ _NOT_ONE = frozenset("no the this that another each last next first second by an
 
 
 class Count(ValueLabel):
-    """How many: a whole number, and what is counted."""
+    """A whole number."""
 
     kind: Literal["count"] = "count"
     value: Annotated[int, Field(ge=0, le=10**12)]
-    of: str | None = None
+    of: str | None = None  # what is counted: "squats"
 
     def words(self) -> str:
         """The number in digits."""
@@ -39,32 +39,33 @@ class Count(ValueLabel):
 
     @property
     def threshold(self) -> float:
-        """Only the number itself will do."""
+        """1.0: only the number itself is accepted."""
         return 1.0
 
     def similarity(self, value: float) -> float:
-        """1 for the same number, 0.5 for one more or less."""
+        """1 for the same number, 0.5 for one more or one less, and so on."""
         return 1 / (1 + abs(value - self.value))
 
     def candidates(self, doc: Doc) -> Sequence[Candidate]:
-        """The numbers that may tell how many there are."""
+        """The numbers of a text that may be a count, in order."""
         counted = _stems(self.of or "")
-        found = [c for c in (_candidate(doc, number, counted) for number in find_numbers(doc)) if c]
-        found = _enumerated(doc, found)
+        candidates = [c for c in (_candidate(doc, number, counted) for number in find_numbers(doc)) if c]
+        candidates = _merge_enumerations(doc, candidates)
         for i, word in enumerate(doc.words):
-            other = _other(doc, i, word, counted)
-            if other:
-                found.append(other)
-        return sorted(found, key=lambda c: c.first)
+            candidate = _count_without_number(doc, i, word, counted)
+            if candidate:
+                candidates.append(candidate)
+        return sorted(candidates, key=lambda c: c.first)
 
 
 def _candidate(doc: Doc, number: Number, counted: frozenset[str]) -> Candidate | None:
+    """The count that a number is; None if it is something else. `counted`: stems of what is counted."""
     value = int(number.value) if number.value == int(number.value) else number.value
     if number.value < 0:
         return None
     end, after = number.end, doc.word(number.end)
     if after in ("x", "times", "time") and doc.word(number.end + 1) not in ("as", "faster", "more"):
-        return None if _operand(doc, number) else Candidate(value, number.first, end + 1, 1)
+        return None if _is_factor(doc, number) else Candidate(value, number.first, end + 1, 1)
     if doc.word(number.first - 1) == "x" and doc.glued(number.first - 1) and doc.word(number.first - 2) != "=":
         return Candidate(value, number.first, end, 1)
     if after == "/" or doc.words[end : end + 2] == ["out", "of"]:
@@ -77,32 +78,32 @@ def _candidate(doc: Doc, number: Number, counted: frozenset[str]) -> Candidate |
         return None
     if doc.word(number.first - 1) in _SOME_OF_THEM or _is_whole(doc, number):
         return None
-    if _names(doc, end, counted):
+    if _counted_follows(doc, end, counted):
         return Candidate(value, number.first, end, 1)
     if number.spelled and number.value == 1 and (after == "of" or doc.word(number.first - 1) in _NOT_ONE):
         return None
-    told = is_announced(doc, number.first)
-    if is_followed_by_noun(doc, number) and not told and after not in _TIMES:
+    announced = is_announced(doc, number.first)
+    if is_followed_by_noun(doc, number) and not announced and after not in _TIMES:
         return None if counted else Candidate(value, number.first, end, 0)
     near = doc.words[max(doc.sentence(number.first)[0], number.first - 7) : number.first]
-    if number.spelled and number.value == 1 and not told and _COUNTS.isdisjoint(near):
+    if number.spelled and number.value == 1 and not announced and _COUNTS.isdisjoint(near):
         return None
-    return Candidate(value, number.first, end, int(told or not _COUNTS.isdisjoint(near)))
+    return Candidate(value, number.first, end, int(announced or not _COUNTS.isdisjoint(near)))
 
 
 def _is_whole(doc: Doc, number: Number) -> bool:
-    """Whether it is the 5 of "3 of the 5"."""
+    """Whether a number is the 5 of "3 of the 5"."""
     of = number.first - 1 - (doc.word(number.first - 1) in ("the", "his", "her", "their", "all"))
     return doc.word(of) == "of" and number_at(doc, of - 1) is not None
 
 
-def _operand(doc: Doc, number: Number) -> bool:
-    """Whether "3 x 8" is a product."""
+def _is_factor(doc: Doc, number: Number) -> bool:
+    """Whether a number is the 3 of the product "3 x 8"."""
     return doc.word(number.end) == "x" and doc.word(number.end + 1)[:1].isdecimal()
 
 
-def _names(doc: Doc, i: int, counted: frozenset[str]) -> bool:
-    """Whether what is counted, or repetitions, are named within a few words after a number that ends at `i`."""
+def _counted_follows(doc: Doc, i: int, counted: frozenset[str]) -> bool:
+    """Whether the few words from `i` on name what is counted, or repetitions."""
     pair = ""
     for word in doc.words[i : i + 6]:
         if word == "-":
@@ -116,8 +117,8 @@ def _names(doc: Doc, i: int, counted: frozenset[str]) -> bool:
     return False
 
 
-def _other(doc: Doc, i: int, word: str, counted: frozenset[str]) -> Candidate | None:
-    """Counts that are no numbers: "twice", "a single jump", "a dozen", "a pair of", "no goals"."""
+def _count_without_number(doc: Doc, i: int, word: str, counted: frozenset[str]) -> Candidate | None:
+    """The count at `i` in a word that is no number: "twice", "a single jump", "a dozen", "a pair of", "no goals"."""
     before, after = doc.word(i - 1), doc.word(i + 1)
     if word in _ADVERBS:
         if before in ("at", "every", "than") or after in _NOT_ADVERB or (word == "once" and not before):
@@ -127,23 +128,23 @@ def _other(doc: Doc, i: int, word: str, counted: frozenset[str]) -> Candidate | 
         none = next((k for k in range(i - 1, max(-1, i - 5), -1) if doc.words[k] in lexicon.NEGATIONS), None)
         if none is not None:  # "not a single jump"
             return Candidate(0, none, i + 1, 1)
-        return Candidate(1, i, i + 1, int(_names(doc, i + 1, counted)))
+        return Candidate(1, i, i + 1, int(_counted_follows(doc, i + 1, counted)))
     if word in ("dozen", "pair", "couple") and before in ("a", "one") and doc.word(i - 2) != "half":
         value = 12 if word == "dozen" else 2
-        named = _names(doc, i + 1 + (after == "of"), counted)
+        named = _counted_follows(doc, i + 1 + (after == "of"), counted)
         return Candidate(value, i - 1, i + 1, 1) if named else None
     if word == "dozen" and doc.words[max(0, i - 2) : i] == ["half", "a"]:
-        return Candidate(6, i - 2, i + 1, int(_names(doc, i + 1, counted)))
-    if word in ("no", "zero") and counted and _names(doc, i + 1, counted) and word == "no":
+        return Candidate(6, i - 2, i + 1, int(_counted_follows(doc, i + 1, counted)))
+    if word in ("no", "zero") and counted and _counted_follows(doc, i + 1, counted) and word == "no":
         return Candidate(0, i, i + 1, 1)
     return None
 
 
-def _enumerated(doc: Doc, found: list[Candidate]) -> list[Candidate]:
-    """With "1, 2, 3, 4" as the one candidate 4."""
+def _merge_enumerations(doc: Doc, candidates: list[Candidate]) -> list[Candidate]:
+    """The candidates with an enumeration "1, 2, 3, 4" as the one candidate 4."""
     kept: list[Candidate] = []
-    length = 0  # of the present run
-    for c in found:
+    length = 0  # of the current enumeration
+    for c in candidates:
         before = kept[-1] if kept else None
         if before and c.value == before.value + 1 and _comma(doc, before.end, c.first):
             length += 1
@@ -160,7 +161,7 @@ def _comma(doc: Doc, end: int, first: int) -> bool:
 
 
 def _stems(name: str) -> frozenset[str]:
-    """The words of what is counted, without their endings, and their joint forms ("push-ups", "pushups")."""
+    """The stems of the words of a name, and of neighbouring words joined ("push-ups", "pushups")."""
     words = [_stem(word) for word in re.findall(r"[^\W\d_]+", name.lower())]
     joint = {a + b for a, b in pairwise(words)}
     return frozenset(word for word in words if len(word) > 2) | joint

@@ -1,4 +1,4 @@
-"""The label of kind `interval`: from when to when something happens."""
+"""The label of kind `interval`: when something starts and ends in the video."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ _STOPS = frozenset(
 )
 _LASTS = frozenset("lasts lasting lasted duration length".split())
 _EDGES = frozenset("from until till to through at since".split())
-_REACH = 25  # words between a start and its end
+_MAX_GAP = 25  # words between a start and its end
 
 
 class Interval(ValueLabel):
-    """A stretch of time in seconds, and how much of it an answer must meet."""
+    """An interval of time."""
 
     kind: Literal["interval"] = "interval"
-    start: Annotated[float, Field(ge=0)]
+    start: Annotated[float, Field(ge=0)]  # seconds from the start of the video
     end: float
     min_iou: Share = 0.5
-    duration: Annotated[float, Field(gt=0)] | None = None
+    duration: Annotated[float, Field(gt=0)] | None = None  # of the video in seconds, for answers like "halfway through"
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -47,28 +47,28 @@ class Interval(ValueLabel):
 
     @property
     def threshold(self) -> float:
-        """The overlap that is asked for."""
+        """The required intersection over union."""
         return self.min_iou
 
     def words(self) -> str:
-        """The stretch in seconds."""
+        """The interval in seconds: "from 3 to 7.5 seconds"."""
         return f"from {format_number(self.start)} to {format_number(self.end)} seconds"
 
     def similarity(self, value: tuple[float, float]) -> float:
-        """The intersection over the union."""
+        """The intersection over union (IoU)."""
         shared = shared_length((self.start, self.end), value)
         return intersection_over_union(shared, self.end - self.start, value[1] - value[0])
 
     def candidates(self, doc: Doc) -> Sequence[Candidate]:
-        """The pairs of times that may be the stretch."""
-        found = sorted([*find_times(doc, self.duration), *self._edges(doc)], key=lambda t: t.first)
+        """The pairs of times in a text that may be an interval, as (start, end) in seconds."""
+        times = sorted([*find_times(doc, self.duration), *self._edges(doc)], key=lambda t: t.first)
         candidates = []
         k = 0
-        while k < len(found):
-            candidate = self._alone(doc, found[k])
+        while k < len(times):
+            candidate = self._first_or_last_seconds(doc, times[k])
             step = 1
-            if candidate is None and k + 1 < len(found):
-                candidate = _pair(doc, found[k], found[k + 1])
+            if candidate is None and k + 1 < len(times):
+                candidate = _pair(doc, times[k], times[k + 1])
                 step = 2
             if candidate:
                 candidates.append(candidate)
@@ -76,7 +76,7 @@ class Interval(ValueLabel):
         return candidates
 
     def _edges(self, doc: Doc) -> list[Time]:
-        """The beginning and the end of the video, where they are times."""
+        """The times "from the beginning" and "until the end" of the video."""
         edges = []
         for i, word in enumerate(doc.words):
             if word not in ("beginning", "start", "end", "finish", "outset"):
@@ -92,8 +92,8 @@ class Interval(ValueLabel):
                 edges.append(Time(self.duration, first, i + 1, 1.0))
         return edges
 
-    def _alone(self, doc: Doc, time: Time) -> Candidate | None:
-        """ "The first 9 seconds", "the last 5 seconds"."""
+    def _first_or_last_seconds(self, doc: Doc, time: Time) -> Candidate | None:
+        """The interval of "the first 9 seconds" or "the last 5 seconds"; None for other times."""
         if not time.is_duration or not time.unit:
             return None
         if doc.word(time.first - 1) == "first":
@@ -104,9 +104,9 @@ class Interval(ValueLabel):
 
 
 def _pair(doc: Doc, a: Time, b: Time) -> Candidate | None:
-    """The stretch between two neighbouring times, if they make one."""
+    """The interval from one time to the next; None if they do not belong together."""
     between = doc.words[a.end : b.first]
-    if len(between) > _REACH or _opens(doc, b):
+    if len(between) > _MAX_GAP or _opens(doc, b):
         return None
     if a.is_duration:
         begins = not b.is_duration and b.unit and not _STARTS.isdisjoint(between) and "." not in between
@@ -122,7 +122,7 @@ def _pair(doc: Doc, a: Time, b: Time) -> Candidate | None:
 
 
 def _opens(doc: Doc, time: Time) -> bool:
-    """Whether the time is the start of a stretch: "from 5", "between 5"."""
+    """Whether the time is the start of an interval: "from 5", "between 5"."""
     i = time.first - 1
     while doc.word(i) in _FILLERS - {","}:
         i -= 1
@@ -130,7 +130,7 @@ def _opens(doc: Doc, time: Time) -> bool:
 
 
 def _connected(doc: Doc, a: Time, b: Time, between: Sequence[str]) -> bool:
-    """Whether "a to b", "a - b", "between a and b" or "[a, b]" stands there."""
+    """Whether two times are connected: "a to b", "a - b", "between a and b" or "[a, b]"."""
     words = [word for word in between if word not in _FILLERS]
     opening = doc.words[max(0, a.first - 4) : a.first]
     bracketed = doc.word(a.first - 1) in ("[", "(", "<", "{") and doc.word(b.end) in ("]", ")", ">", "}")
@@ -146,18 +146,18 @@ def _connected(doc: Doc, a: Time, b: Time, between: Sequence[str]) -> bool:
         return True
     if doc.word(b.end)[:1].isalpha() and doc.word(b.end) not in ("in", "of"):
         return False
-    told = (
+    marked = (
         "from" in opening
         or doc.word(a.first - 1) in (":", "=")
         or is_alone(doc, a.first, b.end)
         or is_announced(doc, a.first)
     )
     start, stop = doc.sentence(a.first)
-    return told or "seconds" in doc.words[max(start, a.first - 20) : min(stop, b.end + 20)]
+    return marked or "seconds" in doc.words[max(start, a.first - 20) : min(stop, b.end + 20)]
 
 
 def _from_start_to_end(doc: Doc, a: Time, b: Time, between: Sequence[str]) -> bool:
-    """Whether the first is called the start and the second the end: "starts at a and ends at b"."""
+    """Whether the first time is called the start and the second the end: "starts at a and ends at b"."""
     before = _clause(doc.words[max(0, a.first - 8) : a.first][::-1])
     after = _clause(doc.words[b.end : b.end + 6])
     begun = not _STARTS.isdisjoint(before) or _opens(doc, a) or not _STARTS.isdisjoint(between)
@@ -165,6 +165,7 @@ def _from_start_to_end(doc: Doc, a: Time, b: Time, between: Sequence[str]) -> bo
 
 
 def _clause(words: Sequence[str]) -> Sequence[str]:
+    """The words up to the end of the clause or the next number."""
     for i, word in enumerate(words):
         if word in (".", ";", "and", "!", "?") or word[-1:].isdecimal():
             return words[:i]

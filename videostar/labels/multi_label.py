@@ -67,7 +67,7 @@ class MultiLabel(BaseModel):
 
     def _read(self, words: Sequence[str]) -> Verdict:
         mentions = _names(self.names, self.among).find(words)
-        all_mentions = [m for found in mentions.values() for m in found]
+        all_mentions = [m for places in mentions.values() for m in places]
         asserted = []
         reasons = set()
         for name in self._distinct:
@@ -93,7 +93,7 @@ class MultiLabel(BaseModel):
         every = len(mentions) >= max(3, 0.8 * len({squash(n) for n in (*self.names, *self.among)}))
         if not others or not every or not any(squash(n) in others for n in mentions):
             return False
-        return is_label_list(words, [m for found in mentions.values() for m in found])
+        return is_label_list(words, [m for places in mentions.values() for m in places])
 
 
 @lru_cache(maxsize=256)

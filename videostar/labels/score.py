@@ -1,4 +1,4 @@
-"""The label of kind `score`: a number that something is given, within a tolerance."""
+"""The label of kind `score`: a number, such as the points of a dive, within a tolerance."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from videostar.labels.numbers import Number, find_numbers, format_number, number
 from videostar.labels.settle import Candidate
 from videostar.labels.value import ValueLabel, closeness
 
-_RELATIVE = 0.05
+_DEFAULT_RELATIVE_TOLERANCE = 0.05
 _SCORES = frozenset("score scores scored rating rate rated grade total points mark result value".split())
 _AWARDS = frozenset(
     "give gives gave given award awards awarded assign assigned estimate estimated predict predicted earn earns "
     "earned receive receives received get gets got deserve deserves worth rate rated grade put place say go "
     "expect expected scoring scores score".split()
 )
-# Numbers that go into a score and are none.
+# Names of numbers that a score is made of.
 _PARTS = frozenset(
     "difficulty dd execution artistic technical component components penalty penalties deduction deductions deduct "
     "deducts deducted lose loses losing marks tariff presentation coefficient factor multiplier minus each "
@@ -31,13 +31,13 @@ _STOPS = frozenset(",;.!?\n(){}[]")
 
 
 class Score(ValueLabel):
-    """A number, and how far from it an answer may be: by `tolerance`, or by `relative_tolerance` of it."""
+    """A number. An answer may differ by the greater of the two tolerances, or by 5 % if neither is given."""
 
     kind: Literal["score"] = "score"
     value: float
     tolerance: Annotated[float, Field(ge=0)] | None = None
-    relative_tolerance: Annotated[float, Field(ge=0)] | None = None
-    range: tuple[float, float] | None = None
+    relative_tolerance: Annotated[float, Field(ge=0)] | None = None  # as a share of the value
+    range: tuple[float, float] | None = None  # lowest and highest possible score
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -53,39 +53,42 @@ class Score(ValueLabel):
         """1 for the same number, 0.5 at the tolerance."""
         relative = self.relative_tolerance
         if relative is None:
-            relative = _RELATIVE if self.tolerance is None else 0.0
+            relative = _DEFAULT_RELATIVE_TOLERANCE if self.tolerance is None else 0.0
         return closeness(abs(value - self.value), max(self.tolerance or 0.0, relative * abs(self.value)))
 
     def candidates(self, doc: Doc) -> Sequence[Candidate]:
-        """The numbers that may be a score; those of a part, such as the difficulty, when nothing else is said."""
-        found = self._read(doc, _PARTS)
-        if found:
-            return found
+        """The numbers of a text that may be the score.
+
+        A number for a part of the score, such as the difficulty, is a candidate only if it is the only number.
+        """
+        candidates = self._read(doc, _PARTS)
+        if candidates:
+            return candidates
         parts = self._read(doc, frozenset())
         return parts if len({part.value for part in parts}) == 1 else []
 
-    def _read(self, doc: Doc, without: frozenset[str]) -> list[Candidate]:
-        found: list[Candidate] = []
-        above = 0  # up to here words are read already, as what the last number is out of
+    def _read(self, doc: Doc, exclude: frozenset[str]) -> list[Candidate]:
+        candidates: list[Candidate] = []
+        above = 0  # the words before this index belong to the last number, as in "8 out of 10"
         before: Number | None = None
-        listed: list[int] = []  # where the numbers of the present list stand
+        listed: list[int] = []  # where the numbers of the current list are
         for number in find_numbers(doc):
             if number.first < above:
                 continue
             out_of = _out_of(doc, number)
             above = out_of.end if out_of else number.end
-            candidate = self._candidate(doc, number, out_of, without)
+            candidate = self._candidate(doc, number, out_of, exclude)
             if candidate:
-                found.append(candidate)
-            if before is None or not _goes_on(doc, before, number):
+                candidates.append(candidate)
+            if before is None or not _in_one_list(doc, before, number):
                 listed = []
             listed.append(number.first)
             before = number
-            while len(listed) > 2 and found and found[-1].first >= listed[0]:  # the marks of several judges
-                found.pop()
-        return found
+            while len(listed) > 2 and candidates and candidates[-1].first >= listed[0]:  # the marks of several judges
+                candidates.pop()
+        return candidates
 
-    def _candidate(self, doc: Doc, number: Number, out_of: Number | None, without: frozenset[str]) -> Candidate | None:
+    def _candidate(self, doc: Doc, number: Number, out_of: Number | None, exclude: frozenset[str]) -> Candidate | None:
         end = number.end
         if doc.word(end) in ("%", "percent"):
             end += 1
@@ -95,7 +98,7 @@ class Score(ValueLabel):
             end = out_of.end
         elif is_unrelated(doc, number):
             return None
-        level = _level(doc, number.first, without)
+        level = _level(doc, number.first, exclude)
         if level is None:
             return None
         if end > number.end or doc.word(end) in ("points", "point", "pts"):
@@ -110,7 +113,7 @@ class Score(ValueLabel):
 
 
 def _out_of(doc: Doc, number: Number) -> Number | None:
-    """The 10 of "8/10", "8 out of 10" and "8 out of a possible 10"."""
+    """The 10 of "8/10", "8 out of 10" or "8 out of a possible 10"; None without one."""
     i = number.end
     if doc.word(i) in ("points", "marks", "point"):
         i += 1
@@ -125,21 +128,21 @@ def _out_of(doc: Doc, number: Number) -> Number | None:
     return number_at(doc, i)
 
 
-def _goes_on(doc: Doc, a: Number, b: Number) -> bool:
-    """Whether two numbers are neighbours in a list: "8.5, 8.5 and 9"."""
+def _in_one_list(doc: Doc, a: Number, b: Number) -> bool:
+    """Whether two numbers are next to each other in a list: "8.5, 8.5 and 9"."""
     return doc.words[a.end : b.first] in ([","], ["and"], [",", "and"])
 
 
-def _level(doc: Doc, first: int, without: frozenset[str]) -> int | None:
-    """1 after "a score of" or "I would give", 0 after nothing of the kind, None after "a difficulty of"."""
+def _level(doc: Doc, first: int, exclude: frozenset[str]) -> int | None:
+    """The level of the number at `first`: 1 after "a score of" or "I'd give", None after "a difficulty of", else 0."""
     for i in range(first - 1, max(-1, first - 9), -1):
         word = doc.words[i]
         if word in _STOPS or word[-1:].isdecimal():
             return 0
-        if word in without or (word == "scale" and doc.word(i + 1) in ("of", "from")):
+        if word in exclude or (word == "scale" and doc.word(i + 1) in ("of", "from")):
             return None
         if word in _SCORES:
-            return None if doc.word(i - 1) in without else 1
+            return None if doc.word(i - 1) in exclude else 1
         if word in _AWARDS:
             return 1
     return 0

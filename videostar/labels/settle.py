@@ -9,7 +9,7 @@ from typing import Any
 
 from videostar.labels.cues import CONCLUDED, find_cues, is_alone, is_total
 from videostar.labels.doc import Doc
-from videostar.labels.status import Status
+from videostar.labels.status import ASSERTED, Status
 from videostar.labels.value_status import value_status
 
 _MAX_GAP = 30  # words between a value and its correction
@@ -50,7 +50,7 @@ def settle(doc: Doc, candidates: Sequence[Candidate], *, last: bool = True) -> S
     """
     statuses = [value_status(doc, c.first, c.end) for c in candidates]
     denied = tuple(c.value for c, status in zip(candidates, statuses, strict=True) if status is Status.DENIED)
-    usable = [c for c, status in zip(candidates, statuses, strict=True) if status in (Status.STATED, Status.SUPPOSED)]
+    usable = [c for c, status in zip(candidates, statuses, strict=True) if status in ASSERTED]
     if not usable:
         return Settled(denied=denied)
     firm = {c.first for c, status in zip(candidates, statuses, strict=True) if status is Status.STATED}

@@ -1,4 +1,4 @@
-"""Times in a text: on the clock, in units, as a share of a duration."""
+"""Finds the times in a text: on the clock, in units, or as a share of a duration."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ _UNITS = {
     **dict.fromkeys("h hr hrs hour hours".split(), 3600.0),
     **dict.fromkeys("ms millisecond milliseconds msec".split(), 0.001),
 }
-_FOR = frozenset("for lasts lasting lasted last first final takes took taking every duration length spans long".split())
+_DURATION_WORDS = frozenset(
+    "for lasts lasting lasted last first final takes took taking every duration length spans long".split()
+)
 _ABOUT = frozenset("about around approximately roughly is of the a an another only just almost nearly ~ ≈ : =".split())
 _LONG = frozenset(
     "long later earlier apart each duration ago of clip video footage recording shot segment window delay pause break "
@@ -28,36 +30,37 @@ _START = frozenset("beginning start outset".split())
 
 @dataclass(frozen=True, slots=True)
 class Time:
-    """A time as `plain.words[first:end]`.
-
-    `unit`: what one is worth in seconds, 0 when no unit is said. `span`: it tells how long, not when.
-    """
+    """A time at `doc.words[first:end]`."""
 
     seconds: float
     first: int
     end: int
-    unit: float = 0.0
-    is_duration: bool = False
+    unit: float = 0.0  # seconds of one unit; 0 without a unit
+    is_duration: bool = False  # how long, not when
 
 
 def find_times(doc: Doc, duration: float | None) -> list[Time]:
-    """The times of a text in order, plain numbers among them."""
-    found: list[Time] = []
+    """The times of a text in order, including numbers without a unit.
+
+    `duration`: of the video, in seconds, for shares of it like "halfway through". If it is None, these are not times.
+    """
+    times: list[Time] = []
     i = 0
     while i < len(doc):
         time = _time(doc, i, duration)
         if time:
-            found.append(time)
+            times.append(time)
         i = max(i + 1, time.end) if time else i + 1
-    for k in range(len(found) - 2, -1, -1):
-        a, b = found[k], found[k + 1]
+    for k in range(len(times) - 2, -1, -1):
+        a, b = times[k], times[k + 1]
         if not a.unit and b.unit and _joined(doc, a, b):
             worth = b.unit if b.unit in _UNITS.values() else 1.0
-            found[k] = replace(a, seconds=a.seconds * worth, unit=worth, is_duration=b.is_duration)
-    return found
+            times[k] = replace(a, seconds=a.seconds * worth, unit=worth, is_duration=b.is_duration)
+    return times
 
 
 def _joined(doc: Doc, a: Time, b: Time) -> bool:
+    """Whether two times share the unit of the second: "5 to 7 seconds"."""
     between = doc.words[a.end : b.first]
     return 0 < len(between) < 4 and {"to", "and", "or", "-", "~", "until", "till", "through", ","}.issuperset(
         word for word in between if word not in ("at", "about", "the", "around")
@@ -69,14 +72,14 @@ def _time(doc: Doc, i: int, duration: float | None) -> Time | None:
     if ":" in word and len(word) > 1:
         return _clock(doc, i)
     if duration is not None:
-        share = _share(doc, i, duration)
+        share = _share_of_duration(doc, i, duration)
         if share:
             return share
     return _quantity(doc, i, duration)
 
 
 def _clock(doc: Doc, i: int) -> Time | None:
-    """1:04, 01:04.5 or 1:02:05; not 1:75 nor 10:30 am."""
+    """The time 1:04, 01:04.5 or 1:02:05 at `i`; None for 1:75 and 10:30 am."""
     *head, last = doc.words[i].split(":")
     if len(doc.words[i]) > 20 or any(int(p) >= 60 for p in head[1:]) or float(last) >= 60:
         return None
@@ -86,11 +89,11 @@ def _clock(doc: Doc, i: int) -> Time | None:
     for worth, p in zip((60, 3600), reversed(head), strict=False):
         seconds += worth * int(p)
     end = i + 1 + (doc.word(i + 1) in _UNITS)
-    return Time(seconds, i, end, 60.0 * 60, _is_lasting(doc, i))
+    return Time(seconds, i, end, 60.0 * 60, _follows_duration_word(doc, i))
 
 
-def _share(doc: Doc, i: int, duration: float) -> Time | None:
-    """ "30% of the way", "halfway through", "three quarters into the video"."""
+def _share_of_duration(doc: Doc, i: int, duration: float) -> Time | None:
+    """The time "30% of the way", "halfway through" or "three quarters into the video" at `i`; None without one."""
     word = doc.words[i]
     if word in ("halfway", "midway") or (word in ("half", "mid") and doc.word(i + 1) == "way"):
         end = i + 1 + (doc.word(i + 1) == "way")
@@ -120,21 +123,21 @@ def _of_the_whole(doc: Doc, i: int) -> bool:
 
 
 def _quantity(doc: Doc, i: int, duration: float | None) -> Time | None:
-    """ "64 s", "1 minute and 4 seconds", "1m4s", "a minute and a half", "half a second", "second 12", or a number."""
+    """The time "64 s", "1 minute and 4 seconds", "1m4s", "a minute and a half", "second 12" or "12" at `i`."""
     first, total, end, unit = i, 0.0, i, 0.0
-    piece = _piece(doc, i)
+    piece = _time_with_unit(doc, i)
     while piece and (not unit or piece.unit < unit):
         total, end, unit = total + piece.seconds, piece.end, piece.unit
         if doc.words[end : end + 3] == ["and", "a", "half"]:
             total, end = total + unit / 2, end + 3
         skip = doc.word(end) in ("and", ",")
-        piece = _piece(doc, end + skip)
+        piece = _time_with_unit(doc, end + skip)
     if unit:
         if unit == 60 and doc.word(end - 1) == "m":
             return None  # metres
         if duration is not None and _before_the_end(doc, end):
             return Time(duration - total, first, end, unit)
-        return Time(total, first, end, unit, _is_span(doc, first, end))
+        return Time(total, first, end, unit, _has_duration_context(doc, first, end))
     number = number_at(doc, i)
     if number is None:
         return None
@@ -148,8 +151,8 @@ def _quantity(doc: Doc, i: int, duration: float | None) -> Time | None:
     return Time(number.value, number.first, number.end, 1.0 if named else 0.0)
 
 
-def _piece(doc: Doc, i: int) -> Time | None:
-    """One number with its unit."""
+def _time_with_unit(doc: Doc, i: int) -> Time | None:
+    """The number with a unit at `i`; None without one."""
     number = number_at(doc, i)
     if doc.word(i) in ("half", "quarter") or (doc.word(i) == "a" and doc.word(i + 1) == "quarter"):
         half = fraction_at(doc, i)
@@ -177,9 +180,9 @@ def _part_of_a_word(doc: Doc, number: Number, *, unit: bool = False) -> bool:
     return not unit and doc.glued(number.end - 1) and doc.word(number.end)[:1].isalpha()
 
 
-def _is_span(doc: Doc, first: int, end: int) -> bool:
-    """Whether "5 seconds" tells how long: "for 5 seconds", "5 seconds later", "a 5-second clip"."""
-    if _is_lasting(doc, first):
+def _has_duration_context(doc: Doc, first: int, end: int) -> bool:
+    """Whether a time is a duration: "for 5 seconds", "5 seconds later", "a 5-second clip"."""
+    if _follows_duration_word(doc, first):
         return True
     after = doc.word(end + (doc.word(end) == "-"))
     if after in ("before", "after"):
@@ -187,11 +190,11 @@ def _is_span(doc: Doc, first: int, end: int) -> bool:
     return after in _LONG and not (after == "of" and not _WHOLE.isdisjoint(doc.words[end : end + 6]))
 
 
-def _is_lasting(doc: Doc, first: int) -> bool:
+def _follows_duration_word(doc: Doc, first: int) -> bool:
     i = first - 1
     while doc.word(i) in _ABOUT and first - i < 5:
         i -= 1
-    return doc.word(i) in _FOR
+    return doc.word(i) in _DURATION_WORDS
 
 
 def _before_the_end(doc: Doc, i: int) -> bool:

@@ -1,4 +1,4 @@
-"""The label of kind `timestamp`: the moment at which something happens."""
+"""The label of kind `timestamp`: when something happens in the video."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _SHARES = ("normal", "fraction", "relative", "proportion", "ratio")
 
 
 class Timestamp(ValueLabel):
-    """A moment in seconds from the start, and how far from it an answer may be."""
+    """A moment of the video."""
 
     kind: Literal["timestamp"] = "timestamp"
-    seconds: Annotated[float, Field(ge=0)]
-    tolerance: Annotated[float, Field(ge=0)] = 1.0
-    duration: Annotated[float, Field(gt=0)] | None = None
+    seconds: Annotated[float, Field(ge=0)]  # from the start of the video
+    tolerance: Annotated[float, Field(ge=0)] = 1.0  # seconds
+    duration: Annotated[float, Field(gt=0)] | None = None  # of the video in seconds, for answers like "halfway through"
 
     @model_validator(mode="after")
     def _within(self) -> Self:
@@ -35,7 +35,7 @@ class Timestamp(ValueLabel):
         return self
 
     def words(self) -> str:
-        """The moment in seconds."""
+        """The moment in seconds: "7.5 seconds"."""
         return f"{format_number(self.seconds)} seconds"
 
     def similarity(self, value: float) -> float:
@@ -43,9 +43,9 @@ class Timestamp(ValueLabel):
         return closeness(abs(value - self.seconds), self.tolerance)
 
     def candidates(self, doc: Doc) -> Sequence[Candidate]:
-        """The times that may be the moment."""
-        found = [(t, self._level(doc, t)) for t in find_times(doc, self.duration) if not t.is_duration]
-        return [Candidate(self._seconds(doc, t), t.first, t.end, level) for t, level in found if level is not None]
+        """The times of a text that may be the moment, in seconds."""
+        levels = [(t, self._level(doc, t)) for t in find_times(doc, self.duration) if not t.is_duration]
+        return [Candidate(self._seconds(doc, t), t.first, t.end, level) for t, level in levels if level is not None]
 
     def _level(self, doc: Doc, time: Time) -> int | None:
         if time.unit:
@@ -58,16 +58,16 @@ class Timestamp(ValueLabel):
         return 0 if at and not doc.word(time.end)[:1].isalpha() else None
 
     def _seconds(self, doc: Doc, time: Time) -> float:
-        """With a duration, a bare number that is said to be a share of it is one."""
+        """The seconds of a time. A number without a unit may be called a share of the duration in its sentence."""
         if self.duration is None or time.unit or not 0 <= time.seconds <= 1:
             return time.seconds
         start, stop = doc.sentence(time.first)
-        told = any(word.startswith(_SHARES) for word in doc.words[max(start, time.first - 30) : stop][:60])
-        return time.seconds * self.duration if told else time.seconds
+        is_share = any(word.startswith(_SHARES) for word in doc.words[max(start, time.first - 30) : stop][:60])
+        return time.seconds * self.duration if is_share else time.seconds
 
 
 def _named(doc: Doc, first: int) -> bool:
-    """Whether the number stands after "time:", "timestamp is" or the like."""
+    """Whether the number at `first` follows "time:", "timestamp is" or the like."""
     stated = False
     for i in range(first - 1, max(-1, first - 8), -1):
         word = doc.words[i]
