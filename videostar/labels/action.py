@@ -51,12 +51,12 @@ class Action(BaseModel):
     def judge(self, answer: str, prompt: str | None = None) -> Verdict:
         """Whether `answer`, a reply to `prompt`, says that this is the action.
 
-        `parsed` is the name, or the name of another label of the set if the answer concludes with that one.
+        `parsed` is the name, or the name of another label of the set if the answer mentions both and concludes with it.
 
         >>> label = Action(name="ShavingBeard", among=("ShavingBeard", "BrushingTeeth"))
-        >>> label.judge("A man stands at a mirror. He is shaving his beard.").accepted
-        True
-        >>> label.judge("The action is brushing teeth.").parsed
+        >>> label.judge("A man at a mirror is shaving his beard.").parsed
+        'ShavingBeard'
+        >>> label.judge("It looks like shaving a beard, but the action is brushing teeth.").parsed
         'BrushingTeeth'
         """
         if prompt:

@@ -30,9 +30,9 @@ class Choice(BaseModel):
     @model_validator(mode="after")
     def _answer_is_an_option(self) -> Choice:
         if self.answer not in self.options:
-            raise ValueError(f"answer {self.answer!r} is none of the options {', '.join(self.options)}")
+            raise ValueError(f"answer {self.answer!r} is not one of the options {', '.join(self.options)}")
         if len({key.casefold() for key in self.options}) < len(self.options):
-            raise ValueError("two options go by one letter")
+            raise ValueError("two options have the same letter")
         return self
 
     def words(self) -> str:

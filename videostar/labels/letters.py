@@ -20,7 +20,7 @@ class OptionLetters:
     def __init__(self, keys: Sequence[str]) -> None:
         self._index = {key.casefold(): k for k, key in enumerate(keys)}
         key = "(" + "|".join(re.escape(k) for k in sorted(keys, key=len, reverse=True)) + ")"
-        plain = [k for k in keys if len(k) == 1 and k.isalpha() and k not in "AI"]
+        unambiguous = [k for k in keys if len(k) == 1 and k.isalpha() and k not in "AI"]
         end = r"(?![\w'’-])"
         quote = "[\"'*_`“‘]{0,4}"
         closing = "[\"'*_`”’]{0,4}"
@@ -36,8 +36,8 @@ class OptionLetters:
         ]
         self._cued = re.compile("|".join(forms), re.IGNORECASE)
         bare = []
-        if plain:
-            bare.append(rf"(?<![\w'’.-])({'|'.join(plain)}){end}")
+        if unambiguous:
+            bare.append(rf"(?<![\w'’.-])({'|'.join(unambiguous)}){end}")
         articles = "".join(k for k in keys if k in ("A", "I"))
         if articles:
             bare.append(

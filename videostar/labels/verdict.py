@@ -26,7 +26,7 @@ class Verdict:
     accepted: bool
     score: float  # from 0 to 1: how well the answer agrees with the label
     reason: Reason
-    parsed: Any = None  # what was read in the answer, as plain JSON: for an action, the name of the label it gives
+    parsed: Any = None  # the value or names that the answer gives, as plain JSON
 
     @classmethod
     def yes(cls, parsed: Any, score: float = 1.0) -> Verdict:
