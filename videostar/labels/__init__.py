@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from typing import Any, Protocol, cast
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from videostar.labels.action import Action
 from videostar.labels.boolean import Boolean
@@ -18,6 +18,7 @@ from videostar.labels.choice import Choice
 from videostar.labels.count import Count
 from videostar.labels.fields import Fields
 from videostar.labels.interval import Interval
+from videostar.labels.label import Label
 from videostar.labels.multi_label import MultiLabel
 from videostar.labels.paraphrase import Paraphrase
 from videostar.labels.score import Score
@@ -29,19 +30,7 @@ from videostar.util.errors import UserError
 __all__ = ["KINDS", "Action", "Label", "Reason", "Verdict", "parse_label"]
 
 
-class Label(Protocol):
-    """The interface of all kinds of label."""
-
-    def judge(self, answer: str, prompt: str | None = None) -> Verdict:
-        """Whether the free text `answer`, a reply to `prompt`, contains this label. Never raises."""
-        ...
-
-    def words(self) -> str:
-        """The label in words, as a sentence would have it."""
-        ...
-
-
-KINDS: Mapping[str, type[BaseModel]] = {
+KINDS: Mapping[str, type[Label]] = {
     "action": Action,
     "score": Score,
     "count": Count,
@@ -74,12 +63,12 @@ def parse_label(data: Mapping[str, Any]) -> Label:
         raise UserError(f"{problem}: {_nearest(kind, KINDS)}")
     model = KINDS[kind]
     try:
-        return cast(Label, model.model_validate(data))
+        return model.model_validate(data)
     except ValidationError as error:
         raise UserError(f"label of kind {kind!r}: {_explain(error, model)}") from None
 
 
-def _explain(error: ValidationError, model: type[BaseModel]) -> str:
+def _explain(error: ValidationError, model: type[Label]) -> str:
     problem = error.errors(include_url=False)[0]
     key = ".".join(str(part) for part in problem["loc"]) or "label"
     if problem["type"] == "extra_forbidden":

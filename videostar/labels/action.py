@@ -7,12 +7,10 @@ from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from videostar.labels import lexicon
 from videostar.labels.degenerate import MAX_CHARACTERS, answer_content, count_before_loop, is_refusal, strip_prompt
-from videostar.labels.field_types import Name
 from videostar.labels.final_answer import FinalAnswer, final_answers, last_line
+from videostar.labels.label import Label, Name
 from videostar.labels.names import readable_name, squash
 from videostar.labels.patterns import Mention
 from videostar.labels.status import (
@@ -30,10 +28,8 @@ from videostar.labels.verdict import Reason, Verdict
 from videostar.labels.vocabulary import LabelSet, find_mentions, index_by_first_form, label_set
 
 
-class Action(BaseModel):
-    """An action by its name."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class Action(Label):
+    """An action."""
 
     kind: Literal["action"] = "action"
     name: Name
@@ -54,8 +50,6 @@ class Action(BaseModel):
         `parsed` is the name, or the name of another label of the set if the answer mentions both and concludes with it.
 
         >>> label = Action(name="ShavingBeard", among=("ShavingBeard", "BrushingTeeth"))
-        >>> label.judge("A man at a mirror is shaving his beard.").parsed
-        'ShavingBeard'
         >>> label.judge("It looks like shaving a beard, but the action is brushing teeth.").parsed
         'BrushingTeeth'
         """

@@ -88,7 +88,7 @@ class _Pair:
     def _opposites(self) -> bool:
         """Whether a word of one sentence is the opposite of a word of the other, and neither word is in both."""
         own = [set(side) - self.shared for side in self.lemmas]
-        return any(not _opposite(lemma).isdisjoint(own[1]) for lemma in own[0])
+        return any(not _opposites().get(lemma, frozenset()).isdisjoint(own[1]) for lemma in own[0])
 
     def _counts(self) -> bool:
         """Whether the two give different counts of one thing."""
@@ -160,12 +160,10 @@ def _words(text: str) -> list[str]:
 @lru_cache(maxsize=1 << 14)
 def _lemma(word: str) -> str:
     """The base form of a word, as a verb if it can be one; empty for function words."""
-    import lemminflect
-
     opposite = word in _opposites()
     if not word[0].isalpha() or (word in lexicon.GRAMMAR | lexicon.BE and not opposite):
         return ""
-    lemmas = lemminflect.getAllLemmas(word)
+    lemmas = lexicon.lemmas(word)
     for kind in ("VERB", "NOUN", "ADJ"):
         if lemmas.get(kind):
             return str(lemmas[kind][0])
@@ -182,10 +180,6 @@ def _opposites() -> dict[str, frozenset[str]]:
         for b in other:
             table.setdefault(b, set()).update(one)
     return {word: frozenset(others) for word, others in table.items()}
-
-
-def _opposite(lemma: str) -> frozenset[str]:
-    return _opposites().get(lemma, frozenset())
 
 
 def _numbers(words: Sequence[str]) -> Iterator[tuple[str, float]]:

@@ -6,20 +6,16 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from videostar.labels.conclusion import conclusions
-from videostar.labels.degenerate import answer_content, is_refusal
-from videostar.labels.field_types import Name
+from videostar.labels.degenerate import is_refusal
+from videostar.labels.label import ContentLabel, Name
 from videostar.labels.polarity import Reply, Statement, find_replies
 from videostar.labels.text import normalise, tokens
 from videostar.labels.verdict import Reason, Verdict
 
 
-class Boolean(BaseModel):
+class Boolean(ContentLabel):
     """A yes or a no."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["boolean"] = "boolean"
     value: bool
@@ -35,11 +31,8 @@ class Boolean(BaseModel):
     def _statement(self) -> Statement | None:
         return Statement(self.statement) if self.statement else None
 
-    def judge(self, answer: str, prompt: str | None = None) -> Verdict:
-        """Whether `answer`, a reply to `prompt`, gives the value; `parsed` is the value that it gives."""
-        content = answer_content(answer, prompt)
-        if content is None:
-            return Verdict.no(Reason.DEGENERATE)
+    def judge_content(self, content: str) -> Verdict:
+        """Whether `content` gives the value; `parsed` is the value that it gives."""
         text = normalise(content)
         value, hedged = self._settled(text)
         if value is None:

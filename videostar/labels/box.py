@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from videostar.labels.cues import is_alone, is_announced
 from videostar.labels.doc import Doc
-from videostar.labels.field_types import Share
+from videostar.labels.label import Share
 from videostar.labels.numbers import Number, find_numbers, format_number
 from videostar.labels.settle import Candidate
 from videostar.labels.value import ValueLabel, intersection_over_union, shared_length

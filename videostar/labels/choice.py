@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from videostar.labels.conclusion import conclusions
-from videostar.labels.degenerate import answer_content, is_refusal
-from videostar.labels.field_types import Name
+from videostar.labels.degenerate import is_refusal
+from videostar.labels.label import ContentLabel, Name
 from videostar.labels.options import Options, Pick
 from videostar.labels.text import normalise, tokens
 from videostar.labels.verdict import Reason, Verdict
@@ -18,10 +18,8 @@ from videostar.labels.verdict import Reason, Verdict
 MAX_OPTIONS = 26
 
 
-class Choice(BaseModel):
+class Choice(ContentLabel):
     """The right one of several options."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["choice"] = "choice"
     options: Annotated[Mapping[Name, Name], Field(min_length=2, max_length=MAX_OPTIONS)]  # texts by their letters
@@ -43,11 +41,8 @@ class Choice(BaseModel):
     def _options(self) -> Options:
         return Options(self.options)
 
-    def judge(self, answer: str, prompt: str | None = None) -> Verdict:
-        """Whether `answer`, a reply to `prompt`, chooses the right option; `parsed` is the letter that it chooses."""
-        content = answer_content(answer, prompt)
-        if content is None:
-            return Verdict.no(Reason.DEGENERATE)
+    def judge_content(self, content: str) -> Verdict:
+        """Whether `content` chooses the right option; `parsed` is the letter that it chooses."""
         text = normalise(self._options.mark_letters(content))
         pick = self._pick(text)
         if pick.key == self.answer:

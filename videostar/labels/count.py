@@ -65,7 +65,8 @@ def _candidate(doc: Doc, number: Number, counted: frozenset[str]) -> Candidate |
         return None
     end, after = number.end, doc.word(number.end)
     if after in ("x", "times", "time") and doc.word(number.end + 1) not in ("as", "faster", "more"):
-        return None if _is_factor(doc, number) else Candidate(value, number.first, end + 1, 1)
+        is_product = after == "x" and doc.word(end + 1)[:1].isdecimal()  # "3 x 8"
+        return None if is_product else Candidate(value, number.first, end + 1, 1)
     if doc.word(number.first - 1) == "x" and doc.glued(number.first - 1) and doc.word(number.first - 2) != "=":
         return Candidate(value, number.first, end, 1)
     if after == "/" or doc.words[end : end + 2] == ["out", "of"]:
@@ -95,11 +96,6 @@ def _is_whole(doc: Doc, number: Number) -> bool:
     """Whether a number is the 5 of "3 of the 5"."""
     of = number.first - 1 - (doc.word(number.first - 1) in ("the", "his", "her", "their", "all"))
     return doc.word(of) == "of" and number_at(doc, of - 1) is not None
-
-
-def _is_factor(doc: Doc, number: Number) -> bool:
-    """Whether a number is the 3 of the product "3 x 8"."""
-    return doc.word(number.end) == "x" and doc.word(number.end + 1)[:1].isdecimal()
 
 
 def _counted_follows(doc: Doc, i: int, counted: frozenset[str]) -> bool:

@@ -99,10 +99,7 @@ def _or_follows(words: Sequence[str], end: int) -> bool:
 
 
 def _denied_after(words: Sequence[str], first: int, start: int, end: int, stop: int) -> bool:
-    """Whether the words after the phrase X deny it: "X never happens", "X can be ruled out".
-
-    Not so in "the man juggling is not old".
-    """
+    """Whether the words after a phrase deny it: "X is not what happens", but not "the man juggling is not old"."""
     after = words[end : min(end + 4, stop)]
     if not after or (after[0] not in lexicon.AUXILIARIES and after[0] not in ("never", "not")) or after[0] == "to":
         return False

@@ -63,7 +63,7 @@ def _tags(word: str) -> frozenset[str]:
         return frozenset()
     return frozenset(
         tag
-        for lemma in lemminflect.getAllLemmas(word).get("VERB", ())
+        for lemma in lexicon.lemmas(word).get("VERB", ())
         for tag, forms in lemminflect.getAllInflections(lemma, upos="VERB").items()
         if word in forms and tag in _FINITE | {"VBN"}
     )

@@ -7,15 +7,14 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from itertools import zip_longest
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny
+from pydantic import BeforeValidator, Field, SerializeAsAny
 
-from videostar.labels.degenerate import answer_content
-from videostar.labels.field_types import Name
+from videostar.labels.label import ContentLabel, Label, Name
 from videostar.labels.names import readable_name, squash
 from videostar.labels.text import words
-from videostar.labels.verdict import Reason, Verdict
+from videostar.labels.verdict import Verdict
 from videostar.util.errors import UserError
 
 _NOT = re.compile(r"\bnot\s+$")  # "it is not action: opening door"
@@ -25,7 +24,7 @@ _SEPARATORS = " \t|,;"
 def _nested(value: Any) -> Any:
     from videostar.labels import parse_label  # not at the top, since that module imports this one
 
-    if isinstance(value, BaseModel):
+    if isinstance(value, Label):
         return value
     try:
         return parse_label(value)
@@ -33,19 +32,15 @@ def _nested(value: Any) -> Any:
         raise ValueError(str(error)) from None
 
 
-class Fields(BaseModel):
+class Fields(ContentLabel):
     """Labels by name. An answer must contain all of them."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     kind: Literal["fields"] = "fields"
-    fields: Annotated[
-        Mapping[Name, Annotated[SerializeAsAny[BaseModel], BeforeValidator(_nested)]], Field(min_length=1)
-    ]
+    fields: Annotated[Mapping[Name, Annotated[SerializeAsAny[Label], BeforeValidator(_nested)]], Field(min_length=1)]
 
     def words(self) -> str:
         """Each field with its label in words: "action: opening door; correct: yes"."""
-        return "; ".join(f"{readable_name(name)}: {cast(Any, label).words()}" for name, label in self.fields.items())
+        return "; ".join(f"{readable_name(name)}: {label.words()}" for name, label in self.fields.items())
 
     @cached_property
     def _field_name(self) -> re.Pattern[str]:
@@ -56,19 +51,14 @@ class Fields(BaseModel):
             re.IGNORECASE,
         )
 
-    def judge(self, answer: str, prompt: str | None = None) -> Verdict:
-        """Whether `answer`, a reply to `prompt`, contains every label; `parsed` has what was read for each.
+    def judge_content(self, content: str) -> Verdict:
+        """Whether `content` contains every label; `parsed` has what was read for each.
 
         A field is judged on its part of the answer (a key of a JSON object, or a line like "name: value"), or on all of
         the answer if there is no such part. The score is the mean of the fields' scores.
         """
-        content = answer_content(answer, prompt)
-        if content is None:
-            return Verdict.no(Reason.DEGENERATE)
         parts = _from_json(content) or dict(self._lines(content))
-        verdicts = {
-            name: cast(Any, label).judge(parts.get(squash(name), content)) for name, label in self.fields.items()
-        }
+        verdicts = {name: label.judge(parts.get(squash(name), content)) for name, label in self.fields.items()}
         score = sum(v.score for v in verdicts.values()) / len(verdicts)
         parsed = {name: v.parsed for name, v in verdicts.items()}
         failed = next((v for v in verdicts.values() if not v.accepted), None)

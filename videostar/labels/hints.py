@@ -1,16 +1,14 @@
 """Finds answers that reveal that the model was given the label as a hint.
 
-To rationalise, the model is given the label and explains it. The answer is stored under the question without the
-label. Words that refer to the label ("as stated", "you are right", "which confirms the given score") would then teach
-the model to rely on something that it will not have. Such an answer is rejected, since losing one is cheap. Only an
-opening that names the source of the label ("According to the label, he rows.") is cut, since the rest does not depend
-on it.
+To rationalise, the model explains a label that it is given. Its answer is stored under the question without the label,
+where words that refer to the label ("as stated", "which confirms the given score") would teach the model to rely on
+something that it will not have. Such an answer is rejected. Only an opening that names the source of the label
+("According to the label, he rows.") is cut, since the rest does not depend on it.
 
 The rules apply to *tokens*: words in lower case and the marks `. , ; : ! ? ( )`, with one space around each, so that
 case, emphasis, hyphens and line breaks make no difference. A quotation is one word. A scene may have the same words,
 so a rule of `_RULES` also needs some context ("indicated by the scoreboard" passes), and a noun such as "the label"
-reveals the hint only if nothing earlier in the answer has introduced it (`_prompted`). Answers may name the question,
-which is stored with them, and conclude from what they see ("this confirms that he rows").
+reveals the hint only if nothing earlier in the answer has introduced it (`_prompted`).
 """
 
 from __future__ import annotations
@@ -251,14 +249,10 @@ _MAX_CHARACTERS = 100_000
 
 
 def strip_hint(answer: str) -> str | None:
-    """`answer` without an opening that names the source of the label; None if the rest reveals the hint.
+    """`answer` without an opening that names the source of the label; None if the rest reveals the hint or is too long.
 
-    Also None for answers of more than `_MAX_CHARACTERS` characters.
-
-    >>> strip_hint("According to the label, he rows.")
-    'He rows.'
-    >>> strip_hint("He pulls the oars, which confirms the given label.") is None
-    True
+    >>> strip_hint("According to the label, he rows."), strip_hint("He rows, which confirms the given label.")
+    ('He rows.', None)
     """
     if len(answer) > _MAX_CHARACTERS:
         return None

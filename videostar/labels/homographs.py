@@ -49,7 +49,7 @@ _PLURALS = frozenset("people men women children kids players".split())
 def is_thing(words: Sequence[str], first: int, start: int, end: int, *, noun: bool, gerund: bool) -> bool:
     """Whether words[start:end] is a thing and not an action, in the sentence that starts at `first`.
 
-    `noun`: words[start] may be a noun. `gerund`: the label is an -ing form, so the bare noun is not its name.
+    `noun`: words[start] may be a noun. `gerund`: the label is an -ing form, so the noun alone is not its name.
     """
     before = words[start - 1] if start > first else ""
     after = words[end] if end < len(words) else ""

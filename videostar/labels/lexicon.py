@@ -68,6 +68,14 @@ EPISTEMIC = MODALS | frozenset(
 )
 
 
+def lemmas(word: str) -> dict[str, tuple[str, ...]]:
+    """The lemmas of `word` in the dictionary, by its possible parts of speech (VERB, NOUN, ADJ, ADV, ...)."""
+    import lemminflect  # slow to import: it loads its tables
+
+    by_kind: dict[str, tuple[str, ...]] = lemminflect.getAllLemmas(word)
+    return by_kind
+
+
 @cache
 def forms(word: str) -> frozenset[str]:
     """Every inflection of `word`, itself included: juggling -> juggle, juggles, juggled, juggling.
@@ -81,17 +89,17 @@ def forms(word: str) -> frozenset[str]:
         return frozenset(head.replace("-", "") + form for form in forms(tail))
     if not word.isalpha() or not word.isascii():
         return frozenset([word])
-    import lemminflect  # slow to import: it loads its tables
+    import lemminflect
 
     inflections = {word}
-    lemmas = lemminflect.getAllLemmas(word)
+    by_kind = lemmas(word)
     if word == "left":  # a direction in labels, not a form of `leave`
-        lemmas.pop("VERB", None)
+        by_kind.pop("VERB", None)
     for kind in ("VERB", "NOUN"):
-        for lemma in lemmas.get(kind, ()):
+        for lemma in by_kind.get(kind, ()):
             for inflected in lemminflect.getAllInflections(lemma, upos=kind).values():
                 inflections.update(inflected)
-    if not lemmas:
+    if not by_kind:
         kind = "VERB" if word.endswith("ing") else "NOUN"
         stems = {*lemminflect.getAllLemmasOOV(word, kind).get(kind, (word,))}
         if kind == "VERB":  # snowkiting may come from snowkite or snowkit
@@ -108,7 +116,7 @@ def past_forms(word: str) -> frozenset[str]:
     import lemminflect
 
     past = {form for form in forms(word) if form.endswith("ed")}
-    for lemma in lemminflect.getAllLemmas(word).get("VERB", ()):
+    for lemma in lemmas(word).get("VERB", ()):
         inflected = lemminflect.getAllInflections(lemma, upos="VERB")
         past.update(inflected.get("VBD", ()), inflected.get("VBN", ()))
     return frozenset(past)
@@ -117,51 +125,38 @@ def past_forms(word: str) -> frozenset[str]:
 @cache
 def is_gerund(word: str) -> bool:
     """Whether `word` is the -ing form of a verb: swinging is, swing is not."""
-    import lemminflect
-
-    return word.endswith("ing") and len(word) > 4 and word not in lemminflect.getAllLemmas(word).get("VERB", ())
+    return word.endswith("ing") and len(word) > 4 and word not in lemmas(word).get("VERB", ())
 
 
 @cache
 def noun_forms(word: str) -> frozenset[str]:
     """The forms of `word` that may be a noun, without gerunds: fencing -> fence, fences."""
-    import lemminflect
-
     return frozenset(
         form
         for form in forms(word)
-        if not is_gerund(form)
-        and any(form.startswith(lemma[:-1]) for lemma in lemminflect.getAllLemmas(form).get("NOUN", ()))
+        if not is_gerund(form) and any(form.startswith(lemma[:-1]) for lemma in lemmas(form).get("NOUN", ()))
     )
 
 
 @lru_cache(maxsize=1 << 16)
 def is_verb(word: str) -> bool:
     """Whether `word` can be a verb: it ends with -ing, or the dictionary has it as a verb."""
-    import lemminflect
-
-    return (word.endswith("ing") and len(word) > 4) or "VERB" in lemminflect.getAllLemmas(word)
+    return (word.endswith("ing") and len(word) > 4) or "VERB" in lemmas(word)
 
 
 @lru_cache(maxsize=1 << 16)
 def is_adjective(word: str) -> bool:
     """Whether `word` can be an adjective."""
-    import lemminflect
-
-    return "ADJ" in lemminflect.getAllLemmas(word)
+    return "ADJ" in lemmas(word)
 
 
 @lru_cache(maxsize=1 << 16)
 def is_word(word: str) -> bool:
     """Whether `word` is in the dictionary."""
-    import lemminflect
-
-    return bool(lemminflect.getAllLemmas(word))
+    return bool(lemmas(word))
 
 
 @lru_cache(maxsize=1 << 16)
 def is_noun(word: str) -> bool:
     """Whether `word` can be a noun."""
-    import lemminflect
-
-    return "NOUN" in lemminflect.getAllLemmas(word)
+    return "NOUN" in lemmas(word)

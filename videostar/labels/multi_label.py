@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from videostar.labels.action import is_label_list
 from videostar.labels.conclusion import final_part
-from videostar.labels.degenerate import answer_content, is_refusal
-from videostar.labels.field_types import Name, Share
+from videostar.labels.degenerate import is_refusal
+from videostar.labels.label import ContentLabel, Name, Share
 from videostar.labels.names import readable_name, squash
 from videostar.labels.patterns import Mention
 from videostar.labels.status import (
@@ -31,10 +31,8 @@ _TICKS = frozenset(":;=(,")
 _NOT_THERE = frozenset("no false absent none not".split())
 
 
-class MultiLabel(BaseModel):
+class MultiLabel(ContentLabel):
     """Several actions by name."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["labels"] = "labels"
     names: tuple[Name, ...] = Field(min_length=1)
@@ -49,11 +47,8 @@ class MultiLabel(BaseModel):
     def _distinct(self) -> tuple[str, ...]:
         return tuple({squash(name): name for name in reversed(self.names)}.values())[::-1]
 
-    def judge(self, answer: str, prompt: str | None = None) -> Verdict:
-        """Whether `answer`, a reply to `prompt`, asserts enough of the names; `parsed` are the ones that it asserts."""
-        content = answer_content(answer, prompt)
-        if content is None:
-            return Verdict.no(Reason.DEGENERATE)
+    def judge_content(self, content: str) -> Verdict:
+        """Whether `content` asserts enough of the names; `parsed` are the ones that it asserts."""
         text = normalise(content)
         final = final_part(text)
         verdict = self._read(tokens(final)) if final else None

@@ -17,7 +17,6 @@ from videostar.labels.text import normalise, split_camel_case, tokens
 
 # Adjectives that are verbs at the start of a label.
 _ADJECTIVE_VERBS = frozenset("open close clean dry wet warm empty cool clear slap".split())
-
 # Verbs that an answer may follow with "down".
 _POSTURES = frozenset("sit lie lay kneel crouch squat".split())
 

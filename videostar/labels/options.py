@@ -168,8 +168,8 @@ class Options:
             return Status.OPEN
         status = mention_status(words, mention.mention, action=not mention.letter and self._actions[mention.option])
         purpose = self._purposes[mention.option] and not mention.letter
-        aimed_at = status is Status.NOT_ASSERTED and purpose and _aimed_at(words, mention.start)
-        return Status.STATED if aimed_at else status
+        aimed_at = purpose and not _AIMS.isdisjoint(words[max(0, mention.start - 4) : mention.start])
+        return Status.STATED if aimed_at and status is Status.NOT_ASSERTED else status
 
     def _decide(self, words: Sequence[str], chosen: Sequence[_Mention]) -> _Mention | None:
         by_letter = [mention for mention in chosen if mention.letter]
@@ -201,10 +201,6 @@ def _is_purpose(text: str) -> bool:
     """Whether an option is the purpose of an action: "to see the cake", "pick up the ball"."""
     first = first_word(_core(text))
     return first_word(text) == "to" or (lexicon.is_verb(first) and not first.endswith(("ing", "ed", "s")))
-
-
-def _aimed_at(words: Sequence[str], start: int) -> bool:
-    return not _AIMS.isdisjoint(words[max(0, start - 4) : start])
 
 
 def _parted(words: Sequence[str], start: int, stop: int) -> bool:

@@ -6,13 +6,11 @@ import re
 from functools import cached_property
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from videostar.labels.agreement import agreement_status
 from videostar.labels.conclusion import final_part
-from videostar.labels.degenerate import answer_content, is_refusal
+from videostar.labels.degenerate import is_refusal
 from videostar.labels.encoder import Array, load_encoder, model_folder
-from videostar.labels.field_types import Name, Share
+from videostar.labels.label import ContentLabel, Name, Share
 from videostar.labels.status import Status
 from videostar.labels.text import both_ends, normalise
 from videostar.labels.verdict import Reason, Verdict
@@ -22,15 +20,13 @@ _ENDS = re.compile(r"[.!?]+(?=\s|$)|\n|;\s")
 _MAX_CHARACTERS = 600  # of a sentence that are compared
 
 
-class Paraphrase(BaseModel):
+class Paraphrase(ContentLabel):
     """A reference text that a sentence of the answer must paraphrase.
 
     A sentence is similar if all-MiniLM-L6-v2 embeds it close to the reference. Rules (`agreement.py`) then reject
     negations, opposites, other counts and swapped roles. They know common words only: a contradiction in rare words
     passes for a paraphrase.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["text"] = "text"
     reference: Name
@@ -53,11 +49,8 @@ class Paraphrase(BaseModel):
         """The number of sentences of the reference, up to 4: as many of an answer are also compared as one."""
         return max(1, min(len(_sentences(self.reference)), 4))
 
-    def judge(self, answer: str, prompt: str | None = None) -> Verdict:
-        """Whether `answer`, a reply to `prompt`, paraphrases the reference; `parsed` is its closest sentence."""
-        content = answer_content(answer, prompt)
-        if content is None:
-            return Verdict.no(Reason.DEGENERATE)
+    def judge_content(self, content: str) -> Verdict:
+        """Whether `content` paraphrases the reference; `parsed` is its closest sentence."""
         text = normalise(content)
         final = final_part(text)
         verdict = self._closest(final) if final and len(final.split()) > 2 else None

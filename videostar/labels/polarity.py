@@ -32,6 +32,9 @@ _ANIMALS = frozenset(
 _CONTRACTED = frozenset("it's that's this's what's".split())  # a pronoun and its "is"
 _OPINIONS = frozenset("think thought believe guess suppose say".split())
 _VAGUE = frozenset("know tell say determine decide whether unclear unknown".split())
+_FAILED = frozenset(
+    "fails failed fail failing almost nearly refuses refused pretends pretended pretending unable".split()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,22 +162,23 @@ class Statement:
             first, _ = sentence_bounds(words, mention.start, mention.end)
             if not self._about(words, first, mention):
                 continue
+            before = words[first : mention.start]
             status = mention_status(words, mention, action=False)
             if "no" in words[mention.start : mention.end]:
                 status = Status.DENIED
-            called_false = _called_false(words[first : mention.start])
+            called_false = _called_false(before)
             if called_false is not None:
                 status = Status.DENIED if called_false else Status.STATED
-            if _or_not(words[first : mention.start]):  # "may or may not"
+            if _or_not(before):  # "may or may not"
                 status = Status.OPEN
-            corrects = not _CORRECTS.isdisjoint(words[first : mention.start])
+            corrects = not _CORRECTS.isdisjoint(before)
             if status in ASSERTED:
                 replies.append(Reply(mention.start, first, not self.negative, corrects))
             elif status is Status.DENIED:
                 replies.append(Reply(mention.start, first, self.negative, corrects))
             elif status is Status.OPEN:
                 replies.append(Reply(mention.start, first, None))
-            elif words[mention.end : mention.end + 40].count("?") == 0 and _failed(words[first : mention.start]):
+            elif "?" not in words[mention.end : mention.end + 40] and not _FAILED.isdisjoint(before):
                 replies.append(Reply(mention.start, first, self.negative, corrects))
         return replies
 
@@ -195,11 +199,6 @@ class Statement:
         return self._person and not _PEOPLE.isdisjoint(around)
 
 
-_FAILED = frozenset(
-    "fails failed fail failing almost nearly refuses refused pretends pretended pretending unable".split()
-)
-
-
 def _or_not(before: Sequence[str]) -> bool:
     """Whether the words before a mention have "may or may not"."""
     return any(before[k] == "or" and "not" in before[k + 1 : k + 3] for k in range(len(before)))
@@ -211,10 +210,6 @@ def _called_false(before: Sequence[str]) -> bool | None:
         if before[k] in _FALSE and before[k + 1] == "that":
             return lexicon.NEGATIONS.isdisjoint(before[max(0, k - 3) : k])
     return None
-
-
-def _failed(before: Sequence[str]) -> bool:
-    return not _FAILED.isdisjoint(before)
 
 
 def _verb(plain_words: Sequence[str]) -> int:

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from videostar.labels import lexicon
 from videostar.labels.chronology import chronological, sort_numbered_lines
 from videostar.labels.conclusion import final_part
-from videostar.labels.degenerate import answer_content, is_refusal
+from videostar.labels.degenerate import is_refusal
 from videostar.labels.ellipsis import expand_ellipsis
-from videostar.labels.field_types import Name, Share
+from videostar.labels.label import ContentLabel, Name, Share
 from videostar.labels.names import readable_name, squash
 from videostar.labels.patterns import Mention
 from videostar.labels.status import ASSERTED, Status, mention_status
@@ -28,10 +28,8 @@ _ONWARD = frozenset("into onto in to from on with over".split())
 _MAX_MENTIONS = 200  # that are put in order: of more, the first
 
 
-class Steps(BaseModel):
+class Steps(ContentLabel):
     """Steps in the order of time."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["sequence"] = "sequence"
     steps: tuple[Name, ...] = Field(min_length=1)
@@ -57,15 +55,12 @@ class Steps(BaseModel):
     def _keys(self) -> tuple[str, ...]:
         return tuple(squash(_undotted(step)) for step in self.steps)
 
-    def judge(self, answer: str, prompt: str | None = None) -> Verdict:
-        """Whether `answer`, a reply to `prompt`, asserts enough of the steps in order.
+    def judge_content(self, content: str) -> Verdict:
+        """Whether `content` asserts enough of the steps in order.
 
         `parsed` are the steps that it asserts, in the order of time that it gives. The score is the length of the
         longest common subsequence with the label's steps, as a share of these.
         """
-        content = answer_content(answer, prompt)
-        if content is None:
-            return Verdict.no(Reason.DEGENERATE)
         text = normalise(_ARROW.sub(", ", _undotted(sort_numbered_lines(content))))
         final = final_part(text)
         verdict = self._read(expand_ellipsis(tokens(final))) if final else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,16 +67,12 @@ def settle(doc: Doc, candidates: Sequence[Candidate], *, last: bool = True) -> S
             rivals = [k for k in chosen if _correction_of(doc, usable, k) == k]
         elif not stated:
             rivals = [k for k, c in enumerate(usable) if c.first not in firm]
-    if _differ(usable[k] for k in rivals):
-        values = [usable[k].value for k in rivals]
+    values = {usable[k].value for k in rivals}
+    if len(values) > 1:
         later = [c for c, group in zip(usable, groups, strict=True) if group is None and c.first > usable[pick].first]
         later = [c for c in later if c.value in values and c.first in firm]
         return Settled(later[-1], denied=denied) if later else Settled(hedged=True, denied=denied)
     return Settled(usable[pick], denied=denied)
-
-
-def _differ(candidates: Iterable[Candidate]) -> bool:
-    return len({c.value for c in candidates}) > 1
 
 
 def _ranks(doc: Doc, candidates: Sequence[Candidate], groups: Sequence[int | None]) -> list[int]:

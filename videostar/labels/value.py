@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
-from videostar.labels.degenerate import answer_content, is_refusal
+from videostar.labels.degenerate import is_refusal
 from videostar.labels.doc import Doc
+from videostar.labels.label import ContentLabel
 from videostar.labels.settle import Candidate, settle
 from videostar.labels.text import normalise
 from videostar.labels.verdict import Reason, Verdict
 
 
-class ValueLabel(BaseModel, ABC):
+class ValueLabel(ContentLabel):
     """A label that is a value. An answer contains it if the value that the answer settles on is close enough."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(allow_inf_nan=False)
 
-    # Of several values without a conclusion, whether the last one counts. If not, the answer hedges.
-    last_counts: ClassVar[bool] = True
-
-    @abstractmethod
-    def words(self) -> str:
-        """The value in words, as a sentence would have it."""
+    last_counts: ClassVar[bool] = True  # of several values without a conclusion; if False, the answer hedges
 
     @abstractmethod
     def candidates(self, doc: Doc) -> Sequence[Candidate]:
@@ -40,19 +36,16 @@ class ValueLabel(BaseModel, ABC):
         """The lowest similarity that is accepted."""
         return 0.5
 
-    def judge(self, answer: str, prompt: str | None = None) -> Verdict:
-        """Whether `answer`, a reply to `prompt`, settles on this value; `parsed` is the value that it settles on."""
-        text = answer_content(answer, prompt)
-        if text is None:
-            return Verdict.no(Reason.DEGENERATE)
-        doc = Doc(text)
+    def judge_content(self, content: str) -> Verdict:
+        """Whether `content` settles on this value; `parsed` is the value that it settles on."""
+        doc = Doc(content)
         settled = settle(doc, self.candidates(doc), last=self.last_counts)
         if settled.hedged:
             return Verdict.no(Reason.HEDGED)
         if settled.candidate is None:
             if any(v is not None and self.similarity(v) >= self.threshold for v in settled.denied):
                 return Verdict.no(Reason.NEGATED)
-            return Verdict.no(Reason.DEGENERATE if is_refusal(normalise(text)) else Reason.UNPARSED)
+            return Verdict.no(Reason.DEGENERATE if is_refusal(normalise(content)) else Reason.UNPARSED)
         value = settled.candidate.value
         if value is None:
             return Verdict.no(Reason.UNPARSED)

@@ -99,10 +99,7 @@ def index_by_first_form(own: Sequence[Pattern]) -> dict[str, list[Pattern]]:
 
 
 def find_mentions(starts: Mapping[str, Sequence[Pattern]], words: Sequence[str]) -> list[Mention]:
-    """The mentions of a label in order, at each place that of its longest pattern.
-
-    `starts`: the label's patterns by first word, as from `index_by_first_form`.
-    """
+    """The mentions of a label with the patterns `starts`, in order; of several at one place the longest."""
     mentions = [m for i in [i for i, word in enumerate(words) if word in starts] for m in _mention_at(starts, words, i)]
     if len(mentions) > 1:
         mentions.sort(key=lambda m: m.start)
