@@ -42,7 +42,7 @@ def test_a_call_that_kills_its_process_is_a_bad_video_and_no_other_is_touched() 
         assert [call.result() for call in calls] == [str(number) for number in range(40)]
         bad = killed.result()
     assert isinstance(bad, BadVideo)
-    assert str(bad) == "unreadable: the process that opens it dies of it"
+    assert str(bad) == "unreadable: it crashes the process that opens it"
 
 
 def test_a_file_whose_process_was_killed_by_chance_is_asked_for_again() -> None:
@@ -64,7 +64,7 @@ def test_a_process_that_hangs_is_killed_and_costs_its_file(monkeypatch: pytest.M
         monkeypatch.setattr(module, "SECONDS", 1.0)
         bad = workers.submit(workers.call, signal.raise_signal, signal.SIGSTOP).result()
         assert isinstance(bad, BadVideo)
-        assert (bad.reason, bad.detail) == ("too slow", "not done after 1 s")
+        assert (bad.reason, bad.detail) == ("too slow", "not finished after 1 s")
         assert workers.submit(workers.call, os.getpid).result() != hung.pid
         assert psutil.wait_procs([hung], timeout=10)[1] == []
 

@@ -28,11 +28,8 @@ def decode(path: Path, sampling: Sampling, sha256: str | None = None, *, threads
 
     A frame is the picture on screen at its time; `Clip.times` has the time at which that picture appeared. Pictures
     repeat if there are fewer of them than frames. Frames have the display aspect ratio, are upright and are never
-    enlarged. `sha256`: the expected digest of the file (hexadecimal). Raises BadVideo if the file has another digest or
-    cannot be decoded in full.
-
-        clip = decode(Path("clip.mp4"), Sampling(frames=8, max_pixels=224 * 224))
-        clip.frames.shape  # (8, height, width, 3)
+    enlarged. `sha256`: the expected digest of the file (hexadecimal). Raises BadVideo if the file is bad or has another
+    digest.
     """
     with open_file(path) as file:
         if sha256 is not None and hashlib.file_digest(file, "sha256").hexdigest() != sha256:
@@ -58,9 +55,7 @@ def _decode_by_slices(path: Path, sampling: Sampling) -> Clip:
 def _sample(video: VideoReader, sampling: Sampling) -> Clip:
     times = sampling.times(video.seconds)
     scaler = _Scaler(video.aspect, sampling.max_pixels)
-    shown = _decode_selected(video, times, scaler) or [
-        (at, scaler(picture)) for at, picture in _decode_all(video, times)
-    ]
+    shown = _decode_selected(video, times, scaler) or [(at, scaler(p)) for at, p in _decode_all(video, times)]
     images = np.stack([image for _, image in shown])
     if scaler.count >= _MIN_EQUAL and not scaler.moved:
         flat = int(np.ptp(images[0], axis=(0, 1)).max()) <= _MAX_FLAT_RANGE
@@ -75,8 +70,7 @@ class _Scaler:
         self._aspect, self._max_pixels = aspect, max_pixels
         self._size: tuple[int, int] | None = None
         self._last: tuple[VideoFrame, np.ndarray] | None = None
-        self.count = 0  # pictures, without repeats
-        self.moved = False  # whether any picture differs from the one before, at full size
+        self.count, self.moved = 0, False  # pictures without repeats; whether any differs from the one before
 
     def __call__(self, picture: VideoFrame) -> np.ndarray:
         if self._last is None or self._last[0] is not picture:
@@ -96,10 +90,7 @@ def _equal(one: VideoFrame, other: VideoFrame) -> bool:
 def _decode_selected(
     video: VideoReader, times: Sequence[float], scaler: _Scaler
 ) -> list[tuple[float, np.ndarray]] | None:
-    """The time and frame of the picture on screen at each time, decoding only the packets that this takes.
-
-    None if the packets do not say enough for that.
-    """
+    """The time and frame of the picture on screen at each time, from the needed packets alone; None if unknown."""
     if not video.index.complete or video.start_ticks is None:
         return None
     wanted = wanted_ticks(video, times)

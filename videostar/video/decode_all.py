@@ -1,4 +1,4 @@
-"""Every picture of a film in the order of showing: slower than a plan, and right where packets tell too little."""
+"""Decodes all pictures in the order of display: slower than `decode_selected.py`, but it needs no times of packets."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from av.video.frame import VideoFrame
 from videostar.video.errors import BadVideo
 from videostar.video.reader import VideoReader, check_complete
 
-_SWAPS = 2  # pictures to look ahead for a time that came too late
+_SWAPS = 2  # pictures to look ahead for times in the wrong order
 
 
 def all_pictures(video: VideoReader) -> Iterator[tuple[float, VideoFrame]]:
-    """Every picture with its seconds since the first one, which never go back. At least one.
+    """All pictures, at least one, with ascending times in seconds since the first one.
 
-    Raises BadVideo when they come to an end much before the film does.
+    Raises BadVideo if the pictures end much earlier than the packets.
     """
     first: int | None = None
     shown = -video.step
     for tick, picture in _sorted_ticks(video):
         if first is None:
             first = tick or 0
-        # A picture without a time follows the one before at the usual distance.
+        # A picture without a time follows the one before after the usual interval.
         shown = shown + video.step if tick is None else max(shown, float((tick - first) * video.tick), 0.0)
         yield shown, picture
     if first is None:
@@ -40,9 +40,9 @@ def _decoded(video: VideoReader) -> Iterator[list[VideoFrame]]:
 
 
 def _sorted_ticks(video: VideoReader) -> Iterator[tuple[int | None, VideoFrame]]:
-    """The pictures as they come, which is the order of showing, each with the earliest tick of the next few.
+    """The pictures in the order of display, each with the earliest tick of the next few pictures.
 
-    AVI stores no presentation times. Those that ffmpeg makes up belong to neighbouring pictures now and then.
+    AVI stores no presentation times, and ffmpeg sometimes swaps the ones that it derives.
     """
     ticks: list[int] = []
     waiting: deque[VideoFrame] = deque()

@@ -1,8 +1,7 @@
-"""Which packets of a film must be decoded to see the pictures on screen at some times, and which can be left out.
+"""Decodes only the packets that are needed for the pictures on screen at given times.
 
-Decoding begins at the keyframe before a wanted picture, goes over what lies between wanted pictures where that is
-further than the next keyframe, and ends with the last one. This is seeking without a container's help, which is often
-inexact: packets are read anyway.
+Decoding starts at the keyframe before a wanted picture, and skips to a later keyframe if there is one before the next
+wanted picture. This replaces seeking by the container, which is often inexact; all packets are read anyway.
 """
 
 from __future__ import annotations
@@ -18,25 +17,25 @@ from av.video.frame import VideoFrame
 from videostar.video.codecs.av1 import ReferenceFilter
 from videostar.video.reader import VideoPacket, VideoReader
 
-ROUNDING = 0.001  # seconds, to which containers round: the same film must give the same pictures from any of them
-# Decoders that leave out, when asked between two packets, pictures that no other refers to.
-_LEAVE_OUT = {"h264", "hevc", "mpeg4"}
+ROUNDING = 0.001  # seconds: containers round times, but must all give the same pictures of a video
+# Decoders whose `skip_frame` can change between two packets, to skip pictures that no other picture refers to.
+_CAN_SKIP = {"h264", "hevc", "mpeg4"}
 _REORDERED = 4  # packets by which MPEG-4 in AVI may show a keyframe later than it is decoded
 
 
 @dataclass
 class Stretch:
-    """Packets that are decoded one after the other."""
+    """A range of packets to decode."""
 
-    first: int  # number of a packet
-    last: int
-    wanted: set[int] = field(default_factory=set)  # ticks of pictures
+    first: int  # index of a packet
+    last: int  # inclusive
+    wanted: set[int] = field(default_factory=set)  # ticks of the wanted pictures
 
 
 def wanted_ticks(video: VideoReader, times: Sequence[float]) -> list[int]:
-    """For each of some ascending seconds since the first picture, when the picture that is then on screen appeared.
+    """For each of the ascending `times` (seconds since the first picture), the tick of the picture on screen then.
 
-    Only for a film whose index is complete.
+    The index of the video must be complete.
     """
     start_seconds = video.start_ticks
     if start_seconds is None:
@@ -48,16 +47,18 @@ def wanted_ticks(video: VideoReader, times: Sequence[float]) -> list[int]:
 
 
 def plan_stretches(video: VideoReader, wanted: Sequence[int]) -> list[Stretch]:
-    """The stretches to decode for pictures of those ascending ticks, in order."""
+    """The stretches to decode for pictures with the ascending ticks `wanted`, in order."""
     index = video.index
     places = {int(tick): number for number, tick in enumerate(index.ticks)}
     keys = np.flatnonzero(index.keys)
     stretches: list[Stretch] = []
     for tick in dict.fromkeys(wanted):
         last = places.get(tick, len(index.ticks) - 1)
-        # Decoded before what is wanted, and shown before it too: other pictures may come between.
-        able = keys[keys <= last - _REORDERED if video.by_decode_time else (keys <= last) & (index.ticks[keys] <= tick)]
-        first = int(able[-1]) if len(able) else 0
+        # A keyframe that is decoded before the wanted picture must also be shown before it.
+        candidates = keys[
+            keys <= last - _REORDERED if video.by_decode_time else (keys <= last) & (index.ticks[keys] <= tick)
+        ]
+        first = int(candidates[-1]) if len(candidates) else 0
         if not stretches or first > stretches[-1].last + 1:
             stretches.append(Stretch(first, last))
         stretches[-1].last = max(stretches[-1].last, last)
@@ -66,32 +67,32 @@ def plan_stretches(video: VideoReader, wanted: Sequence[int]) -> list[Stretch]:
 
 
 def decode_stretches(video: VideoReader, stretches: Sequence[Stretch]) -> Iterator[tuple[int, VideoFrame]]:
-    """The wanted pictures with their ticks, as far as they come out. Raises BadVideo."""
+    """The wanted pictures that the decoder gives, with their ticks. Raises BadVideo."""
     packets = enumerate(video.packets())
     for stretch in stretches:
-        left = set(stretch.wanted)
-        for picture in _pictures(video, packets, stretch, left):
+        missing = set(stretch.wanted)
+        for picture in _decode_stretch(video, packets, stretch, missing):
             tick = video.ticks_of(picture)
-            if tick in left:
-                left.discard(tick)
+            if tick in missing:
+                missing.discard(tick)
                 yield tick, picture
-            if not left:
+            if not missing:
                 break
         video.decoder.reset()
     video.decoder.context.skip_frame = "DEFAULT"
 
 
-def _pictures(
-    video: VideoReader, packets: Iterator[tuple[int, VideoPacket]], stretch: Stretch, left: set[int]
+def _decode_stretch(
+    video: VideoReader, packets: Iterator[tuple[int, VideoPacket]], stretch: Stretch, missing: set[int]
 ) -> Iterator[VideoFrame]:
-    referred = ReferenceFilter(video.decoder.context.extradata) if video.codec == "libdav1d" else None
+    reference_filter = ReferenceFilter(video.decoder.context.extradata) if video.codec == "libdav1d" else None
     for number, packet in packets:
         if number < stretch.first:
             continue
-        wanted = video.ticks_of(packet) in left
-        if video.codec in _LEAVE_OUT:
+        wanted = video.ticks_of(packet) in missing
+        if video.codec in _CAN_SKIP:
             video.decoder.context.skip_frame = "DEFAULT" if wanted else "NONREF"
-        needed = packet if wanted or referred is None else _without(packet, referred)
+        needed = packet if wanted or reference_filter is None else _needed_packet(packet, reference_filter)
         if needed is not None:
             yield from video.decoder.decode(needed)
         if number == stretch.last:
@@ -99,10 +100,10 @@ def _pictures(
     yield from video.decoder.decode(None)
 
 
-def _without(packet: VideoPacket, referred: ReferenceFilter) -> VideoPacket | None:
-    """The packet without pictures that no other refers to, if anything is left."""
+def _needed_packet(packet: VideoPacket, reference_filter: ReferenceFilter) -> VideoPacket | None:
+    """The packet without pictures that no other picture refers to; None if nothing remains."""
     whole = bytes(packet)
-    part = referred.needed_part(whole)
+    part = reference_filter.needed_part(whole)
     if len(part) == len(whole):
         return packet
     if not part:

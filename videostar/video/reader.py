@@ -213,7 +213,7 @@ def limit_work_time(items: Iterable[Item]) -> Iterator[Item]:
     deadline = time.monotonic() + MAX_WORK_SECONDS
     for item in items:
         if time.monotonic() > deadline:
-            raise BadVideo("too long", f"not done after {MAX_WORK_SECONDS:.0f} s of work")
+            raise BadVideo("too long", f"not finished after {MAX_WORK_SECONDS:.0f} s of work")
         yield item
 
 
