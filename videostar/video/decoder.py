@@ -37,7 +37,7 @@ class Decoder:
         self.context.thread_count = max(2, threads) if slices else threads
 
     def decode(self, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
-        """The pictures that `packet` completes, in the order of display; for None the remaining ones. Raises BadVideo."""
+        """The pictures that `packet` completes, in the order of display; for None the remaining. Raises BadVideo."""
         pictures: list[VideoFrame] = self.context.decode(packet)
         if (packet is not None and packet.is_corrupt) or any(picture.is_corrupt for picture in pictures):
             raise BadVideo("damaged", "a picture cannot be decoded as it was encoded")
