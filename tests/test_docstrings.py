@@ -6,7 +6,6 @@ from importlib import import_module
 
 import pytest
 
-
 PACKAGES = [f"videostar.{name}" for name in ("labels", "video", "data.formats")]
 MODULES = PACKAGES + [
     module.name
