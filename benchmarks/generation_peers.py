@@ -104,10 +104,10 @@ def _ours(questions: Questions, settings: Pipeline, engine: VllmEngine, folder: 
     asked = questions.split("train")
     started = time.monotonic()
     if ahead:
-        from videostar.video.pool import look_at
+        from videostar.video.pool import iter_clips
 
         files = [(questions.root / q.sample.video, q.sample.sha256, q.sampling(settings.video)) for q in asked]
-        for _ in look_at(settings.cache.frames(), files):
+        for _ in iter_clips(settings.cache.frames(), files):
             pass
     generate(questions, engine, plan, split="train", lora=None, out=out, tick=silent(""))
     return len(asked) / (time.monotonic() - started)

@@ -43,8 +43,8 @@ def make_rows(folder: Path, count: int) -> None:
     from videostar.config import Cache
     from videostar.demo.build import World, build_world
     from videostar.util.progress import silent
-    from videostar.video.measured import Measured, index_in
     from videostar.video.probe import probe
+    from videostar.video.probe_cache import ProbeCache, probe_cache_path
 
     build_world(folder / "world", World(train=8, validation=1, test=1, mix=1), silent(""))
     clips = sorted((folder / "world").rglob("*.mp4"))
@@ -62,7 +62,7 @@ def make_rows(folder: Path, count: int) -> None:
             places.append((folder / name, number // _LINKS))
             rows.write(f"{name},opening a door {number % _CLASSES}\n")
     known = {number: probe(folder / f"source-{number}.mp4") for number in {number for _, number in places}}
-    with Measured(index_in(Cache().home)) as measured:
+    with ProbeCache(probe_cache_path(Cache().home)) as measured:
         for path, number in places:
             measured.put(path, path.stat(), known[number].sha256, known[number].seconds)
 

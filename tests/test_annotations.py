@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from videostar.config import Data as DataSettings
 from videostar.data.formats import FORMATS, read_rows
 from videostar.data.formats.neighbours import with_neighbours
-from videostar.data.formats.pickles import MAX_BYTES, load_numbers
+from videostar.data.formats.pickles import MAX_BYTES, load_plain_pickle
 from videostar.data.manifest import DataManifest, find_manifest
 from videostar.data.rows import Row, Skipped
 from videostar.data.source import DataSource
@@ -267,7 +267,7 @@ def test_a_pickle_runs_nothing(tmp_path: Path, protocol: int) -> None:
     for value in evil:
         path.write_bytes(pickle.dumps(value, protocol))
         with pytest.raises(UserError, match=r"x\.pkl: not a pickle of plain values"):
-            load_numbers(path)
+            load_plain_pickle(path)
     assert not sign.exists()
 
 
@@ -276,9 +276,9 @@ def test_a_pickle_is_bounded(tmp_path: Path) -> None:
     with path.open("wb") as file:
         file.truncate(MAX_BYTES + 1)
     with pytest.raises(UserError, match="too many"):
-        load_numbers(path)
+        load_plain_pickle(path)
     path.write_bytes(b"K\x01r\xff\xff\xff\xff.")  # one value, kept as the 4,294,967,295th
-    assert load_numbers(path) == 1
+    assert load_plain_pickle(path) == 1
 
 
 NUMBERS = pickled({("a", 1): dive()}, 3, True)
@@ -292,7 +292,7 @@ def test_any_bytes_are_values_or_one_clear_line(tmp_path: Path, junk: bytes | tu
         junk = NUMBERS[:at] + bytes([byte]) + NUMBERS[at + 1 :]
     (tmp_path / "x.pkl").write_bytes(junk)
     with suppress(UserError):
-        load_numbers(tmp_path / "x.pkl")
+        load_plain_pickle(tmp_path / "x.pkl")
 
 
 def plain(kind: str, folder: Path, **settings: Any) -> list[Row | Skipped]:

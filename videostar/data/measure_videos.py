@@ -14,10 +14,10 @@ from typing import Self, TypeAlias, cast
 
 from videostar.data.rows import Row, Skipped
 from videostar.util.files import Below, is_there
-from videostar.video.container import look
+from videostar.video.container import stat_file
 from videostar.video.errors import BadVideo
-from videostar.video.measured import Measured, index_in
 from videostar.video.probe import probe
+from videostar.video.probe_cache import ProbeCache, probe_cache_path
 from videostar.video.workers import Workers
 
 _KNOWN = 16384  # videos whose measures are kept in memory; all are in the index on disk
@@ -97,7 +97,7 @@ def sha256_of(videos: Sequence[Path], home: Path) -> dict[Path, str]:
 def _look_up(path: Path) -> _Found:
     """A video that exists counts as usable."""
     try:
-        look(path)
+        stat_file(path)
     except BadVideo as bad:
         return _bare(bad)
     return "", math.inf
@@ -107,11 +107,11 @@ class _Measuring:
     """Measures files in worker processes, unless they are in the index."""
 
     def __init__(self, home: Path) -> None:
-        self._index, self._workers = Measured(index_in(home)), Workers(os.cpu_count() or 1)
+        self._index, self._workers = ProbeCache(probe_cache_path(home)), Workers(os.cpu_count() or 1)
 
     def begin(self, path: Path) -> _Found | Future[_Probed]:
         try:
-            facts = look(path)
+            facts = stat_file(path)
         except BadVideo as bad:
             return _bare(bad)
         return self._index.get(path, facts) or self._workers.submit(self._probe, path, facts)

@@ -34,7 +34,7 @@ from videostar.util.errors import UserError
 from videostar.util.files import write_json, write_text
 from videostar.util.progress import Progress, Tick, silent
 from videostar.util.yaml_files import load_mapping
-from videostar.video.workers import each
+from videostar.video.workers import parallel_map
 
 Part = Literal["train", "validation", "test", "mix"]
 _INDEX: dict[Part, str] = {"train": "train.csv", "validation": "validation.csv", "test": "test.csv", "mix": "mix.jsonl"}
@@ -93,7 +93,7 @@ def build_world(root: Path, world: World, tick: Tick) -> None:
     clips = [clip for planned in missing.values() for clip in planned]
     for part in missing:
         (root / "clips" / part).mkdir(parents=True, exist_ok=True)
-    written = each(write_clip, [root / clip.video for clip in clips], [clip.scene for clip in clips])
+    written = parallel_map(write_clip, [root / clip.video for clip in clips], [clip.scene for clip in clips])
     for done, _ in enumerate(written, start=1):
         tick(done, len(clips))
     for part, planned in missing.items():

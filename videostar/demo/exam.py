@@ -25,7 +25,7 @@ from videostar.demo.tasks import TASKS, draw_unnamed
 from videostar.demo.world import KNOWN, PATHS, TARGETS, TURNING, Scene, draw_scene, draw_turns
 from videostar.labels import parse_label
 from videostar.util.resources import EMBEDDED
-from videostar.video.workers import each
+from videostar.video.workers import parallel_map
 
 _SEED = 20_000_003
 
@@ -42,7 +42,7 @@ def examine(settings: Pipeline, clips: int) -> dict[str, float]:
         def answers_to(pairs: Sequence[tuple[Scene, str]]) -> list[str]:
             videos = [f"{i}.mp4" for i in range(len(pairs))]
             scenes, texts = zip(*pairs, strict=True)
-            list(each(write_clip, [root / video for video in videos], scenes))
+            list(parallel_map(write_clip, [root / video for video in videos], scenes))
             return answer(settings, None, root, list(zip(videos, texts, strict=True)))
 
         for name, paths in (("any path", PATHS), ("a target's path", tuple(TARGETS.values()))):

@@ -14,7 +14,7 @@ from videostar.data.samples import Sample
 from videostar.data.source import Data, DataSource
 from videostar.util.progress import Progress
 from videostar.video.errors import BadVideo
-from videostar.video.pool import File, look_at
+from videostar.video.pool import ClipRequest, iter_clips
 
 FEW = 5  # training rows: a class with fewer is hardly learned
 _SHOWN = 3  # examples of a problem
@@ -122,15 +122,15 @@ def check(settings: Pipeline, progress: Progress, *, contents: bool = True, pict
 def _without_damaged(data: Data, questions: Questions, video: Video, cache: Cache, progress: Progress) -> Data:
     """The data without the samples whose videos are damaged."""
     asked = {id(question.sample): question.sampling(video) for question in questions.all()}
-    files: dict[int, File] = {
+    files: dict[int, ClipRequest] = {
         id(sample): (data.root / sample.video, sample.sha256, asked[id(sample)])
         for sample in data.samples
         if id(sample) in asked
     }
     distinct = dict.fromkeys(files.values())
     tick = progress("videos decoded")
-    bad: dict[File, BadVideo] = {}
-    for number, (file, clip) in enumerate(look_at(cache.frames(), distinct), start=1):
+    bad: dict[ClipRequest, BadVideo] = {}
+    for number, (file, clip) in enumerate(iter_clips(cache.frames(), distinct), start=1):
         if isinstance(clip, BadVideo):
             bad[file] = clip
         tick(number, len(distinct))

@@ -37,7 +37,7 @@ from videostar.util.progress import Progress, Tick
 from videostar.util.yaml_files import load_mapping, validate
 from videostar.video.cache import FrameCache
 from videostar.video.errors import BadVideo
-from videostar.video.pool import File, look_at
+from videostar.video.pool import ClipRequest, iter_clips
 
 _DECODED = 16  # videos whose decoding is timed
 _STEPS = 4  # training steps that are timed
@@ -139,7 +139,7 @@ def count_tokens(answers: Iterable[Answer], spec: ModelSpec, video: Video) -> in
 def _time_decoding(some: Questions, plan: AnswerPlan, folder: Path) -> tuple[float, float]:
     """Seconds per video with all worker processes, and bytes of its frames. Then decodes all into the run's cache."""
     questions = some.split("train")
-    files: list[File] = list(
+    files: list[ClipRequest] = list(
         dict.fromkeys(
             (some.root / question.sample.video, question.sample.sha256, question.sampling(plan.video))
             for question in questions
@@ -154,7 +154,7 @@ def _time_decoding(some: Questions, plan: AnswerPlan, folder: Path) -> tuple[flo
             continue  # skipped when it is asked about
     spent = (time.monotonic() - started) / min(_DECODED, len(files))
     size = sum(entry.stat().st_size for entry in folder.rglob("*.safetensors")) / min(_DECODED, len(files))
-    for _ in look_at(plan.frames, files):
+    for _ in iter_clips(plan.frames, files):
         pass
     return spent / max(1, (os.cpu_count() or 2) - 1), size
 

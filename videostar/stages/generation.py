@@ -27,7 +27,7 @@ from videostar.util.progress import Tick
 from videostar.util.terminal import warn
 from videostar.video.clip import Clip
 from videostar.video.errors import BadVideo
-from videostar.video.pool import Ahead, ClipPool
+from videostar.video.pool import ClipPool, Prefetch
 
 #: A question and its clip: None for templates, which need none, and BadVideo if it cannot be shown.
 _Item: TypeAlias = tuple[Question, Clip | BadVideo | None]
@@ -79,7 +79,7 @@ def _answer_windows(
                 files = [
                     (root / item.sample.video, item.sample.sha256, item.sampling(plan.video)) for item in questions
                 ]
-                window = _Window(questions, Ahead(clips, files) if plan.needs_model else None, engine, plan, index)
+                window = _Window(questions, Prefetch(clips, files) if plan.needs_model else None, engine, plan, index)
                 running.append((threads.submit(window.answers), window))
                 if len(running) > engine.windows:
                     yield _next(running)
@@ -104,7 +104,7 @@ class _Window:
     """Questions that are answered together."""
 
     questions: Sequence[Question]
-    clips: Ahead | None  # None for templates
+    clips: Prefetch | None  # None for templates
     engine: EngineProtocol
     plan: AnswerPlan
     index: LedgerIndex

@@ -17,7 +17,7 @@ from videostar.util.errors import UserError
 from videostar.util.files import below
 from videostar.video.clip import Clip
 from videostar.video.errors import BadVideo
-from videostar.video.pool import File, look_at
+from videostar.video.pool import ClipRequest, iter_clips
 from videostar.video.sampling import Sampling
 
 disable_progress_bars()  # users see videostar's own
@@ -90,7 +90,7 @@ class RowClips:
         videos = list(dict.fromkeys(row.video for row in rows if row.video is not None))
         self._digests = sha256_of(videos, self._home)
         files = list(dict.fromkeys(file for row in rows if (file := self._file(row)) is not None))
-        shown = {file for file, clip in look_at(self._frames, files) if not isinstance(clip, BadVideo)}
+        shown = {file for file, clip in iter_clips(self._frames, files) if not isinstance(clip, BadVideo)}
         return [row for row in rows if row.video is None or self._file(row) in shown]
 
     def load(self, row: Row) -> Clip | None:
@@ -98,7 +98,7 @@ class RowClips:
         file = self._file(row)
         return None if file is None else self._frames.clip(*file)
 
-    def _file(self, row: Row) -> File | None:
+    def _file(self, row: Row) -> ClipRequest | None:
         if row.video is None or row.video not in self._digests:
             return None
         video = self._video

@@ -1,19 +1,19 @@
-"""How a value in an answer is meant: said, guessed, denied, or only considered."""
+"""Decides whether an answer states, supposes or denies a value that it mentions, or only considers it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import StrEnum
 from itertools import pairwise
 
 from videostar.labels import lexicon
-from videostar.labels.plain import Plain
+from videostar.labels.doc import Doc
+from videostar.labels.status import AFFIRMATIONS, Status
 
-_WINDOW = 40  # words of a sentence that are looked at on either side of a value
+_WINDOW = 40  # words of a sentence that are read on either side of a value
 _STOPS = frozenset(",;:()[]{}\n")
 _OPENING = frozenset("([{<")
 _CONTRASTS = frozenset("but however though although yet actually".split())
-# A negation does not reach over these into the next clause.
+# Words that start a clause, where the scope of a negation ends.
 _BARRIERS = frozenset(
     "but while when whereas because since although though after before until till yet however then so which and as "
     "due".split()
@@ -44,54 +44,44 @@ _THOUGHT = frozenset("thought assumed expected suspected mistaken mistook consid
 _FIRSTLY = frozenset("initially originally first".split())
 _SEEMS = lexicon.EPISTEMIC | _THOUGHT | frozenset("counted count estimated estimate guess say said".split())
 _WOULD = frozenset("would could might should".split())
-_AFFIRMS = frozenset("yes yeah yep indeed correct right exactly absolutely definitely certainly sure".split())
 
 
-class Stance(StrEnum):
-    """How a value is meant."""
-
-    SAID = "said"
-    SUPPOSED = "supposed"  # a guess
-    DENIED = "denied"
-    UNSAID = "unsaid"  # asked, planned, compared with, only a first impression
-
-
-def stance(plain: Plain, first: int, end: int) -> Stance:
-    """How the value at `words[first:end]` is meant, by its sentence."""
-    start, stop = plain.sentence(first)
-    first = _opening(plain, first, start)
-    before = plain.words[max(start, first - _WINDOW) : first]
-    after = plain.words[end : min(plain.sentence(end - 1)[1], end + _WINDOW)]
+def value_status(doc: Doc, first: int, end: int) -> Status:
+    """The status of the value at `words[first:end]`, by the words of its sentence."""
+    start, stop = doc.sentence(first)
+    first = _opening(doc, first, start)
+    before = doc.words[max(start, first - _WINDOW) : first]
+    after = doc.words[end : min(doc.sentence(end - 1)[1], end + _WINDOW)]
     if after[-1:] == ["?"]:
-        return _asked(plain, stop)
+        return _question_status(doc, stop)
     if _denied_before(before) or _denied_after(after):
-        return Stance.DENIED
+        return Status.DENIED
     if _compared(before) or _unreal(before) or _first_impression(before):
-        return Stance.UNSAID
-    return Stance.SUPPOSED if not lexicon.MODALS.isdisjoint(_clause(before)) else Stance.SAID
+        return Status.NOT_ASSERTED
+    return Status.SUPPOSED if not lexicon.MODALS.isdisjoint(_clause(before)) else Status.STATED
 
 
-def _opening(plain: Plain, first: int, start: int) -> int:
-    """Where the brackets begin that the value stands in, with the key of an object: `{"box": [`."""
+def _opening(doc: Doc, first: int, start: int) -> int:
+    """The start of the brackets around the value, with the key of an object: `{"box": [`."""
     for i in range(first - 1, max(start, first - 10) - 1, -1):
-        if plain.words[i] in _OPENING:
+        if doc.words[i] in _OPENING:
             first = i
-        elif first - i > 1 and plain.words[i + 1 : first][-1:] != [":"]:
+        elif first - i > 1 and doc.words[i + 1 : first][-1:] != [":"]:
             break
     return first
 
 
-def _asked(plain: Plain, reply: int) -> Stance:
-    """A question says nothing, unless it is answered."""
-    while plain.word(reply) == "\n":
+def _question_status(doc: Doc, reply: int) -> Status:
+    """The status of a value in a question: it is asserted or denied only by a reply, at `reply`."""
+    while doc.word(reply) == "\n":
         reply += 1
-    if plain.word(reply) in _AFFIRMS:
-        return Stance.SAID
-    return Stance.DENIED if plain.word(reply) in ("no", "nope") else Stance.UNSAID
+    if doc.word(reply) in AFFIRMATIONS:
+        return Status.STATED
+    return Status.DENIED if doc.word(reply) in ("no", "nope") else Status.NOT_ASSERTED
 
 
 def _clause(before: Sequence[str]) -> Sequence[str]:
-    """The last words of `before`, from its last mark on."""
+    """The words of `before` after its last mark."""
     for i in range(len(before) - 1, -1, -1):
         if before[i] in _STOPS:
             return before[i + 1 :]
@@ -99,7 +89,8 @@ def _clause(before: Sequence[str]) -> Sequence[str]:
 
 
 def _denied_before(before: Sequence[str]) -> bool:
-    verb = False  # whether a clause of its own stands between
+    """Whether the words before a value deny it: "not 7", "rather than 7"."""
+    verb = False  # whether a verb, and so another clause, comes between
     for i in range(len(before) - 1, -1, -1):
         word, following = before[i], before[i + 1 : i + 2]
         if word in _NEGATIONS:
@@ -115,7 +106,7 @@ def _denied_before(before: Sequence[str]) -> bool:
 
 
 def _denied_after(after: Sequence[str]) -> bool:
-    """Whether "7 is not ...", "7 would be too high", "7 can be ruled out"."""
+    """Whether the words after a value deny it: "7 is not ...", "7 would be too high", "7 can be ruled out"."""
     while after and after[0] in ("points", "seconds", "s", "times", "]", ")", "/", "%"):
         after = after[1:]
     if not after or after[0] not in lexicon.AUXILIARIES | {"seems", "not"} or after[0] in ("to", "not"):
@@ -127,7 +118,7 @@ def _denied_after(after: Sequence[str]) -> bool:
 
 
 def _compared(before: Sequence[str]) -> bool:
-    """Whether the value is only a bound: "above 7", "more than 7"; not "just above 7"."""
+    """Whether the words before a value make it a bound: "above 7", "more than 7"; not "just above 7"."""
     words = list(before[-5:])
     while words and words[-1] in ("the", "a", "about", "from", "around"):
         words.pop()
@@ -137,7 +128,7 @@ def _compared(before: Sequence[str]) -> bool:
 
 
 def _unreal(before: Sequence[str]) -> bool:
-    """Whether it is only tried, planned or imagined, or said of another."""
+    """Whether the words before a value make it attempted, planned or imagined, or the value of something else."""
     clause = _clause(before)
     if not _OTHERS.isdisjoint(clause) or ("the", "earlier") in pairwise(clause):
         return True
@@ -161,7 +152,7 @@ def _is_inflected(word: str) -> bool:
 
 
 def _first_impression(before: Sequence[str]) -> bool:
-    """Whether an appearance is put as one that did not last: "I first thought", "at first sight it looks like"."""
+    """Whether the words before a value make it a first impression: "I first thought", "at first it looks like"."""
     contrast = max((i for i, word in enumerate(before) if word in _CONTRASTS), default=-1)
     before = before[contrast + 1 :]
     if not _THOUGHT.isdisjoint(_clause(before)):

@@ -15,7 +15,7 @@ from opens import Opens
 from videostar.config import Cache
 from videostar.data.source import Data
 from videostar.runs.manifest import read_manifest
-from videostar.video.measured import index_in
+from videostar.video.probe_cache import probe_cache_path
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_bad_videos_are_looked_at_every_time(clips: Path, opens: Opens) -> None:
 @pytest.mark.parametrize("junk", [b"no index", b""])
 def test_a_damaged_index_is_made_anew(clips: Path, opens: Opens, junk: bytes) -> None:
     before = load(clips)
-    index_in(Cache().home).write_bytes(junk)
+    probe_cache_path(Cache().home).write_bytes(junk)
     assert load(clips) == before
     load(clips)
     opens.names()
@@ -77,8 +77,8 @@ def test_a_damaged_index_is_made_anew(clips: Path, opens: Opens, junk: bytes) ->
 
 def test_an_index_that_cannot_be_written_is_no_error(clips: Path, opens: Opens) -> None:
     before = load(clips)
-    index_in(Cache().home).unlink()
-    index_in(Cache().home).mkdir()
+    probe_cache_path(Cache().home).unlink()
+    probe_cache_path(Cache().home).mkdir()
     assert load(clips) == before
     assert len(opens.names()) == 8
 

@@ -1,12 +1,12 @@
-"""Numbers that are evidently something else than a score or a count."""
+"""Recognises numbers that are something else than a score or a count."""
 
 from __future__ import annotations
 
 from videostar.labels import lexicon
+from videostar.labels.doc import Doc
 from videostar.labels.numbers import Number
-from videostar.labels.plain import Plain
 
-# What is measured, not counted.
+# Words after a number that is a measurement.
 MEASURES = frozenset(
     "s sec secs second seconds ms min mins minute minutes hour hours h day days week weeks month months year years m "
     "meter meters metre metres cm mm km ft foot feet inch inches yard yards mile miles kg kgs g kilo kilos kilogram "
@@ -25,19 +25,19 @@ ALLOWED = lexicon.GRAMMAR | frozenset(
 )
 
 
-def elsewhere(plain: Plain, number: Number) -> bool:
-    """Whether a number is a year, a measure, the number of a frame, an operand, part of a code or of a scale."""
-    before, after = plain.word(number.first - 1), plain.word(number.end)
-    joined = plain.glued(number.end - 1)
-    if plain.glued(number.first - 1) and before[-1:].isalpha():
+def is_unrelated(doc: Doc, number: Number) -> bool:
+    """Whether a number is a year, a measurement, the number of a frame, an operand, or part of a code or a scale."""
+    before, after = doc.word(number.first - 1), doc.word(number.end)
+    joined = doc.glued(number.end - 1)
+    if doc.glued(number.first - 1) and before[-1:].isalpha():
         return True
     if after in MEASURES and after not in ("%", "percent") and not (after == "s" and not joined):
         return True
-    if "scale" in plain.words[number.end : number.end + 4]:
+    if "scale" in doc.words[number.end : number.end + 4]:
         return True
-    if after == "-" and joined and plain.glued(number.end) and plain.word(number.end + 1)[:1].isalpha():
-        return plain.word(number.end + 1) not in ("point", "points")
-    if before in _NUMBERED and plain.word(number.first - 2) != "the" and not number.spelled:
+    if after == "-" and joined and doc.glued(number.end) and doc.word(number.end + 1)[:1].isalpha():
+        return doc.word(number.end + 1) not in ("point", "points")
+    if before in _NUMBERED and doc.word(number.first - 2) != "the" and not number.spelled:
         return True
     if after in _OPERATORS and not (after == "x" and joined):
         return True
@@ -45,7 +45,7 @@ def elsewhere(plain: Plain, number: Number) -> bool:
     return year and before in _YEARLY
 
 
-def measured(plain: Plain, number: Number) -> bool:
-    """Whether a plain noun follows that tells what there are so many of."""
-    after = plain.word(number.end)
+def is_followed_by_noun(doc: Doc, number: Number) -> bool:
+    """Whether a noun follows the number, so that it counts something."""
+    after = doc.word(number.end)
     return after[:1].isalpha() and after not in ALLOWED and not after.endswith("ly")

@@ -1,6 +1,6 @@
-"""What an answer does with a phrase that it mentions: says it, denies it, leaves it open.
+"""Decides whether an answer asserts, denies or leaves open a phrase that it mentions.
 
-Everything is read from the words around the mention, within its sentence or a little further, so what it costs does
+The rules read only the words around the mention, in its sentence or a little further, so the cost of a mention does
 not grow with the answer.
 """
 
@@ -11,23 +11,27 @@ from enum import StrEnum
 from itertools import pairwise
 
 from videostar.labels import lexicon
-from videostar.labels.denial import denied
+from videostar.labels.denial import is_denied
+from videostar.labels.homographs import is_thing
+from videostar.labels.patterns import Mention
 from videostar.labels.text import SENTENCE_ENDS
 
-_WINDOW = 40  # words of a sentence that are looked at on either side
+_WINDOW = 40  # words of a sentence that are read on either side of a mention
 
 
 class Status(StrEnum):
-    """How a phrase is meant."""
+    """How an answer means a phrase or value that it mentions."""
 
-    SAID = "said"
-    SUPPOSED = "supposed"  # said, but as an appearance or a guess: what follows may overrule it
+    STATED = "stated"
+    SUPPOSED = "supposed"  # as an appearance or a guess, which later words may overrule
     DENIED = "denied"
-    OPEN = "open"  # one of several
-    UNSAID = "unsaid"  # asked, pretended, imagined, only a first impression
+    OPEN = "open"  # one of several alternatives
+    NOT_ASSERTED = "not asserted"  # in a question, pretended, planned, or only a first impression
 
 
-# These say that it did not come to the action, when only grammar stands between.
+ASSERTED = (Status.STATED, Status.SUPPOSED)
+
+# The action did not happen if one of these precedes it with only function words between.
 _UNREAL = frozenset(
     "fail fails failed failing failure pretend pretends pretended pretending pretense pretence feign feigns feigned "
     "feigning mimic mimics mimicked mimicking mime mimes mimed miming imitate imitates imitated imitating simulate "
@@ -49,7 +53,7 @@ _TALK = frozenset(
     "dreaming dreamed book article poster story discuss discusses conversation joke jokes ask asks asked song "
     "lecture lectures".split()
 )
-# First impressions and what others might take it for.
+# First impressions, and what others might take the action for.
 _THOUGHT = frozenset(
     "thought assumed expected suspected supposed mistaken mistake mistook confuse confused considered guessed "
     "tempted imagined".split()
@@ -65,7 +69,7 @@ _CORRECTS = frozenset("no actually wait correction however but fact reality clos
 
 _TAKES_BACK = frozenset("actually wait correction sorry scratch".split())
 
-_AFFIRMS = frozenset("yes yeah yep indeed correct right exactly absolutely definitely certainly sure".split())
+AFFIRMATIONS = frozenset("yes yeah yep indeed correct right exactly absolutely definitely certainly sure".split())
 _REFUTES = frozenset("no nope not".split())
 
 _OR = frozenset(["or", "/", "versus", "vs"])
@@ -77,8 +81,18 @@ _TORN = frozenset("torn decide choose undecided somewhere unsure choice toss tos
 _EQUALLY = frozenset("possible plausible conceivable equally".split())
 
 
-def sentence(words: Sequence[str], start: int, end: int) -> tuple[int, int]:
-    """The bounds of the sentence around words[start:end], no further than the window; its mark is words[stop]."""
+def mention_status(words: Sequence[str], mention: Mention, *, action: bool = True) -> Status:
+    """The status of `mention`. With `action`, a thing of the same spelling (see `is_thing`) is not asserted."""
+    if mention.denied:
+        return Status.DENIED
+    first, stop = sentence_bounds(words, mention.start, mention.end)
+    if action and is_thing(words, first, mention.start, mention.end, noun=mention.noun, gerund=mention.gerund):
+        return Status.NOT_ASSERTED
+    return phrase_status(words, first, mention.start, mention.end, stop)
+
+
+def sentence_bounds(words: Sequence[str], start: int, end: int) -> tuple[int, int]:
+    """Start and stop of the sentence around words[start:end], at most `_WINDOW` words away; words[stop] is its mark."""
     first = max(0, start - _WINDOW)
     for k in range(start - 1, first - 1, -1):
         if words[k] in SENTENCE_ENDS:
@@ -89,40 +103,40 @@ def sentence(words: Sequence[str], start: int, end: int) -> tuple[int, int]:
     return first, stop
 
 
-def read(words: Sequence[str], first: int, start: int, end: int, stop: int) -> Status:
-    """How words[start:end] is meant in its sentence, words[first:stop]."""
+def phrase_status(words: Sequence[str], first: int, start: int, end: int, stop: int) -> Status:
+    """The status of the phrase words[start:end] in its sentence, words[first:stop]."""
     if stop < len(words) and words[stop] == "?":
-        return _asked(words, stop)
+        return _question_status(words, stop)
     before = words[first:start]
-    if denied(words, first, start, end, stop):
+    if is_denied(words, first, start, end, stop):
         return Status.DENIED
     if _unreal(words, first, start, stop) or _imagined(before):
-        return Status.UNSAID
+        return Status.NOT_ASSERTED
     if ("i", "said") in pairwise(before) and not _CONTRAST.isdisjoint(words[end:stop]):
-        return Status.UNSAID  # "I said X, but it is only Y"
+        return Status.NOT_ASSERTED  # "I said X, but it is only Y"
     if _alternative(before, words[end:stop]):
         return Status.OPEN
     if lexicon.EPISTEMIC.isdisjoint(before) and _THOUGHT.isdisjoint(before):
-        return Status.SAID
-    return Status.UNSAID if _first_impression(before) else Status.SUPPOSED
+        return Status.STATED
+    return Status.NOT_ASSERTED if _first_impression(before) else Status.SUPPOSED
 
 
-def _asked(words: Sequence[str], mark: int) -> Status:
-    """A question says nothing, unless it is answered."""
+def _question_status(words: Sequence[str], mark: int) -> Status:
+    """The status of a phrase in a question that ends at `mark`: it is asserted only if a reply follows."""
     reply = mark + 1
     while reply < len(words) and words[reply] in SENTENCE_ENDS:
         reply += 1
     answer = words[reply : reply + 3]
     if not answer:
-        return Status.UNSAID
-    if answer[0] in _AFFIRMS:
-        return Status.SAID
+        return Status.NOT_ASSERTED
+    if answer[0] in AFFIRMATIONS:
+        return Status.STATED
     if answer[0] in _REFUTES:
         return Status.DENIED
     short = len(answer) == 2 or (len(answer) == 3 and not answer[2].isalnum())  # "He is." "She does, ..."
     if short and answer[0] in lexicon.PRONOUNS and answer[1] in lexicon.AUXILIARIES:
-        return Status.DENIED if answer[1] in lexicon.NEGATIONS else Status.SAID
-    return Status.UNSAID
+        return Status.DENIED if answer[1] in lexicon.NEGATIONS else Status.STATED
+    return Status.NOT_ASSERTED
 
 
 def _unreal(words: Sequence[str], first: int, start: int, stop: int) -> bool:
@@ -146,7 +160,7 @@ def _unreal(words: Sequence[str], first: int, start: int, stop: int) -> bool:
 
 
 def _imagined(before: Sequence[str]) -> bool:
-    """Whether an "if", "whether" or "as though" governs what comes next."""
+    """Whether an "if", "whether" or "as though" governs what follows `before`."""
     for i in range(len(before) - 1, -1, -1):
         if before[i] in ("whether", "if", "unless") or (before[i] == "though" and i and before[i - 1] == "as"):
             return True
@@ -192,8 +206,8 @@ def _list_ends_in_or(after: Sequence[str]) -> bool:
 
 
 def _first_impression(before: Sequence[str]) -> bool:
-    """Whether an appearance is put as one that did not last: "I thought", "at first glance it seems"."""
-    if "but" in before:  # what comes after it is no first impression
+    """Whether the words before a phrase make it a first impression: "I thought", "at first glance it seems"."""
+    if "but" in before:  # what follows "but" is no first impression
         before = before[len(before) - before[::-1].index("but") :]
     clause = before[len(before) - before[::-1].index(",") :] if "," in before else before
     if not _THOUGHT.isdisjoint(clause) or "mistaken" in before or "confused" in before:
@@ -204,8 +218,8 @@ def _first_impression(before: Sequence[str]) -> bool:
     return ("initially" in before or not pairs.isdisjoint(_FIRST_SIGHT)) and not lexicon.EPISTEMIC.isdisjoint(before)
 
 
-def overruled(words: Sequence[str], end: int) -> bool:
-    """Whether what was supposed before `end` is soon set right: "but it is in fact ..."."""
+def is_overruled(words: Sequence[str], end: int) -> bool:
+    """Whether a supposition that ends at `end` is soon overruled: "but it is in fact ..."."""
     contrast = False
     for word in words[end : end + 30]:
         if word in _OVERRULES and (contrast or word == "actually"):
@@ -214,8 +228,8 @@ def overruled(words: Sequence[str], end: int) -> bool:
     return False
 
 
-def corrected(words: Sequence[str], end: int) -> bool:
-    """Whether what was said before `end` is soon taken back: a sentence "Actually, ..." or "No, wait: ..."."""
+def is_retracted(words: Sequence[str], end: int) -> bool:
+    """Whether a statement that ends at `end` is soon taken back by a sentence like "Actually, ..." or "Wait, ..."."""
     following = words[end : end + _WINDOW]
     return not _TAKES_BACK.isdisjoint(following) and any(
         word in _TAKES_BACK and (mark in SENTENCE_ENDS or (mark == "," and word == "wait"))
@@ -223,24 +237,24 @@ def corrected(words: Sequence[str], end: int) -> bool:
     )
 
 
-def corrects(words: Sequence[str], start: int, end: int) -> bool:
-    """Whether a denial at words[start:end] takes back what was said before it: "no, he is not"."""
-    first, _ = sentence(words, start, end)
+def is_correction(words: Sequence[str], start: int, end: int) -> bool:
+    """Whether a denial at words[start:end] takes back an earlier statement: "no, he is not"."""
+    first, _ = sentence_bounds(words, start, end)
     return not _CORRECTS.isdisjoint(words[max(0, first - 3) : start])
 
 
 def is_guess(words: Sequence[str], start: int) -> bool:
-    """Whether what stands at `start` is no more than a guess ("might be"), weaker than an appearance ("seems")."""
-    first, _ = sentence(words, start, start)
+    """Whether the phrase at `start` is only a guess ("might be"), which is weaker than an appearance ("seems")."""
+    first, _ = sentence_bounds(words, start, start)
     return not lexicon.MODALS.isdisjoint(words[first:start])
 
 
-def guesses(words: Sequence[str], start: int, end: int) -> int:
-    """How many separate guesses ("could be", "maybe") the sentences around words[start:end] make."""
-    first, stop = sentence(words, start, end)
+def count_guesses(words: Sequence[str], start: int, end: int) -> int:
+    """The number of separate guesses ("could be", "maybe") in the sentences around words[start:end]."""
+    first, stop = sentence_bounds(words, start, end)
     if first:
-        first = sentence(words, first - 1, first - 1)[0]
+        first = sentence_bounds(words, first - 1, first - 1)[0]
     if stop < len(words):
-        stop = sentence(words, stop + 1, stop + 1)[1]
+        stop = sentence_bounds(words, stop + 1, stop + 1)[1]
     places = [k for k in range(first, stop) if words[k] in lexicon.MODALS]
     return sum(not k or place - places[k - 1] > 2 for k, place in enumerate(places))

@@ -1,8 +1,8 @@
-"""Keeps a folder of files below a size: those that were not used for the longest time go first.
+"""Limits the size of a folder by removing the least recently used files.
 
-When a file was last used is its mtime, and how much there is in all stands in one small file. Only when that is above
-the limit is the folder looked through, and then a tenth of the limit is freed: so an insert costs about the same
-however many files there are. A reader meanwhile has its file open, or finds it gone and makes it again.
+The mtime of a file is the time of its last use, and a small file has the total size. The folder is scanned only if the
+total exceeds the limit, and then a tenth of the limit is freed, so the cost of an insert hardly depends on the number
+of files. A concurrent reader either has its file open, or finds it missing and makes it again.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from pathlib import Path
 
 import numpy as np
 
-_KEPT = 0.9  # of the limit, once files have to go
-_BLOCK = 4096  # bytes that a file system gives at once
+_KEPT = 0.9  # of the limit, when files are removed
+_BLOCK = 4096  # bytes, the unit of a file's size on disk
 
 
-class Room:
-    """The files in the folders below `folder`: at most `limit` bytes of them. Any number of processes may share it."""
+class FolderQuota:
+    """Keeps the files in the subfolders of `folder` below `limit` bytes. Any number of processes may share it."""
 
     def __init__(self, folder: Path, limit: int) -> None:
         self._folder, self._limit = folder, limit
         self._count = folder / ".bytes"
 
     def used(self) -> int:
-        """Bytes that are taken."""
+        """The bytes of all files on disk."""
         with self._locked() as count:
             return self._read(count)
 
-    def take(self, file: Path, size: int) -> bool:
-        """Make room for the new `file` of `size` bytes, and make it, to be filled. False where it never fits."""
+    def reserve(self, file: Path, size: int) -> bool:
+        """Create `file` with `size` bytes, removing other files if needed. False if it alone exceeds the limit."""
         taken = _on_disk(size)
         if taken > self._limit:
             return False
@@ -43,13 +43,13 @@ class Room:
             os.pwrite(count, b"%20d" % total, 0)
             file.parent.mkdir(exist_ok=True)
             with file.open("xb") as made:
-                made.truncate(size)  # as large as it will be, for others who look through the folder
+                made.truncate(size)  # its final size, for other processes that scan the folder
         return True
 
     @contextmanager
     def _locked(self) -> Iterator[int]:
         self._folder.mkdir(parents=True, exist_ok=True)
-        count = os.open(self._count, os.O_RDWR | os.O_CREAT)  # anew each time: threads that share one share its lock
+        count = os.open(self._count, os.O_RDWR | os.O_CREAT)  # each time, since a lock belongs to the open file
         try:
             fcntl.flock(count, fcntl.LOCK_EX)
             yield count
@@ -59,19 +59,19 @@ class Room:
     def _read(self, count: int) -> int:
         try:
             return int(os.pread(count, 20, 0))
-        except ValueError:  # not there yet, or damaged
+        except ValueError:  # a new or damaged file
             return sum(size for _, size, _ in self._files())
 
     def _free(self, keep: int) -> int:
-        """Remove what was not used for the longest time until `keep` bytes or less are left; returns how many are."""
+        """Remove the least recently used files until at most `keep` bytes remain. Returns the bytes that remain."""
         facts = np.fromiter((number for fact in self._files() for number in fact[1:]), np.int64).reshape(-1, 2)
         sizes, times = facts[np.argsort(-facts[:, 1])].T  # newest first
         left = int(sizes.sum())
         fits = np.cumsum(sizes) <= keep
         if not fits.all():
-            oldest = times[np.argmin(fits)]  # of the newest that goes
+            oldest = times[np.argmin(fits)]  # the mtime of the newest file to remove
             for path, size, used in self._files():
-                if used <= oldest:  # still, for it may have been used since
+                if used <= oldest:  # the file has not been used since the first scan
                     with suppress(FileNotFoundError):
                         Path(path).unlink()
                         left -= size

@@ -1,13 +1,14 @@
-"""Text for the kinds that read values: as it was written but for case and decoration, with its words and sentences."""
+"""A text as words in sentences, for labels that are values: only its case and decoration are normalised."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from bisect import bisect_left
 from functools import cached_property
 
-_LONGEST = 20_000  # characters that are read, the last ones: the end of an answer is where it settles
+from videostar.labels.text import drop_reasoning
+
+_MAX_CHARACTERS = 20_000  # of a longer text only the end is read, since answers conclude there
 _MARKS = str.maketrans(
     {
         **dict.fromkeys("‘’‛ʼ´′", "'"),
@@ -22,7 +23,6 @@ _MARKS = str.maketrans(
         "¾": " 3/4",
     }
 )
-_THOUGHT = re.compile(r"</think(?:ing)?>", re.IGNORECASE)
 _ANSWER = re.compile(r"<answer>|\\boxed\s{0,3}\{|\\\(|\\\)|</answer>", re.IGNORECASE)
 _EMPHASIS = re.compile(r"\*++(?=\S)|(?<=\S)\*++|\\|(?<!\w)'|'(?!\w)")
 _LIST = re.compile(r"(?:^|(?<=\n))[ \t]{0,8}(?:[-+>|][ \t]{1,4}|\(?\d{1,2}[.)][ \t]{1,4}(?=[^\W\d]))")
@@ -33,12 +33,9 @@ _ENDS = frozenset("!?\n")
 _ABBREVIATIONS = frozenset("approx ca vs sec secs min mins pts etc i.e e.g no resp".split())
 
 
-def plain(text: str) -> str:
-    """`text` in lower case, with one spelling for every dash, quote and mark of emphasis, and no numbers of a list."""
-    text = text[-_LONGEST:]
-    if "</think" in text.lower():
-        after = _THOUGHT.split(text)[-1]
-        text = after if after.strip() else text
+def clean(text: str) -> str:
+    """`text` in lower case, with one kind of dash and quote, without emphasis and the numbers of list items."""
+    text = drop_reasoning(text[-_MAX_CHARACTERS:])
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text.translate(_MARKS))
         text = "".join(c for c in text if unicodedata.category(c) not in ("Mn", "Cf", "Cs"))
@@ -51,15 +48,18 @@ def _answer(match: re.Match[str]) -> str:
     return "\n" if match[0] == "</answer>" else " " if match[0] in ("\\(", "\\)") else "\nanswer: "
 
 
-class Plain:
-    """A plain text as words, numbers and marks, in sentences.
+class Doc:
+    """A text as words, numbers and marks, in sentences, like spaCy's class of that name.
 
-    `words[i]` stands at `starts[i]:ends[i]` of `text`, in the sentence `sentences[i]`; the mark that ends a sentence
-    belongs to it.
+    `words[i]` is `text[starts[i]:ends[i]]`, where `text` is the cleaned text, and is in sentence number `sentences[i]`.
+    The mark that ends a sentence belongs to it.
+
+    >>> Doc("It is 7.5. Yes!").words
+    ['it', 'is', '7.5', '.', 'yes', '!']
     """
 
     def __init__(self, text: str) -> None:
-        self.text = plain(text)
+        self.text = clean(text)
         self.words: list[str] = []
         self.starts: list[int] = []
         self.ends: list[int] = []
@@ -72,20 +72,16 @@ class Plain:
         return len(self.words)
 
     def word(self, i: int) -> str:
-        """The word at `i`; empty before the first and after the last."""
+        """The word at `i`, or an empty string if there is none."""
         return self.words[i] if 0 <= i < len(self.words) else ""
 
     def glued(self, i: int) -> bool:
-        """Whether nothing stands between the words `i` and `i + 1`."""
+        """Whether no space separates the words `i` and `i + 1`."""
         return 0 <= i < len(self.words) - 1 and self.ends[i] == self.starts[i + 1]
-
-    def at(self, position: int) -> int:
-        """The first word that ends after the character `position`."""
-        return bisect_left(self.ends, position + 1)
 
     @cached_property
     def sentences(self) -> list[int]:
-        """The number of the sentence of every word."""
+        """For each word the number of its sentence."""
         numbers, number = [], 0
         for i, word in enumerate(self.words):
             numbers.append(number)
@@ -98,7 +94,7 @@ class Plain:
         return [*bounds, len(self.words)]
 
     def sentence(self, i: int) -> tuple[int, int]:
-        """The bounds of the sentence of the word `i`, its closing mark included."""
+        """Start and end (exclusive) of the sentence around the word `i`, with its closing mark."""
         number = self.sentences[i]
         return self._bounds[number], self._bounds[number + 1]
 

@@ -1,4 +1,4 @@
-"""What was measured of good video files, so that a file that has not changed is not opened again."""
+"""A cache of digests and durations of good video files, so that unchanged files are not opened again."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self, TypeAlias
 
-FORMAT = 1  # raise it whenever the same file would be measured otherwise, or the table is another one
-_AT_ONCE = 2048  # files that are written together
-_WAIT = 10.0  # seconds for another process that writes
+FORMAT = 1  # increase it if the same file would give other values, or if the table changes
+_BATCH = 2048  # files that are written together
+_TIMEOUT = 10.0  # seconds to wait for another process that writes
 
 _Key: TypeAlias = tuple[bytes, int, int, int]  # path, size, mtime and ctime in nanoseconds
 
@@ -21,16 +21,16 @@ _GET = "SELECT sha256, seconds FROM measured WHERE path = ? AND size = ? AND mti
 _PUT = "INSERT OR REPLACE INTO measured VALUES (?, ?, ?, ?, ?, ?)"
 
 
-def index_in(home: Path) -> Path:
-    """Where the index lies in a cache folder: beside the frames."""
+def probe_cache_path(home: Path) -> Path:
+    """The file of the cache in the cache folder `home`."""
     return home / f"measured-{FORMAT}.sqlite"
 
 
-class Measured:
-    """An index of measured files. Any number of processes may share it, each object is one thread's.
+class ProbeCache:
+    """An SQLite table of files with their digests and durations.
 
-    It only saves time: where it cannot be read or written it holds nothing, and a damaged one is made anew. Frames are
-    taken only from a file that has the digest given here, so that no wrong entry can reach the data.
+    Any number of processes may share it; an object belongs to one thread. If the table cannot be read or written, the
+    cache is empty, and a damaged table is replaced. A wrong entry cannot reach the data, since `decode` checks digests.
     """
 
     def __init__(self, file: Path) -> None:
@@ -40,21 +40,21 @@ class Measured:
         self._open()
 
     def get(self, path: Path, facts: os.stat_result) -> tuple[str, float] | None:
-        """sha256 (hexadecimal) and seconds of the file at the absolute `path`, if it is as it was when measured."""
+        """The SHA-256 (hexadecimal) and seconds of the file at the absolute `path`; None if unknown or changed."""
         key = _key(path, facts)
         if key in self._new or self._index is None:
             return self._new.get(key)
         try:
-            found = self._index.execute(_GET, key).fetchone()
-            return None if found is None else (found[0].hex(), found[1])
+            row = self._index.execute(_GET, key).fetchone()
+            return None if row is None else (row[0].hex(), row[1])
         except sqlite3.Error as error:
             self._fail(error)
             return None
 
     def put(self, path: Path, facts: os.stat_result, sha256: str, seconds: float) -> None:
-        """Keep what was measured of the file at `path`; `facts` were taken before it was opened."""
+        """Add the values of the file at `path`. `facts`: its status before it was opened."""
         self._new[_key(path, facts)] = sha256, seconds
-        if len(self._new) >= _AT_ONCE:
+        if len(self._new) >= _BATCH:
             self._write()
 
     def __enter__(self) -> Self:
@@ -68,8 +68,8 @@ class Measured:
     def _open(self) -> None:
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            self._index = sqlite3.connect(self._file, timeout=_WAIT)
-            self._index.execute("PRAGMA synchronous = OFF")  # what a power cut damages is measured again
+            self._index = sqlite3.connect(self._file, timeout=_TIMEOUT)
+            self._index.execute("PRAGMA synchronous = OFF")  # entries that a power cut damages are made again
             self._index.execute(_TABLE)
         except OSError:
             self._index = None
@@ -88,16 +88,16 @@ class Measured:
             self._fail(error)
 
     def _fail(self, error: sqlite3.Error) -> None:
-        """Go on without the index. One that is damaged is taken away: the next to come makes it anew."""
+        """Continue without the table, and remove it if it is damaged, so that the next process makes a new one."""
         if self._index is not None:
             self._index.close()
             self._index = None
-        if not isinstance(error, sqlite3.OperationalError):  # which are: locked, a full disk, no right to write
+        if not isinstance(error, sqlite3.OperationalError):  # such as a lock, a full disk or missing permissions
             for file in (self._file, self._file.with_name(f"{self._file.name}-journal")):
                 with suppress(OSError):
                     file.unlink(missing_ok=True)
 
 
 def _key(path: Path, facts: os.stat_result) -> _Key:
-    # ctime as well: a copy may be given the old file's mtime, and a wrong entry would stay for ever.
+    # With the ctime, since a copy may have the mtime of the old file.
     return os.fsencode(path), facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns

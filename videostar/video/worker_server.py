@@ -1,7 +1,7 @@
-"""The other side of `workers.py`: a process that has loaded what decoding needs, and forks itself for every worker.
+"""A process that has imported what decoding needs and forks itself for every worker of `workers.py`.
 
-It is a program of its own. Children of multiprocessing would import the user's main module first, and so run a script
-again that has no `__main__` guard. Forked from the user's process, they would take its threads' locks with them.
+It is a separate program. Children of multiprocessing would first import the user's main module, and so run again a
+script that has no `__main__` guard. Forks of the user's process would inherit the locks of its threads.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from typing import NoReturn
 import psutil
 
 import videostar.video.cache
-import videostar.video.probe  # noqa: F401  (both so that no worker has to load them)
+import videostar.video.probe  # noqa: F401  (so that workers need not import them)
 from videostar.video.errors import BadVideo
 
-MEMORY = 4 * 2**30  # bytes of address space that the calls of a process may add
-_BEHIND = 10  # niceness: where cores are few the engine comes first, since decoding is ahead of it
+MEMORY = 4 * 2**30  # bytes of address space that the calls of a worker may add
+_NICENESS = 10  # if cores are few, the engine has priority, since decoding is ahead of it
 
 
 def main() -> NoReturn:
-    """Fork a worker for every socket that comes through the one numbered `sys.argv[1]`, and reply with its pid.
+    """Fork a worker for every socket that arrives through the socket number `sys.argv[1]`, and reply with its pid.
 
-    Once the parent has ended, however it ended, this process kills its workers and itself, which are a session of their
-    own: Ctrl-C does not reach it.
+    When the parent ends, for any reason, this process kills its workers and itself. They are a session of their own, so
+    Ctrl-C does not reach them.
     """
     control = socket.socket(fileno=int(sys.argv[1]))
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # workers that have died are not waited for
@@ -51,21 +51,23 @@ def _work(pipe: Connection) -> NoReturn:
     status = 1
     try:
         _serve(pipe)
-    except (EOFError, OSError):  # the parent wants no more
+    except (EOFError, OSError):  # the parent has closed the pipe
         status = 0
-    except BaseException:  # noqa: BLE001  (whatever it is, a worker must not go on as a second server)
+    except BaseException:  # noqa: BLE001  (a worker must never go on as a second server)
         traceback.print_exc()
     finally:
         os._exit(status)
 
 
 def _serve(pipe: Connection) -> None:
-    """Call what is asked for, until the pipe ends."""
+    """Call the functions that arrive through `pipe`, until it is closed."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    os.nice(_BEHIND)
-    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    os.nice(_NICENESS)
+    _, hard_limit = resource.getrlimit(resource.RLIMIT_AS)
     limit = psutil.Process(os.getpid()).memory_info().vms + MEMORY
-    resource.setrlimit(resource.RLIMIT_AS, (limit if most == resource.RLIM_INFINITY else min(limit, most), most))
+    resource.setrlimit(
+        resource.RLIMIT_AS, (limit if hard_limit == resource.RLIM_INFINITY else min(limit, hard_limit), hard_limit)
+    )
     os.chdir(pipe.recv())
     pipe.send(True)  # ready
     while True:
@@ -75,5 +77,5 @@ def _serve(pipe: Connection) -> None:
         except (BadVideo, OSError) as error:
             answer = error
         except MemoryError:
-            answer = BadVideo("too large", f"takes more than {MEMORY / 2**30:.0f} GiB of memory")
+            answer = BadVideo("too large", f"needs more than {MEMORY / 2**30:.0f} GiB of memory")
         pipe.send(answer)

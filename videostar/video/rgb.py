@@ -1,4 +1,4 @@
-"""From a decoded picture to what a person would see of it: upright, square pixels, RGB, small enough."""
+"""Converts a decoded picture to RGB as a person would see it: upright, with square pixels, and small enough."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from av.filter import Graph
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorPrimaries, ColorTrc, Interpolation, VideoReformatter
 
-# Bit-exact: the same pixels whatever vector instructions the processor has.
+# Bit-exact scaling gives the same pixels on all processors.
 _SCALING = int(Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT)
-_HDR = (ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67)  # PQ and HLG: as they are, they look grey and flat
-_LOCAL = threading.local()  # a scaler a thread, since setting one up takes longer than a small picture
+_HDR = (ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67)  # PQ and HLG, which look grey and flat without conversion
+_LOCAL = threading.local()  # one scaler per thread, since creating one takes longer than scaling a small picture
 
 
 def to_rgb(picture: VideoFrame, width: int, height: int) -> np.ndarray:
-    """uint8 [rows, columns, 3], scaled to `width` and `height` as stored, then turned upright.
+    """The picture as uint8 [rows, columns, 3], scaled to `width` and `height` and then turned upright.
 
-    Of interlaced pictures the first field is taken, what is transparent is laid on black, and HDR is brought to the
-    range of ordinary screens.
+    An interlaced picture is reduced to its upper field, transparent parts are laid on black, and HDR is converted to
+    BT.709.
     """
     if picture.interlaced_frame:
         picture = _field(picture)
@@ -37,11 +37,11 @@ def to_rgb(picture: VideoFrame, width: int, height: int) -> np.ndarray:
 
 
 def target_size(width: int, height: int, aspect: float, max_pixels: int) -> tuple[int, int]:
-    """Width and height to scale pictures of that size to: square pixels, at most so many, never enlarged.
+    """The width and height, in square pixels, to scale pictures to: at most `max_pixels` in all, and never enlarged.
 
-    `aspect` is how wide a stored pixel is shown for its height.
+    `aspect`: width / height of a stored pixel on screen.
     """
-    wide = width * min(1.0, aspect)  # oblong pixels are made square by shrinking one side
+    wide = width * min(1.0, aspect)  # pixels are made square by shrinking one side
     tall = height / max(1.0, aspect)
     shrink = min(1.0, math.sqrt(max_pixels / (wide * tall)))
     rows = min(max(1, round(tall * shrink)), max_pixels)
@@ -54,7 +54,7 @@ def _scaler() -> VideoReformatter:
 
 
 def _field(picture: VideoFrame) -> VideoFrame:
-    """The upper field of an interlaced picture: every second line, as the camera saw them at one time."""
+    """The upper field of an interlaced picture: every second line, all recorded at one time."""
     graph = Graph()
     source = graph.add_buffer(
         width=picture.width, height=picture.height, format=picture.format, time_base=picture.time_base or Fraction(1)

@@ -1,4 +1,4 @@
-"""Whether a word is the action or only a thing of the same spelling: he fences, a fence; swimming, a swimming pool."""
+"""Tells an action from a thing of the same spelling: he fences, a fence; swimming, a swimming pool."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from videostar.labels import lexicon
 
-# After the name of an action these make it the name of a thing or of a place.
+# After the name of an action, these make it the name of a thing or a place.
 _EQUIPMENT = frozenset(
     "pool pools alley alleys board boards court courts ring gloves glove shoes shoe boots boot rod rods gear wall "
     "walls track tracks fountain range course courses cart carts club clubs mat mats suit suits equipment pants "
@@ -15,7 +15,7 @@ _EQUIPMENT = frozenset(
     "goggles cap trunks costume jacket kit set net store shop mall hut magazine poster studio stadium park vest "
     "helmet helmets desk easel post posts bench iron irons rope ropes boat boats car cars truck".split()
 )
-# After it these name the action itself.
+# After the name of an action, these keep it the name of the action.
 _EVENTS = frozenset(
     "swing shot match game lesson class session practice training competition tournament routine movement movements "
     "motion motions action gesture exercise exercises performance drill stroke technique attempt scene event race "
@@ -26,7 +26,7 @@ _LIGHT = frozenset(
     "executing attempt attempts attempted attempting land lands landed landing complete completes completed "
     "completing practice practices practicing practise practises practising".split()
 )
-# These are light only before a word that names the action as it stands: a drink, a jump, a throw.
+# Light verbs only before a noun that is itself the label's name: a drink, a jump, a throw.
 _LIGHTER = (
     _LIGHT
     | lexicon.BE
@@ -37,7 +37,7 @@ _LIGHTER = (
         "throughout with for into".split()
     )
 )
-# What such an action leaves behind goes by the same word.
+# Nouns that name both an action and its result.
 _RESULTS = frozenset(
     "painting drawing building carving writing crossing landing lighting opening covering filling dressing icing "
     "frosting clothing wiring stitching railing".split()
@@ -49,8 +49,7 @@ _PLURALS = frozenset("people men women children kids players".split())
 def is_thing(words: Sequence[str], first: int, start: int, end: int, *, noun: bool, gerund: bool) -> bool:
     """Whether words[start:end] is a thing and not an action, in the sentence that starts at `first`.
 
-    `noun` says that words[start] may be a noun, `gerund` that the label is an -ing form, so that the bare noun is not
-    its name.
+    `noun`: words[start] may be a noun. `gerund`: the label is an -ing form, so the noun alone is not its name.
     """
     before = words[start - 1] if start > first else ""
     after = words[end] if end < len(words) else ""
@@ -76,7 +75,7 @@ def is_thing(words: Sequence[str], first: int, start: int, end: int, *, noun: bo
 
 
 def _phrase_start(words: Sequence[str], first: int, start: int) -> int | None:
-    """Where the noun phrase starts that words[start] ends, or None when it is no noun there."""
+    """The start of the noun phrase that ends with words[start]; None if that word is no noun there."""
     word = words[start]
     plural = word.endswith("s") and not word.endswith("ss")
     i = start - 1
@@ -104,7 +103,7 @@ def _phrase_start(words: Sequence[str], first: int, start: int) -> int | None:
 
 
 def _is_object(before: str) -> bool:
-    """Whether a bare noun after `before` is its object: "wearing skis", "on skis", "carries boxes"."""
+    """Whether a noun right after the word `before` is its object: "wearing skis", "on skis", "carries boxes"."""
     if before in lexicon.PREPOSITIONS:
         return before not in ("to", "of", "and") and before not in lexicon.PARTICLES - {"on", "in"}
     if before in lexicon.AUXILIARIES or before in lexicon.PRONOUNS or before in lexicon.ADVERBS:
