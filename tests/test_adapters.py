@@ -82,16 +82,22 @@ def test_a_table_of_text_gives_the_same_labels() -> None:
 CHECKOUT = Path(__file__).parent.parent
 
 
-def shown(file: str) -> str:
-    """The adapter that a document shows."""
-    (code,) = re.findall(r"```python\n(.*?)```", (CHECKOUT / file).read_text(encoding="utf-8"), re.DOTALL)
+def shown() -> str:
+    """The adapter that `docs/adapters.md` shows."""
+    (code,) = re.findall(r"```python\n(.*?)```", (CHECKOUT / "docs/adapters.md").read_text("utf-8"), re.DOTALL)
     return str(code)
 
 
-def test_the_documents_show_one_adapter_of_ten_lines_at_most() -> None:
-    code = shown("README.md")
-    assert code == shown("docs/adapters.md")
-    assert len([line for line in code.splitlines() if line.strip()]) <= 10
+def test_the_documents_show_an_adapter_of_ten_lines_at_most() -> None:
+    assert len([line for line in shown().splitlines() if line.strip()]) <= 10
+
+
+def test_the_example_keeps_its_promises_on_its_rows() -> None:
+    example = CHECKOUT / "examples" / "adapter"
+    findings = check_adapter(
+        f"{example}/dive_score.py:DiveScore", DataSource.find(DataSettings(name=str(example / "dives.jsonl"))), 10
+    )
+    assert [(found.tried > 0, found.broken) for found in findings] == [(True, [])] * len(findings)
 
 
 MORE = """
@@ -113,7 +119,7 @@ class Mute(LabelAdapter):
 
 @pytest.fixture
 def own(tmp_path: Path) -> Path:
-    (tmp_path / "my_adapter.py").write_text(shown("README.md") + MORE)
+    (tmp_path / "my_adapter.py").write_text(shown() + MORE)
     (tmp_path / "told.yaml").write_text(
         'questions: ["Why is it {{ judges[0] * 3.2 + judges[1] * 3.2 + judges[2] * 3.2 }}?"]\n'
         'rationalise: ["{{ question }} It is {{ label }}."]\ntemplate: "It is {{ label }}."\n'

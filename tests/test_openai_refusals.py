@@ -102,8 +102,8 @@ def test_the_command_that_starts_a_server_keeps_it_on_loopback(stub: str, quick:
     done = videostar("cycle", "--pipeline", quick, "--engine", "openai", "--set", f"engine.base_url={stub}")
     assert done.returncode == 2
     assert re.search(r"start it as `.* vllm serve \S+ --host 127\.0\.0\.1 ", done.stderr)
-    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-    assert re.findall(r"vllm serve \S+(.*)", readme) == [" --host 127.0.0.1 \\"]
+    page = (Path(__file__).parents[1] / "docs" / "engines.md").read_text(encoding="utf-8")
+    assert re.findall(r"vllm serve \S+(.*)", page) == [" --host 127.0.0.1 \\"]
 
 
 def test_a_server_that_is_not_there_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
