@@ -28,7 +28,7 @@ class Digests:
     data: str  # of the samples and their questions
     model: str  # of the base model's folder, or its hub id and commit
     mix: str | None  # of the instruction set's file
-    fingerprint: str | None  # of the files that samples and questions are made from, if there are any
+    sources: str | None  # of the files that samples and questions are made from, if there are any
 
 
 class RunData:

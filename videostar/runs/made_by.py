@@ -1,7 +1,7 @@
-"""The origin of answers of a stage that runs alone, in a small file beside them.
+"""The origin of answers: lineage in dataset versions, and a small file beside those of a stage that runs alone.
 
-A stage that finds answers goes on with them. This file records the model, LoRA, data and settings that they come from:
-it is written before the first answer, and a command with others is refused.
+Such a stage goes on with the answers that it finds. The file records the model, LoRA, data and settings that they come
+from: it is written before the first answer, and a command with others is refused.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import filelock
 from videostar.config import Pipeline, Settings
 from videostar.runs.settings_diff import affecting
 from videostar.util.errors import UserError
-from videostar.util.files import digest, make_folder, write_json
+from videostar.util.files import digest, digest_json, make_folder, write_json
 from videostar.util.resources import model_digest
 from videostar.util.yaml_files import validate
 
@@ -94,3 +94,19 @@ def _short(value: Any) -> str:
         return "none"
     digits = isinstance(value, str) and len(value) == 64 and set(value) <= set("0123456789abcdef")
     return f"{value[:_SHOWN]}..." if digits else str(value)
+
+
+def lineage(data: str, settings: Pipeline, lora: Path | None, engine: str) -> dict[str, Any]:
+    """The origin of answers: digests of data, base model, settings and LoRA, and the engine.
+
+    A version's id is made from it, so its keys stay: `adapter` is the LoRA.
+    """
+    from videostar.models.load import dtype_name  # loads torch
+
+    return {
+        "data": data,
+        "model": model_digest(settings.model),
+        "settings": digest_json(affecting(settings, "01/generate")),  # the LoRA's digest covers all others
+        "adapter": digest(lora) if lora else None,
+        "engine": {"name": engine, "dtype": dtype_name(settings.spec)},
+    }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import yaml
 from videostar.config import Pipeline
 from videostar.runs.data import Digests, RunData
 from videostar.runs.folder import LOG, check_folder, lock_folder
+from videostar.runs.made_by import lineage
 from videostar.runs.manifest import (
     Change,
     Manifest,
@@ -31,7 +33,6 @@ from videostar.runs.manifest import (
 )
 from videostar.runs.migration import FORMAT, rename_files, renamed
 from videostar.runs.settings_diff import (
-    affecting,
     changed,
     check_restart,
     with_absolute_paths,
@@ -40,7 +41,6 @@ from videostar.runs.settings_diff import (
 from videostar.runs.stage_names import RoundFiles, stage_name, stages, written
 from videostar.util.errors import UserError
 from videostar.util.files import digest, digest_json, make_folder, remove, sync_folder, write_link, write_text
-from videostar.util.resources import model_digest
 from videostar.util.terminal import keep_log, warn
 
 BEST = "best"  # a link to the folder of the best round
@@ -69,17 +69,7 @@ class Run:
                 run = cls._read(folder, lock)
                 run._go_on(settings, digests, restart_from)
             else:
-                run = cls(
-                    folder,
-                    Manifest(
-                        settings=with_absolute_paths(settings),
-                        data=digests.data,
-                        model=digests.model,
-                        mix=digests.mix,
-                        sources=digests.fingerprint,
-                    ),
-                    lock,
-                )
+                run = cls(folder, Manifest(settings=with_absolute_paths(settings), **asdict(digests)), lock)
                 run._save()
         except BaseException:
             lock.release()
@@ -145,13 +135,7 @@ class Run:
         if settings.rounds != before.settings.rounds:
             differences.append(f"rounds: {before.settings.rounds} -> {settings.rounds}")
             _warn_of_last_round(self.folder, before, settings)
-        update = {
-            "settings": with_absolute_paths(settings),
-            "data": digests.data,
-            "model": model,
-            "mix": digests.mix,
-            "sources": digests.fingerprint,
-        }
+        update = {**asdict(digests), "settings": with_absolute_paths(settings), "model": model}
         if restart_from is not None:
             self.strike(stage_name(restart_from, settings.rounds), "restarted", differences, update)
         elif differences:
@@ -305,19 +289,3 @@ def _warn_of_last_round(folder: Path, found: Manifest, settings: Pipeline) -> No
             f"{folder}: round {found.settings.rounds} was made as the last one, from direct answers; it stays so, "
             f"unless you --restart-from {last}"
         )
-
-
-def lineage(data: str, settings: Pipeline, lora: Path | None, engine: str) -> dict[str, Any]:
-    """The origin of answers: digests of data, base model, settings and LoRA, and the engine.
-
-    A version's id is made from it, so its keys stay: `adapter` is the LoRA.
-    """
-    from videostar.models.load import dtype_name  # loads torch
-
-    return {
-        "data": data,
-        "model": model_digest(settings.model),
-        "settings": digest_json(affecting(settings, "01/generate")),  # the LoRA's digest covers all others
-        "adapter": digest(lora) if lora else None,
-        "engine": {"name": engine, "dtype": dtype_name(settings.spec)},
-    }

@@ -9,8 +9,7 @@ from videostar.config import Pipeline
 from videostar.engines import open_engine
 from videostar.runs.data import RunData
 from videostar.runs.folder import LOG
-from videostar.runs.made_by import MadeBy, bound
-from videostar.runs.run import lineage
+from videostar.runs.made_by import MadeBy, bound, lineage
 from videostar.stages import evaluation, generation
 from videostar.stages.plan import AnswerPlan
 from videostar.stages.versions import Version, build_version, read_version
