@@ -105,8 +105,8 @@ def test_an_adapter_that_answers_already_is_neither_loaded_nor_heard_again(
 ) -> None:
     """Wherever it lies; once another has answered in between, it is."""
     heard: list[object] = []
-    listen = either._listen
-    monkeypatch.setattr(either, "_listen", lambda canaries: heard.append(canaries) or listen(canaries))
+    validate = either._validate
+    monkeypatch.setattr(either, "_validate", lambda canaries: heard.append(canaries) or validate(canaries))
     either.use(None)
     first = said(either, adapters[0], requests[:4])
     assert len(heard) == 1
@@ -136,7 +136,7 @@ def test_swapped_adapters_are_told_apart(
     """Weights of one in the folder of the other: its canaries say otherwise, and nothing is answered."""
     mixed = shutil.copytree(adapters[0], tmp_path / "mixed")
     shutil.copy(adapters[1] / "adapter_model.safetensors", mixed)
-    with pytest.raises(UserError, match="answers otherwise than transformers"):
+    with pytest.raises(UserError, match="answers differ from those of transformers"):
         either.use(mixed)
     assert said(either, adapters[1], requests[:4]) == said(reference, adapters[1], requests[:4])
 
@@ -189,7 +189,7 @@ def test_no_room_for_merged_weights_is_found_before_anything_starts(
     monkeypatch.setattr(
         shutil, "disk_usage", lambda place: usage(place)._replace(free=0) if place == full else usage(place)
     )
-    with pytest.raises(UserError, match=r"with an adapter merged into them take .* set TMPDIR"):
+    with pytest.raises(UserError, match=r"with a LoRA merged into them take .* set TMPDIR"):
         preflight(settings, tmp_path / "run")
 
 
