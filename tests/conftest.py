@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 from collections.abc import Iterator
@@ -28,6 +29,11 @@ QUICK = {
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest comes first."""
     items.sort(key=lambda item: item.get_closest_marker("first") is None)
+
+
+def pytest_collection_finish() -> None:
+    """All that is imported by now stays: engines have Python look through what is left whenever they drop a model."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -38,7 +38,6 @@ FILMS: dict[str, tuple[str, dict[str, str]]] = {
     "mpeg4.avi": ("mpeg4", {"g": "12", "b": "900k"}),
     "mpeg4.mp4": ("mpeg4", {"g": "250", "b": "600k", "bf": "2"}),
 }
-SEEDS = range(8)  # 13 films x 3 rates x 8 = 312 files
 
 
 def visibly_wrong(images: np.ndarray | None, sound: np.ndarray) -> bool:
@@ -72,7 +71,8 @@ def seen_without_checks(path: Path, seconds: float, shape: tuple[int, ...]) -> n
 
 
 @pytest.mark.slow
-def test_nearly_all_files_with_wrong_pictures_are_found(tmp_path: Path) -> None:
+@pytest.mark.parametrize("seeds", [2, pytest.param(8, marks=pytest.mark.exhaustive)])  # for 13 films and 3 rates each
+def test_nearly_all_files_with_wrong_pictures_are_found(tmp_path: Path, seeds: int) -> None:
     wrong: list[str] = []
     missed: list[str] = []
     for name, (codec, options) in FILMS.items():
@@ -80,7 +80,7 @@ def test_nearly_all_files_with_wrong_pictures_are_found(tmp_path: Path) -> None:
         content = np.frombuffer(good.read_bytes(), np.uint8)
         sound = decode(good, Sampling(FRAMES, PIXELS))
         for bits in BITS:
-            for seed in SEEDS:
+            for seed in range(seeds):
                 damaged = content.copy()
                 for place in np.random.default_rng([bits, seed]).integers(0, 8 * len(content), bits):
                     damaged[place // 8] ^= 1 << (place % 8)
@@ -96,5 +96,5 @@ def test_nearly_all_files_with_wrong_pictures_are_found(tmp_path: Path) -> None:
                         wrong.append(path.name)
                         missed.append(path.name)
                 path.unlink()
-    assert len(wrong) > 200, "the damage is too slight to tell anything"
+    assert len(wrong) > 25 * seeds, "the damage is too slight to tell anything"
     assert len(missed) <= (1 - FOUND) * len(wrong), f"of {len(wrong)}: {missed}"

@@ -26,7 +26,7 @@ from videostar.util.resources import EMBEDDED
 
 pytest.importorskip("vllm", reason="vLLM is not installed here (make vllm)")
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.exhaustive
 
 
 def free_port() -> int:

@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
 import pytest
 from answers import questions_about, said
 from commands import Command, command
@@ -32,7 +31,7 @@ from videostar.engines.vllm.engine import VllmEngine
 from videostar.runs.preflight import preflight
 from videostar.util.errors import UserError
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.first]
 GIB = 2**30
 OPTIONS = {"kv_cache_memory_bytes": GIB // 2}
 SMALL = {"name": "vllm", "options": OPTIONS}
@@ -59,7 +58,9 @@ def lora_engine(settings: Pipeline) -> Iterator[VllmEngine]:
         yield engine
 
 
-@pytest.fixture(params=["engine", "lora_engine"], ids=["merged", "loaded"])
+@pytest.fixture(
+    params=[pytest.param("engine", id="merged", marks=pytest.mark.exhaustive), pytest.param("lora_engine", id="loaded")]
+)
 def either(request: pytest.FixtureRequest) -> VllmEngine:
     """Whichever way adapters are served."""
     engine: VllmEngine = request.getfixturevalue(request.param)
@@ -141,6 +142,7 @@ def test_swapped_adapters_are_told_apart(
     assert said(either, adapters[1], requests[:4]) == said(reference, adapters[1], requests[:4])
 
 
+@pytest.mark.exhaustive
 def test_an_adapter_of_too_high_a_rank_is_merged(
     settings: Pipeline,
     lora_engine: VllmEngine,
@@ -156,10 +158,10 @@ def test_an_adapter_of_too_high_a_rank_is_merged(
     assert said(lora_engine, None, requests[:4]) == said(reference, None, requests[:4])
 
 
-def test_tries_differ_by_seed_and_come_again_with_it(engine: VllmEngine, requests: list[Request]) -> None:
-    engine.use(None)
+def test_tries_differ_by_seed_and_come_again_with_it(lora_engine: VllmEngine, requests: list[Request]) -> None:
+    lora_engine.use(None)
     asked = [Request(request.question, request.clip, (1, 2, 3)) for request in requests[:4]]
-    once, again = engine.answer(asked), engine.answer(asked)
+    once, again = lora_engine.answer(asked), lora_engine.answer(asked)
     assert once == again
     for reply in once:
         assert not isinstance(reply, Refused)
@@ -167,9 +169,9 @@ def test_tries_differ_by_seed_and_come_again_with_it(engine: VllmEngine, request
     assert any(len(set(reply)) > 1 for reply in once if not isinstance(reply, Refused))
 
 
-def test_a_question_that_is_too_long_is_refused_alone(engine: VllmEngine, requests: list[Request]) -> None:
-    engine.use(None)
-    replies = engine.answer([requests[0], Request("why " * 5000, requests[1].clip), requests[2]])
+def test_a_question_that_is_too_long_is_refused_alone(lora_engine: VllmEngine, requests: list[Request]) -> None:
+    lora_engine.use(None)
+    replies = lora_engine.answer([requests[0], Request("why " * 5000, requests[1].clip), requests[2]])
     assert isinstance(replies[1], Refused)
     assert not isinstance(replies[0], Refused)
     assert not isinstance(replies[2], Refused)
@@ -208,8 +210,8 @@ def kill() -> None:
 
 
 @pytest.mark.skipif(not find_spec("cmeel"), reason="mimalloc is not installed here (make vllm)")
-def test_the_engine_allocates_by_mimalloc_and_nothing_else_does(engine: VllmEngine) -> None:
-    engine.use(None)
+def test_the_engine_allocates_by_mimalloc_and_nothing_else_does(lora_engine: VllmEngine) -> None:
+    lora_engine.use(None)
     running = engine_processes()
     assert running
     assert all("libmimalloc" in Path(f"/proc/{process.pid}/maps").read_text() for process in running)
@@ -217,18 +219,22 @@ def test_the_engine_allocates_by_mimalloc_and_nothing_else_does(engine: VllmEngi
     assert "LD_PRELOAD" not in os.environ
 
 
-@pytest.mark.parametrize("seconds", [0, 3], ids=["at once", "once vLLM has noticed"])
-def test_a_killed_engine_is_started_again(engine: VllmEngine, requests: list[Request], seconds: int) -> None:
-    engine.use(None)
-    before = engine.answer(requests[:4])
+@pytest.mark.parametrize(
+    "seconds",
+    [pytest.param(0, id="at once"), pytest.param(3, id="once vLLM has noticed", marks=pytest.mark.exhaustive)],
+)
+def test_a_killed_engine_is_started_again(lora_engine: VllmEngine, requests: list[Request], seconds: int) -> None:
+    lora_engine.use(None)
+    before = lora_engine.answer(requests[:4])
     kill()
     time.sleep(seconds)
     with pytest.raises(EngineDied):
-        engine.answer(requests[:4])
-    engine.restart()
-    assert engine.answer(requests[:4]) == before
+        lora_engine.answer(requests[:4])
+    lora_engine.restart()
+    assert lora_engine.answer(requests[:4]) == before
 
 
+@pytest.mark.exhaustive
 def test_an_engine_that_dies_while_it_takes_weights_is_started_with_them(
     engine: VllmEngine, reference: TransformersEngine, requests: list[Request], adapters: list[Path]
 ) -> None:
@@ -255,6 +261,7 @@ class Fragile(VllmEngine):
         return super().answer(requests)
 
 
+@pytest.mark.exhaustive
 def test_a_video_that_kills_the_engine_costs_only_itself(world: Path, settings: Pipeline, tmp_path: Path) -> None:
     from videostar.stages.generation import generate
     from videostar.stages.plan import AnswerPlan
@@ -316,7 +323,7 @@ def test_the_demo_with_vllm_reaches_what_it_reaches_with_transformers(videostar:
     assert reached[1] < reached[3] - 0.1
 
 
-def test_a_forecast_counts_windows_that_are_answered_at_once(quick: Path, engine: VllmEngine) -> None:
+def test_a_forecast_counts_windows_that_are_answered_at_once(quick: Path, lora_engine: VllmEngine) -> None:
     """They end nearly together: from the first end to the last hardly any time passes."""
     from videostar.runs.forecast import forecast
     from videostar.stages.generation import generate
@@ -325,12 +332,12 @@ def test_a_forecast_counts_windows_that_are_answered_at_once(quick: Path, engine
 
     settings = load_pipeline(str(quick), engine={**SMALL, "batch_size": 4}, rounds=1)
     questions = questions_of(load(settings.data, 16))
-    said = forecast(questions, settings, engine, silent).seconds["generate"]
+    said = forecast(questions, settings, lora_engine, silent).seconds["generate"]
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         generate(
             questions,
-            engine,
+            lora_engine,
             AnswerPlan.of(settings, salt=""),
             split="train",
             lora=None,
@@ -341,6 +348,7 @@ def test_a_forecast_counts_windows_that_are_answered_at_once(quick: Path, engine
     assert took / 10 < said < took * 10  # it was a hundredth, and then twenty times as much
 
 
+@pytest.mark.exhaustive
 def test_a_script_without_a_guard_is_run_once(tmp_path: Path) -> None:
     """vLLM's processes do not import it."""
     (tmp_path / "script.py").write_text(
@@ -355,10 +363,7 @@ def test_a_script_without_a_guard_is_run_once(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, "once\ndone\n"), done.stderr
 
 
-def test_frames_are_given_as_they_are(requests: list[Request]) -> None:
-    assert all(request.clip.frames.dtype == np.uint8 and request.clip.key for request in requests)
-
-
+@pytest.mark.exhaustive
 def test_a_killed_run_asks_every_question_once_and_leaves_no_process(quick: Path, tmp_path: Path) -> None:
     """The set-exact tier: the same questions and tries, none lost and none doubled."""
     words = command("generate", "--pipeline", quick, "--engine", "vllm", "--set", "engine.batch_size=4", "--out", "out")
