@@ -9,7 +9,7 @@ STAMP := .venv/.set-up
 VLLM := .venv/.set-up-vllm
 
 .DEFAULT_GOAL := help
-.PHONY: help setup vllm demo demos ablations test test-all faults fuzz check format clean
+.PHONY: help setup vllm demo demos ablations test test-all faults fuzz docs check format clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
@@ -21,7 +21,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "no Python 3.11 or newer found: make setup PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
-	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraints constraints.txt --editable . --group dev
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraints constraints.txt --editable . --group dev --group docs
 	touch $@
 
 vllm: $(VLLM)  ## add the vLLM engine, for machines without a GPU (Linux; 6 GB)
@@ -63,16 +63,21 @@ faults: setup  ## a run killed at every write, rename and fsync, and gone on wit
 fuzz: setup  ## 200,000 broken videos through the worker processes: some ten minutes
 	$(BIN)/pytest -m exhaustive tests/test_fuzz_video.py
 
-check: setup  ## formatting, lint, types, and which rooms import which
+# The path is for ruff, which lays out signatures; the variable keeps the theme's news out of the terminal.
+docs: setup  ## build the docs site into site/, without the network
+	PATH="$(CURDIR)/$(BIN):$$PATH" NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+check: setup  ## formatting, lint, types, which rooms import which, and the docs site
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(MAKE) --no-print-directory docs
 
 format: setup  ## put formatting and import order right
 	$(BIN)/ruff check --select I --fix .
 	$(BIN)/ruff format .
 
 clean:  ## remove .venv, caches and built packages; runs/ stays
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist site
 	find videostar tests -name __pycache__ -type d -prune -exec rm -rf {} +

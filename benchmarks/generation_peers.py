@@ -16,16 +16,18 @@ from decode_peers import pyav
 from rich.console import Console
 from rich.table import Table
 
-from videostar.adapters.questions import Question, Questions, load_tasks
+from videostar.adapters.questions import Questions
+from videostar.adapters.task import Question
 from videostar.config import Pipeline, load_pipeline
-from videostar.data.source import load_data
 from videostar.demo.build import World, build_world
 from videostar.engines.base import Reply, Request
 from videostar.engines.transformers import TransformersEngine
 from videostar.engines.vllm.engine import VllmEngine
 from videostar.labels import Label
 from videostar.models.chat import Turn, metadata
-from videostar.stages.generation import Asking, generate
+from videostar.runs.data import RunData
+from videostar.stages.generation import generate
+from videostar.stages.plan import AnswerPlan
 from videostar.util.progress import silent
 from videostar.video.cache import FrameCache
 from videostar.video.clip import Clip
@@ -87,26 +89,27 @@ def _world(folder: Path, videos: int, dtype: str) -> tuple[Questions, Pipeline]:
     )
     build_world(folder / "clips", world, silent(""))
     engine = {"name": "vllm", "dtype": dtype}
-    settings = load_pipeline("demo", {"data": str(manifest), "mix": None, "engine": engine})
-    data = load_data(settings.data, None, silent)
-    return Questions(data, load_tasks(settings), settings.seed), settings
+    settings = load_pipeline("demo", data=str(manifest), mix=None, engine=engine)
+    data = RunData(settings)
+    data.read(silent)
+    return data.questions, settings
 
 
 def _ours(questions: Questions, settings: Pipeline, engine: VllmEngine, folder: Path, *, ahead: bool = False) -> float:
     """Videos a second of `generate`, with an empty frame cache; `ahead`: which is filled first, on the clock."""
     os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
     _forget(engine.llm)
-    asking = Asking(settings, settings.generation.answers, samples=1, salt="")
+    plan = AnswerPlan.of(settings, salt="")
     out = folder / "answers.jsonl"
     asked = questions.split("train")
     started = time.monotonic()
     if ahead:
-        from videostar.video.pool import look_at
+        from videostar.video.pool import iter_clips
 
         files = [(questions.root / q.sample.video, q.sample.sha256, q.sampling(settings.video)) for q in asked]
-        for _ in look_at(settings.cache.frames(), files):
+        for _ in iter_clips(settings.cache.frames(), files):
             pass
-    generate(questions, engine, asking, split="train", adapter=None, out=out, tick=silent(""))
+    generate(questions, engine, plan, split="train", lora=None, out=out, tick=silent(""))
     return len(asked) / (time.monotonic() - started)
 
 
@@ -144,7 +147,7 @@ def _bare(llm: Any, engine: VllmEngine, texts: list[str], clips: list[Clip]) -> 
         }
         for text, clip in zip(texts, clips, strict=True)
     ]
-    params = SamplingParams(temperature=0, max_tokens=engine.settings.generation.max_new_tokens)
+    params = SamplingParams(temperature=0, max_tokens=engine.generation.max_new_tokens)
     return [output.outputs[0].text for output in llm.generate(prompts, params, use_tqdm=False)]
 
 

@@ -30,9 +30,9 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:  # each process loads what its own work needs
-    from videostar.adapters.questions import Question, Questions
+    from videostar.adapters.task import Question
     from videostar.config import Pipeline
-    from videostar.data.source import Data
+    from videostar.runs.data import RunData
 
 _LINKS = 20_000  # of a file; file systems allow so many
 _CLASSES = 700
@@ -43,8 +43,8 @@ def make_rows(folder: Path, count: int) -> None:
     from videostar.config import Cache
     from videostar.demo.build import World, build_world
     from videostar.util.progress import silent
-    from videostar.video.measured import Measured, index_in
     from videostar.video.probe import probe
+    from videostar.video.probe_cache import ProbeCache, probe_cache_path
 
     build_world(folder / "world", World(train=8, validation=1, test=1, mix=1), silent(""))
     clips = sorted((folder / "world").rglob("*.mp4"))
@@ -62,27 +62,22 @@ def make_rows(folder: Path, count: int) -> None:
             places.append((folder / name, number // _LINKS))
             rows.write(f"{name},opening a door {number % _CLASSES}\n")
     known = {number: probe(folder / f"source-{number}.mp4") for number in {number for _, number in places}}
-    with Measured(index_in(Cache().home)) as measured:
+    with ProbeCache(probe_cache_path(Cache().home)) as measured:
         for path, number in places:
             measured.put(path, path.stat(), known[number].sha256, known[number].seconds)
 
 
 def make_run(folder: Path) -> None:
     """A finished round, its answers written by the ledger: what the model would say takes no part in the figures."""
-    from videostar.cli import commands
-    from videostar.runs.fingerprint import sources_digest
-    from videostar.runs.manifest import left
-    from videostar.runs.run import Run, lineage
+    from videostar.runs.manifest import remaining
+    from videostar.runs.run import Run
     from videostar.stages.versions import build_version
-    from videostar.util.resources import model_digest
 
-    settings = _settings(folder)
-    data, questions = _planned(folder)
+    settings, data = _settings(folder), _read(folder)
+    questions = data.questions
     answers = folder / "run" / "rounds" / "01" / "answers.jsonl"
-    about = commands._identity(data, questions), model_digest(settings.model)
-    sources = sources_digest(settings, questions.tasks, None)
-    with Run.open(folder / "run", settings, *about, sources=sources) as run:
-        origin = lineage(about[0], settings, None, "transformers")
+    with Run.open(folder / "run", settings, data.digests) as run:
+        origin = run.lineage(None, "transformers")
         works: dict[str, tuple[Callable[[], dict[str, Any]], list[Path]]] = {
             "01/generate": (lambda: _write_answers(questions.split("train"), answers), [answers]),
             "01/version": (
@@ -90,9 +85,9 @@ def make_run(folder: Path) -> None:
                 [answers.parent / "dataset"],
             ),
         }
-        for name in left(run.manifest):
+        for name in remaining(run.manifest):
             work, writes = works.get(name, (dict, []))
-            run.stage(name, work, writes)
+            run.stage(name, work, writes=writes)
     half = folder / "half.jsonl"
     with answers.open("rb") as whole, half.open("wb") as file:
         file.writelines(islice(whole, len(questions.split("train")) // 2))
@@ -133,17 +128,16 @@ def _settings(folder: Path) -> Pipeline:
     from videostar.config import load_pipeline
 
     data = {"name": str(folder / "my.csv"), "leaks": "keep"}  # a few clips stand for all of them
-    return load_pipeline("demo", {"mix": None, "rounds": 1, "data": data})
+    return load_pipeline("demo", mix=None, rounds=1, data=data)
 
 
-def _planned(folder: Path) -> tuple[Data, Questions]:
-    from videostar.adapters.questions import Questions, load_tasks
-    from videostar.data.source import load_data
+def _read(folder: Path) -> RunData:
+    from videostar.runs.data import RunData
     from videostar.util.progress import silent
 
-    settings = _settings(folder)
-    data = load_data(settings.data, None, silent)
-    return data, Questions(data, load_tasks(settings), settings.seed)
+    data = RunData(_settings(folder))
+    data.read(silent)
+    return data
 
 
 def check(folder: Path) -> None:
@@ -156,15 +150,13 @@ def check(folder: Path) -> None:
 
 def plan(folder: Path) -> None:
     """Rows to questions and their digest."""
-    from videostar.data.source import data_digest
-
-    data, questions = _planned(folder)
-    data_digest(data, questions.digest)
+    assert _read(folder).identity
 
 
 def scan(folder: Path) -> None:
     """Rows to questions, then a half-finished ledger up to the first window that is asked."""
-    from videostar.stages.generation import Asking, generate
+    from videostar.stages.generation import generate
+    from videostar.stages.plan import AnswerPlan
     from videostar.util.progress import silent
 
     class Asked(Exception):
@@ -173,31 +165,29 @@ def scan(folder: Path) -> None:
     class Engine:
         windows = 1
 
-        def use(self, adapter: Path | None) -> None:
+        def use(self, lora: Path | None) -> None:
             raise Asked
 
-    _, questions = _planned(folder)
-    asking = Asking(_settings(folder), ("direct",), 1, "0/1")
+    questions = _read(folder).questions
+    plan = AnswerPlan.for_evaluation(_settings(folder))
     with suppress(Asked):
-        generate(
-            questions, Engine(), asking, split="train", adapter=None, out=folder / "half.jsonl", tick=silent("answers")
-        )
+        generate(questions, Engine(), plan, split="train", lora=None, out=folder / "half.jsonl", tick=silent("answers"))
         raise SystemExit("nothing was left to ask")
 
 
 def versions(folder: Path) -> None:
     """`videostar versions`."""
-    from videostar.cli import commands
+    from videostar.runs.record import read_run
 
-    if not commands.versions(folder / "run", as_json=True):
+    if any(version.damaged for version in read_run(folder / "run").versions()):
         raise SystemExit("damaged")
 
 
 def resume(folder: Path) -> None:
     """`videostar cycle` on a finished round."""
-    from videostar.cli import commands
+    from videostar.cycle import run_cycle
 
-    commands.start(_settings(folder), folder / "run")
+    run_cycle(_settings(folder), folder / "run")
 
 
 _WORKS: dict[str, Callable[[Path], None]] = {

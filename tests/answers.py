@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from data_sets import load, questions_of
+
 from videostar.config import Pipeline, load_pipeline
 from videostar.engines.base import EngineProtocol, Reply, Request
 from videostar.video.sampling import Sampling
@@ -12,25 +14,20 @@ from videostar.video.sampling import Sampling
 
 def served_at(url: str) -> Pipeline:
     """The demo, answered by the server at `url`."""
-    return load_pipeline("demo", {"engine": {"name": "openai", "base_url": url}, "mix": None})
+    return load_pipeline("demo", engine={"name": "openai", "base_url": url}, mix=None)
 
 
 def questions_about(world: Path) -> list[Request]:
     """A direct and a hinted question about each of 16 clips."""
-    from videostar.adapters.questions import Questions, load_tasks
-    from videostar.data.source import load_data
-    from videostar.util.progress import silent
-
-    settings = load_pipeline("demo", {"data": str(world)})
-    data = load_data(str(world), 16, silent)
-    cache = settings.cache.frames()
+    data = load(world, 16)
+    cache = load_pipeline("demo").cache.frames()
     asked = []
-    for item in Questions(data, load_tasks(settings), 0).split("train"):
+    for item in questions_of(data).split("train"):
         clip = cache.clip(data.root / item.sample.video, item.sample.sha256, Sampling(8, 4096))
         asked += [Request(item.text, clip), Request(item.hinted, clip)]
     return asked
 
 
-def said(engine: EngineProtocol, adapter: Path | None, requests: Sequence[Request]) -> list[Reply]:
-    engine.use(adapter)
+def said(engine: EngineProtocol, lora: Path | None, requests: Sequence[Request]) -> list[Reply]:
+    engine.use(lora)
     return engine.answer(requests)

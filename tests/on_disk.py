@@ -17,10 +17,10 @@ from durable import Durable
 from faults import Runner
 from warm import load_all
 
-from videostar.runs.changes import stages
+from videostar.runs.stage_names import stages
 
 _HEAD = "| Killed at | Done, by the manifest | Not counted | The same command goes on with |\n|---|---|---|---|"
-_BESIDE = {".lock", "best", "manifest.json", "pipeline.yaml", "set_aside.jsonl"}
+_BESIDE = {".lock", "best", "manifest.json", "pipeline.yaml", "skipped.jsonl"}
 
 
 def table(runner: Runner, folder: Path) -> str:
@@ -82,7 +82,7 @@ def _state(run: Path) -> tuple[str, str, str]:
 def _shown(path: Path, run: Path) -> bool:
     """Whole things and half-made ones by their own names, not what is inside of them; folders of rounds not at all."""
     inside = path.relative_to(run).parts
-    if any(part.startswith(".partial-") or part in ("dataset", "adapter") for part in inside[:-1]):
+    if any(part.startswith(".partial-") or part in ("dataset", "lora") for part in inside[:-1]):
         return False
     return inside[-1] != "rounds" and not inside[-1].isdigit()
 

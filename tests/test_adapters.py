@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from commands import Command
+from data_sets import made_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,10 +18,11 @@ from videostar.adapters import load_adapter
 from videostar.adapters.check import check_adapter
 from videostar.adapters.paper import TASKS
 from videostar.adapters.prompts import load_prompts
-from videostar.adapters.questions import Questions, Task
-from videostar.data.manifest import DataManifest
+from videostar.adapters.questions import Questions
+from videostar.adapters.task import Task
+from videostar.config import Data as DataSettings
 from videostar.data.samples import Sample
-from videostar.data.source import Data
+from videostar.data.source import Data, DataSource
 from videostar.labels import KINDS, parse_label
 from videostar.util.errors import UserError
 
@@ -48,7 +50,7 @@ def sample(row: dict[str, Any], number: int = 0, split: Any = "train") -> Sample
 
 def data(rows: list[dict[str, Any]]) -> Data:
     samples = [sample(row, number, split) for number, row in enumerate(rows) for split in ("train", "test")]
-    return Data(Path(), DataManifest(rows={"all": ("rows.csv",)}), samples, [])
+    return made_of(samples)
 
 
 def test_every_kind_has_an_adapter_and_a_row_here() -> None:
@@ -62,7 +64,7 @@ def test_built_in_adapters_keep_their_promises(name: str, tmp_path: Path) -> Non
         path = tmp_path / "rows.jsonl"
         path.write_text(json.dumps({"video": "a.mp4", **ROWS[name]}) + "\n")
         rows = str(path)
-    findings = check_adapter(name, rows, None, 10)
+    findings = check_adapter(name, rows and DataSource.find(DataSettings(name=rows)), 10)
     assert [(found.promise, found.broken) for found in findings if found.broken] == []
     assert all(found.tried for found in findings)
 
@@ -80,16 +82,22 @@ def test_a_table_of_text_gives_the_same_labels() -> None:
 CHECKOUT = Path(__file__).parent.parent
 
 
-def shown(file: str) -> str:
-    """The adapter that a document shows."""
-    (code,) = re.findall(r"```python\n(.*?)```", (CHECKOUT / file).read_text(encoding="utf-8"), re.DOTALL)
+def shown() -> str:
+    """The adapter that `docs/adapters.md` shows."""
+    (code,) = re.findall(r"```python\n(.*?)```", (CHECKOUT / "docs/adapters.md").read_text("utf-8"), re.DOTALL)
     return str(code)
 
 
-def test_the_documents_show_one_adapter_of_ten_lines_at_most() -> None:
-    code = shown("README.md")
-    assert code == shown("docs/adapters.md")
-    assert len([line for line in code.splitlines() if line.strip()]) <= 10
+def test_the_documents_show_an_adapter_of_ten_lines_at_most() -> None:
+    assert len([line for line in shown().splitlines() if line.strip()]) <= 10
+
+
+def test_the_example_keeps_its_promises_on_its_rows() -> None:
+    example = CHECKOUT / "examples" / "adapter"
+    findings = check_adapter(
+        f"{example}/dive_score.py:DiveScore", DataSource.find(DataSettings(name=str(example / "dives.jsonl"))), 10
+    )
+    assert [(found.tried > 0, found.broken) for found in findings] == [(True, [])] * len(findings)
 
 
 MORE = """
@@ -111,7 +119,7 @@ class Mute(LabelAdapter):
 
 @pytest.fixture
 def own(tmp_path: Path) -> Path:
-    (tmp_path / "my_adapter.py").write_text(shown("README.md") + MORE)
+    (tmp_path / "my_adapter.py").write_text(shown() + MORE)
     (tmp_path / "told.yaml").write_text(
         'questions: ["Why is it {{ judges[0] * 3.2 + judges[1] * 3.2 + judges[2] * 3.2 }}?"]\n'
         'rationalise: ["{{ question }} It is {{ label }}."]\ntemplate: "It is {{ label }}."\n'
@@ -133,7 +141,7 @@ def test_a_broken_adapter_is_told_of(own: Path, videostar: Command) -> None:
     done = videostar("adapter", "check", f"{own}:Broken")
     assert done.returncode == 1
     assert "KeyError" in done.stdout
-    broken = [found.promise for found in check_adapter(f"{own}:Told", None, None, 1) if found.broken]
+    broken = [found.promise for found in check_adapter(f"{own}:Told", None, 1) if found.broken]
     assert broken == ["the question does not give its label away"]
 
 
@@ -163,7 +171,7 @@ def test_questions_do_not_depend_on_other_rows() -> None:
         q.sample.row: (q.id, q.text, q.hinted) for q in Questions(data(rows), [_task("action")], 3).split("train")
     }
     for number, row in enumerate(rows):
-        alone = Data(Path(), DataManifest(rows={"all": ("r.csv",)}), [sample(row, number), sample(row, 9, "test")], [])
+        alone = made_of([sample(row, number), sample(row, 9, "test")])
         (asked,) = Questions(alone, [_task("action")], 3).split("train")
         assert all_of_them[asked.sample.row] == (asked.id, asked.text, asked.hinted)
     assert {q.text for q in Questions(data(rows), [_task("action")], 4).split("train")} != {
@@ -180,10 +188,10 @@ def test_all_questions_about_a_video_stand_together() -> None:
     ]
 
 
-def test_rows_that_are_not_understood_are_set_aside_and_others_go_on() -> None:
+def test_rows_that_are_not_understood_are_skipped_and_others_go_on() -> None:
     questions = Questions(data([{"label": "5"}, {"label": "many"}, {"other": 1}]), [_task("count")], 0)
     assert [q.sample.row for q in questions.split("train")] == ["rows:0"]
-    assert {(item.where, item.reason) for item in questions.set_aside} == {("rows:1", "no question")}
+    assert {(item.where, item.reason) for item in questions.skipped} == {("rows:1", "no question")}
     assert questions.not_asked == {"count": 2}
     with pytest.raises(UserError, match="no question about any train video"):
         Questions(data([{"label": "many"}]), [_task("count")], 0).check()

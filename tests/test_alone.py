@@ -39,12 +39,12 @@ def refused(videostar: Command, folder: Path, *arguments: object) -> str:
 def test_figures_are_those_of_what_is_evaluated_or_none(
     finished: tuple[Path, str], given: tuple[object, ...], videostar: Command, tmp_path: Path
 ) -> None:
-    lora = finished[0] / "rounds" / "01" / "adapter"
+    lora = finished[0] / "rounds" / "01" / "lora"
     asked = ("evaluate", *given, "--out", "same.json")
     base = done(videostar, *asked)
     assert done(videostar, *asked) == base
     for change, differs in (
-        (("--adapter", lora), f"lora: none -> {digest(lora)[:12]}..."),
+        (("--lora", lora), f"lora: none -> {digest(lora)[:12]}..."),
         (("--set", "video.frames=4"), "video.frames: 8 -> 4"),
         (("--set", "generation.max_new_tokens=9"), "generation.max_new_tokens: 64 -> 9"),
         (("--limit", 2), "limit: 4 -> 2, data: "),
@@ -66,14 +66,14 @@ def test_figures_are_those_of_what_is_evaluated_or_none(
 def test_answers_come_from_what_their_version_says(
     finished: tuple[Path, str], given: tuple[object, ...], videostar: Command, tmp_path: Path
 ) -> None:
-    lora = finished[0] / "rounds" / "01" / "adapter"
+    lora = finished[0] / "rounds" / "01" / "lora"
     asked = ("generate", *given, "--out", "alone")
     first = done(videostar, *asked)
     assert done(videostar, *asked) == first
-    assert "lora: none -> " in refused(videostar, tmp_path, *asked, "--adapter", lora)
+    assert "lora: none -> " in refused(videostar, tmp_path, *asked, "--lora", lora)
     assert "generation.samples: 1 -> 2" in refused(videostar, tmp_path, *asked, "--set", "generation.samples=2")
     (tmp_path / "alone" / "dataset").rename(tmp_path / "elsewhere")  # as if it had been killed before the version
-    assert "lora: none -> " in refused(videostar, tmp_path, *asked, "--adapter", lora)
+    assert "lora: none -> " in refused(videostar, tmp_path, *asked, "--lora", lora)
     assert done(videostar, *asked) == first
     version = json.loads((tmp_path / "alone" / "dataset" / "version.json").read_text())
     assert version["lineage"]["adapter"] is None
@@ -86,12 +86,14 @@ def test_answers_that_nothing_tells_the_makers_of_are_not_taken_for_ones_own(
     ledger = (finished[0] / "rounds" / "00" / "evaluation.jsonl").read_bytes()
     (tmp_path / "x.jsonl").write_bytes(ledger)
     line = refused(videostar, tmp_path, "evaluate", *given, "--out", "x.json")
-    assert "x.jsonl: is there, and no x.made_by.json says what made it" in line
+    assert "x.jsonl: exists without a x.made_by.json that records its origin" in line
     (tmp_path / "alone").mkdir()
     (tmp_path / "alone" / "answers.jsonl").write_bytes(ledger)
-    assert "answers.jsonl: is there" in refused(videostar, tmp_path, "generate", *given, "--out", "alone")
+    line = refused(videostar, tmp_path, "generate", *given, "--out", "alone")
+    assert "answers.jsonl: exists without a made_by.json" in line
     (tmp_path / "mine.json").write_text("{}")
-    assert "mine.json: is there" in refused(videostar, tmp_path, "evaluate", *given, "--out", "mine.json")
+    line = refused(videostar, tmp_path, "evaluate", *given, "--out", "mine.json")
+    assert "mine.json: exists without a mine.made_by.json" in line
     assert "give --out X.json" in refused(videostar, tmp_path, "evaluate", *given, "--out", "mine.jsonl")
 
 

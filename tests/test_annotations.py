@@ -17,11 +17,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from videostar.config import Data as DataSettings
 from videostar.data.formats import FORMATS, read_rows
 from videostar.data.formats.neighbours import with_neighbours
-from videostar.data.formats.pickles import MAX_BYTES, load_numbers
-from videostar.data.manifest import DataManifest, load_manifest
+from videostar.data.formats.pickles import MAX_BYTES, load_plain_pickle
+from videostar.data.manifest import DataManifest, find_manifest
 from videostar.data.rows import Row, Skipped
+from videostar.data.source import DataSource
 from videostar.data.templates import PathTemplate
 from videostar.util.errors import UserError
 from videostar.util.resources import resource_names
@@ -32,8 +34,7 @@ FIXTURES = Path(__file__).parent / "data" / "annotations"
 def read(name: str, root: Path | None = None) -> tuple[list[Row], list[Skipped]]:
     """The rows and what is set aside of the shipped manifest `name`, on its fixture or on `root`."""
     root = root or FIXTURES / name
-    manifest, _, where = load_manifest(name, root)
-    found = list(read_rows(manifest, root, where))
+    found = list(DataSource.find(DataSettings(name=name), root=str(root)).rows())
     return [row for row in found if isinstance(row, Row)], [row for row in found if isinstance(row, Skipped)]
 
 
@@ -46,7 +47,7 @@ def short(rows: list[Row]) -> list[tuple[str, str, str]]:
 
 
 def test_every_shipped_manifest_says_what_it_is() -> None:
-    manifests = [load_manifest(name)[0] for name in resource_names("data_manifests")]
+    manifests = [find_manifest(name)[0] for name in resource_names("data_manifests")]
     used = set()
     for manifest in (found for found in manifests if not found.root.startswith("demo")):  # worlds are drawn
         used.add(manifest.format)
@@ -266,7 +267,7 @@ def test_a_pickle_runs_nothing(tmp_path: Path, protocol: int) -> None:
     for value in evil:
         path.write_bytes(pickle.dumps(value, protocol))
         with pytest.raises(UserError, match=r"x\.pkl: not a pickle of plain values"):
-            load_numbers(path)
+            load_plain_pickle(path)
     assert not sign.exists()
 
 
@@ -275,9 +276,9 @@ def test_a_pickle_is_bounded(tmp_path: Path) -> None:
     with path.open("wb") as file:
         file.truncate(MAX_BYTES + 1)
     with pytest.raises(UserError, match="too many"):
-        load_numbers(path)
+        load_plain_pickle(path)
     path.write_bytes(b"K\x01r\xff\xff\xff\xff.")  # one value, kept as the 4,294,967,295th
-    assert load_numbers(path) == 1
+    assert load_plain_pickle(path) == 1
 
 
 NUMBERS = pickled({("a", 1): dive()}, 3, True)
@@ -291,7 +292,7 @@ def test_any_bytes_are_values_or_one_clear_line(tmp_path: Path, junk: bytes | tu
         junk = NUMBERS[:at] + bytes([byte]) + NUMBERS[at + 1 :]
     (tmp_path / "x.pkl").write_bytes(junk)
     with suppress(UserError):
-        load_numbers(tmp_path / "x.pkl")
+        load_plain_pickle(tmp_path / "x.pkl")
 
 
 def plain(kind: str, folder: Path, **settings: Any) -> list[Row | Skipped]:
@@ -337,7 +338,7 @@ keys = st.sampled_from(["video", "label", "labels", "start", "end", "split"])
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(keys, values))
-def test_any_json_object_is_a_row_or_set_aside(tmp_path: Path, entry: dict[str, Any]) -> None:
+def test_any_json_object_is_a_row_or_skipped(tmp_path: Path, entry: dict[str, Any]) -> None:
     (tmp_path / "x.jsonl").write_text(json.dumps(entry))
     assert len(plain("jsonl", tmp_path)) == 1
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from videostar.video.codecs.av1 import Referred
+from videostar.video.codecs.av1 import ReferenceFilter
 
 FILM = Path(__file__).parent / "data" / "films" / "av1.mp4"
 
@@ -27,14 +27,14 @@ def remuxed(name: str, folder: Path) -> Path:
 
 
 def pictures(path: Path, *, by_decoder: bool) -> dict[float, np.ndarray]:
-    """Seconds and pictures that others refer to; left out by dav1d, told before it begins, or by `Referred`."""
+    """Seconds and pictures that others refer to; left out by dav1d, told before it begins, or by `ReferenceFilter`."""
     found = {}
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         stream.codec_context.skip_frame = "NONREF" if by_decoder else "DEFAULT"
-        referred = Referred(stream.codec_context.extradata)
+        referred = ReferenceFilter(stream.codec_context.extradata)
         for packet in container.demux(stream):
-            part = bytes(packet) if by_decoder else referred.part(bytes(packet))
+            part = bytes(packet) if by_decoder else referred.needed_part(bytes(packet))
             if not part and packet.size:
                 continue
             made = av.Packet(part) if packet.size else packet
@@ -55,6 +55,6 @@ def test_what_is_left_is_what_the_decoder_leaves(name: str, tmp_path: Path) -> N
 
 @given(st.binary(max_size=80))
 def test_anything_is_left_or_less(data: bytes) -> None:
-    referred = Referred(b"")
+    referred = ReferenceFilter(b"")
     for packet in (b"\x0a" + data, data):
-        assert len(referred.part(packet)) <= len(packet)
+        assert len(referred.needed_part(packet)) <= len(packet)

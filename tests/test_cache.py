@@ -20,7 +20,7 @@ from videostar.video.cache import FrameCache
 from videostar.video.clip import Clip
 from videostar.video.decode import decode
 from videostar.video.errors import BadVideo
-from videostar.video.room import Room
+from videostar.video.folder_quota import FolderQuota
 from videostar.video.sampling import Sampling
 from videostar.video.workers import Workers
 
@@ -180,25 +180,25 @@ def put(folder: Path, name: str, size: int, used: int) -> Path:
 
 def test_room_counts_what_was_there_before_and_what_crashes_left(tmp_path: Path) -> None:
     files = [put(tmp_path, name, 4096, used) for used, name in enumerate(("old-format", ".making-1", "new", "newer"))]
-    room = Room(tmp_path, 5 * 4096)
-    assert room.used() == 4 * 4096
-    assert room.take(tmp_path / "bb" / "next", 1)
-    assert room.used() == 5 * 4096
+    quota = FolderQuota(tmp_path, 5 * 4096)
+    assert quota.used() == 4 * 4096
+    assert quota.reserve(tmp_path / "bb" / "next", 1)
+    assert quota.used() == 5 * 4096
     assert all(file.exists() for file in files)
-    assert room.take(tmp_path / "bb" / "last", 4096)  # one too many: a tenth of the limit is freed
+    assert quota.reserve(tmp_path / "bb" / "last", 4096)  # one too many: a tenth of the limit is freed
     assert [file.exists() for file in files] == [False, False, True, True]
-    assert room.used() == on_disk(tmp_path)
-    assert not room.take(tmp_path / "bb" / "large", 6 * 4096)
+    assert quota.used() == on_disk(tmp_path)
+    assert not quota.reserve(tmp_path / "bb" / "large", 6 * 4096)
     assert not (tmp_path / "bb" / "large").exists()
 
 
 @pytest.mark.parametrize("count", [b"", b"no number", b"12 34"])
 def test_a_damaged_count_is_made_anew(tmp_path: Path, count: bytes) -> None:
     put(tmp_path, "a", 5000, 1)
-    room = Room(tmp_path, ENDLESS)
-    assert room.take(tmp_path / "bb" / "b", 100)
+    quota = FolderQuota(tmp_path, ENDLESS)
+    assert quota.reserve(tmp_path / "bb" / "b", 100)
     (tmp_path / ".bytes").write_bytes(count)
-    assert room.used() == 8192 + 4096
+    assert quota.used() == 8192 + 4096
 
 
 def results(run: Path) -> dict[str, str]:

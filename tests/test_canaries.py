@@ -6,15 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from random_adapter import make_adapter
+from random_lora import make_lora
 from safetensors.torch import load_file, save_file
 
 from videostar.config import load_pipeline
 from videostar.models import canary as canaries
-from videostar.models.canary import canaries_of
+from videostar.models.canary import find_canaries, read_canaries
 from videostar.models.chat import Chat
 from videostar.models.load import load_processor
-from videostar.models.lora import read_canaries
 from videostar.video.clip import Clip
 
 CLIP = Clip(np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), np.uint8), (0.1, 0.3, 0.5, 0.7), 10.0, 0.8)
@@ -22,27 +21,27 @@ CLIP = Clip(np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), np.uint8),
 
 @pytest.fixture
 def adapter(tmp_path: Path) -> Path:
-    return make_adapter(load_pipeline("demo"), tmp_path / "adapter", 1, CLIP)
+    return make_lora(load_pipeline("demo"), tmp_path / "lora", 1, CLIP)
 
 
 def test_those_beside_it_are_taken(adapter: Path) -> None:
     settings = load_pipeline("demo")
-    (found,) = canaries_of(adapter, settings, Chat(load_processor(settings)))
+    (found,) = find_canaries(adapter, settings.spec, settings.video, Chat(load_processor(settings.spec)))
     (beside,) = read_canaries(adapter)
     assert (found.question, found.answer, found.likely) == (beside.question, beside.answer, beside.likely)
 
 
 def test_where_there_are_none_they_are_made_and_tell_the_adapter_from_another(adapter: Path) -> None:
     settings = load_pipeline("demo")
-    chat = Chat(load_processor(settings))
+    chat = Chat(load_processor(settings.spec))
     for file in adapter.glob("canary*"):
         file.unlink()
-    first = canaries_of(adapter, settings, chat)
+    first = find_canaries(adapter, settings.spec, settings.video, chat)
     assert [each.question for each in first] == list(canaries._QUESTIONS)
     weights = load_file(adapter / "adapter_model.safetensors")
     turned = {name: -each if "lora_B" in name else each for name, each in weights.items()}
     save_file(turned, adapter / "adapter_model.safetensors")
-    other = canaries_of(adapter, settings, chat)
+    other = find_canaries(adapter, settings.spec, settings.video, chat)
     for one, two in zip(first, other, strict=True):
         assert not one.compare(one.prompt, one.answer, one.likely, exact=True)
         assert one.compare(two.prompt, two.answer, two.likely[: len(one.answer)], exact=True)

@@ -21,8 +21,8 @@ from faults import build
 from safetensors import safe_open
 
 from videostar.config import load_pipeline
-from videostar.runs.changes import first_touched, what
 from videostar.runs.manifest import Move, manifest_schema, read_manifest, write_manifest
+from videostar.runs.settings_diff import first_affected, without_places
 
 ROOT = Path(__file__).parent.parent
 
@@ -72,7 +72,7 @@ def test_the_published_schema_is_that_of_manifests(finished: tuple[Path, str]) -
 def test_a_manifest_tells_what_every_stage_read_and_wrote_and_in_what(finished: tuple[Path, str]) -> None:
     found = manifest_of(finished[0])
     stages = found["stages"]
-    assert stages["02/generate"]["read"] == {"rounds/01/adapter": stages["01/train"]["wrote"]["rounds/01/adapter"]}
+    assert stages["02/generate"]["read"] == {"rounds/01/lora": stages["01/train"]["wrote"]["rounds/01/lora"]}
     assert stages["02/version"]["read"] == stages["02/generate"]["wrote"]
     assert stages["02/train"]["read"] == stages["02/version"]["wrote"]
     for stage in stages.values():
@@ -115,14 +115,14 @@ def test_a_changed_setting_is_refused_with_the_stage_that_it_touches_and_taken_o
     done(videostar, *given, "--restart-from", "round-01/train")
     assert (files(run, 0), [path.read_bytes() for path in kept]) == before
     for number in ("01", "02"):
-        assert json.loads((run / f"rounds/{number}/adapter/adapter_config.json").read_text())["r"] == 8
+        assert json.loads((run / f"rounds/{number}/lora/adapter_config.json").read_text())["r"] == 8
     change = manifest_of(run)["changes"][0]
     assert change["what"] == "restarted"
     assert change["struck"][:2] == ["01/train", "01/evaluate"]
     assert change["settings"] == ["training.rank: 32 -> 8"]
 
     # What was replaced lies aside until it is asked to go.
-    with safe_open(str(run / "struck/001/rounds/02/adapter/adapter_model.safetensors"), "numpy") as weights:
+    with safe_open(str(run / "struck/001/rounds/02/lora/adapter_model.safetensors"), "numpy") as weights:
         assert 32 in weights.get_slice(next(iter(weights.keys()))).get_shape()
     assert "could be freed" in done(videostar, "gc", run, "--dry-run")
     assert (run / "struck").exists()
@@ -163,12 +163,12 @@ def test_what_every_setting_touches_first_is_known() -> None:
     }
     assert names == set(TOUCHED)
     free = {name for name, stage in TOUCHED.items() if stage is None}
-    assert not free & set(what(pipeline)) - {"rounds"}
+    assert not free & set(without_places(pipeline)) - {"rounds"}
     for name, stage in TOUCHED.items():
         if name not in free:
-            assert first_touched(name, 3) == stage, name
-    assert first_touched("columns.label", 3) == "00/evaluate"
-    assert [first_touched(name, 1) for name in ("training.start_from", "training.final_round")] == [None, None]
+            assert first_affected(name, 3) == stage, name
+    assert first_affected("columns.label", 3) == "00/evaluate"
+    assert [first_affected(name, 1) for name in ("training.start_from", "training.final_round")] == [None, None]
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_other_data_are_refused(run: Path, world: Path, tmp_path: Path, videosta
     assert "the data (rows, labels or prompts) has changed since the run began" in line
     again = ("cycle", "--resume", run / "manifest.json", "--data", tmp_path / "other.yaml", "--restart-from")
     line = refused(videostar, *again, "01/generate")
-    assert "00/evaluate is the first stage that the changed data (rows, labels or prompts) touches" in line
+    assert "00/evaluate is the first stage that the changed data (rows, labels or prompts) affects" in line
 
 
 def test_another_instruction_set_is_taken_from_the_first_training_on(
@@ -245,7 +245,7 @@ def test_another_instruction_set_is_taken_from_the_first_training_on(
     assert "the instruction set has changed since the run began" in (line := refused(videostar, *given))
     assert "--restart-from 01/train" in line
     line = refused(videostar, *given, "--restart-from", "02/train")
-    assert "01/train is the first stage that the changed instruction set touches" in line
+    assert "01/train is the first stage that the changed instruction set affects" in line
 
 
 def test_a_manifest_of_the_first_format_is_read_and_written_anew(run: Path, videostar: Command) -> None:
@@ -258,25 +258,25 @@ def test_a_manifest_of_the_first_format_is_read_and_written_anew(run: Path, vide
     (run / "manifest.json").write_text(json.dumps({**old, "format": 1}))
     assert "finished" in done(videostar, "status", run)
     done(videostar, "cycle", "--resume", run / "manifest.json")
-    assert (manifest_of(run)["format"], manifest_of(run)["mix"] is None) == (3, False)
+    assert (manifest_of(run)["format"], manifest_of(run)["mix"] is None) == (4, False)
 
 
 def test_a_manifest_of_a_later_format_or_changed_by_hand_is_refused(run: Path, videostar: Command) -> None:
     path = run / "manifest.json"
     sound = path.read_text()
-    path.write_text(sound.replace('"format": 3', '"format": 4'))
+    path.write_text(sound.replace('"format": 4', '"format": 5'))
     assert "was written by a later videostar" in refused(videostar, "cycle", "--resume", path)
-    for was, now in (('"rounds": 2', '"rounds": 4'), ('"format": 3,', "")):
+    for was, now in (('"rounds": 2', '"rounds": 4'), ('"format": 4,', "")):
         path.write_text(sound.replace(was, now))
         assert "was changed by hand" in refused(videostar, "cycle", "--resume", path)
     path.write_text(sound[: len(sound) // 2])
-    assert "is no manifest of a run" in refused(videostar, "cycle", "--resume", path)
+    assert "is not the manifest of a run" in refused(videostar, "cycle", "--resume", path)
 
 
 @pytest.mark.parametrize(
     ("name", "stage"),
     [
-        ("rounds/01/adapter/adapter_model.safetensors", "01/train"),
+        ("rounds/01/lora/adapter_model.safetensors", "01/train"),
         ("rounds/02/dataset/data-00000.parquet", "02/version"),
         ("rounds/02/answers.jsonl", "02/generate"),
     ],
@@ -286,7 +286,7 @@ def test_a_flipped_byte_is_found_and_the_way_out_told(run: Path, videostar: Comm
     data[len(data) // 2] ^= 1
     (run / name).write_bytes(data)
     line = refused(videostar, "cycle", "--resume", run / "manifest.json")
-    assert f"is not what stage {stage} wrote" in line
+    assert f"differs from what stage {stage} wrote" in line
     assert f"--restart-from {stage}" in line
 
 
@@ -295,7 +295,7 @@ def test_files_on_their_way_out_when_a_crash_came_are_moved_by_whoever_comes_nex
 ) -> None:
     manifest = read_manifest(run / "manifest.json")
     left = {name: stage for name, stage in manifest.stages.items() if not name.startswith("02")}
-    paths = ["rounds/02/answers.jsonl", "rounds/02/dataset", "rounds/02/adapter"]
+    paths = ["rounds/02/answers.jsonl", "rounds/02/dataset", "rounds/02/lora"]
     (run / "struck/001/rounds/02").mkdir(parents=True)
     (run / paths[0]).rename(run / "struck/001" / paths[0])  # the first was done
     write_manifest(

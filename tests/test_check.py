@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from data_sets import load
 from typer.testing import CliRunner
 
 from videostar.cli.app import app, main
 from videostar.config import load_pipeline
-from videostar.data.source import load_data
 from videostar.demo.render import write_clip
 from videostar.demo.world import PATHS, draw_scene
 from videostar.runs.check import Report, check
@@ -43,7 +43,7 @@ def checked(folder: Path, rows: Sequence[str], header: str = "video,label,split"
 
 
 def look(folder: Path, data: str = "csv", limit: int | None = None, **how: bool) -> Report:
-    return check(load_pipeline("demo", {"data": data, "root": str(folder), "limit": limit}), silent, **how)
+    return check(load_pipeline("demo", data=data, root=str(folder), limit=limit), silent, **how)
 
 
 def found(report: Report) -> dict[str, int]:
@@ -127,7 +127,7 @@ def test_intervals(folder: Path) -> None:
     bad = ["a.mp4,run,train,1,0.5", "a.mp4,run,train,1,1", "a.mp4,run,train,0,99", "a.mp4,run,train,-1,1"]
     report = checked(folder, [*rows, *bad], "video,label,split,start,end")
     assert found(report) == {"empty interval": 2, "interval outside the video": 2}
-    data = load_data("csv", None, silent, folder)
+    data = load("csv", root=folder)
     assert len({sample.id for sample in data.samples}) == 3
     assert data.samples[0].values["start"] == 0.5
 
@@ -142,19 +142,19 @@ def test_the_first_place_where_a_video_lies_is_taken(folder: Path) -> None:
     shutil.move(folder / "b.mp4", folder / "sub" / "b.mp4")
     (folder / "x.csv").write_text("id,label,split\na,run,train\nb,run,test\ngone,run,test\n")
     (folder / "x.yaml").write_text("rows: {all: x.csv}\nvideo: ['{id}.mp4', 'sub/{id}.mp4']\n")
-    data = load_data(str(folder / "x.yaml"), None, silent)
+    data = load(folder / "x.yaml")
     assert [sample.video for sample in data.samples] == ["a.mp4", "sub/b.mp4"]
-    assert data.set_aside[0].detail == "no such file; nor is there sub/gone.mp4"
+    assert data.skipped[0].detail == "no such file; nor is there sub/gone.mp4"
 
 
 def test_no_usable_video_is_a_problem_here_and_for_training_an_error_there(folder: Path) -> None:
     report = checked(folder, ["a.mp4,run,train", "gone.mp4,run,test"])
     assert found(report) == {"missing": 1, "no usable test video": 1}
     assert report.loses_data
-    assert [sample.video for sample in load_data("csv", None, silent, folder).samples] == ["a.mp4"]
+    assert [sample.video for sample in load("csv", root=folder).samples] == ["a.mp4"]
     assert "no usable train video" in found(checked(folder, ["gone.mp4,run,train", "a.mp4,run,test"]))
     with pytest.raises(UserError, match="no usable train video in 2 rows"):
-        load_data("csv", None, silent, folder)
+        load("csv", root=folder)
 
 
 def test_the_command(folder: Path) -> None:

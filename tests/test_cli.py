@@ -93,7 +93,7 @@ def test_a_csv_without_its_columns(videostar: Command, tmp_path: Path) -> None:
     assert "no column 'video', only file, class" in refused(videostar, tmp_path, "cycle", "--data", "my.csv")
 
 
-def test_rows_that_cannot_be_used_are_set_aside_and_none_left_is_an_error(videostar: Command, tmp_path: Path) -> None:
+def test_rows_that_cannot_be_used_are_skipped_and_none_left_is_an_error(videostar: Command, tmp_path: Path) -> None:
     (tmp_path / "empty.mp4").touch()
     (tmp_path / "text.mp4").write_text("hello")
     rows = ["gone.mp4,run", "empty.mp4,run", "text.mp4,run", "../x.mp4,run", "text.mp4,"]
@@ -154,14 +154,15 @@ def test_dry_run_forecasts_and_the_run_tells_what_came_of_it(videostar: Command,
     [
         ("video.frames=512", "a video takes"),
         ("engine={name: vllm}, training.rank=600", "more than the 512 that vLLM serves"),
-        ("training.rank=10000000", "weights and adapter take"),
-        ("rounds=1000000000", "the adapters take"),
+        ("training.rank=10000000", "weights and LoRA take"),
+        ("rounds=1000000000", "the LoRAs take"),
     ],
 )
 def test_what_cannot_work_is_told_before_any_video_is_opened(
     videostar: Command, tmp_path: Path, setting: str, said: str
 ) -> None:
-    (tmp_path / "my.csv").write_text("video,label\ngone.mp4,juggling\n")
+    (tmp_path / "my.csv").write_text("video,label\na.mp4,juggling\n")
+    (tmp_path / "a.mp4").write_text("no video, which would be told later")
     changes = [part for item in setting.split(", ") for part in ("--set", item)]
     assert said in refused(videostar, tmp_path, "cycle", "--data", "my.csv", *changes)
 

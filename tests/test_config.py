@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from videostar.adapters.prompts import load_prompts
 from videostar.config import Pipeline, load_pipeline
-from videostar.data.manifest import load_manifest
+from videostar.data.manifest import find_manifest
 from videostar.util.errors import UserError
 from videostar.util.resources import resource_names
 from videostar.util.yaml_files import validate
@@ -20,7 +20,7 @@ from videostar.util.yaml_files import validate
 @pytest.mark.parametrize("name", resource_names("pipelines"))
 def test_shipped_pipelines_are_valid(name: str) -> None:
     settings = load_pipeline(name)
-    load_manifest(settings.data.name)
+    find_manifest(settings.data.name)
 
 
 @pytest.mark.parametrize("name", resource_names("prompts"))
@@ -53,7 +53,7 @@ def test_a_pipeline_that_extends_itself_is_refused(tmp_path: Path) -> None:
 
 
 def test_overrides_by_dotted_name() -> None:
-    settings = load_pipeline("demo", {"rounds": 5}, ["training.rank=8", "mix=null", "generation.answers=[direct]"])
+    settings = load_pipeline("demo", rounds=5, settings=["training.rank=8", "mix=null", "generation.answers=[direct]"])
     assert (settings.rounds, settings.training.rank, settings.mix) == (5, 8, None)
     assert settings.generation.answers == ("direct",)
 

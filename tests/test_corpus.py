@@ -21,7 +21,7 @@ from videostar.config import Cache
 from videostar.video.clip import Clip
 from videostar.video.decode import decode
 from videostar.video.errors import BadVideo
-from videostar.video.pool import Ahead, ClipPool
+from videostar.video.pool import ClipPool, Prefetch
 from videostar.video.probe import probe
 from videostar.video.sampling import Sampling, frame_times
 
@@ -106,7 +106,7 @@ FEW = [
 def test_worker_processes_give_the_same_and_live_on(corpus: Corpus) -> None:
     files = [(path, digest(path), Sampling(FRAMES, PIXELS)) for path in map(corpus, FEW)]
     with ClipPool(Cache().frames()) as pool:
-        outcomes = list(Ahead(pool, files).get())
+        outcomes = list(Prefetch(pool, files).get())
     for (path, _, _), outcome in zip(files, outcomes, strict=True):
         alone = tried(partial(decode, path, Sampling(FRAMES, PIXELS)))
         if isinstance(alone, BadVideo):

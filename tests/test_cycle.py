@@ -11,6 +11,7 @@ import pytest
 import torch
 import yaml
 from commands import Command
+from data_sets import load, questions_of
 from datasets import load_dataset
 from safetensors import safe_open
 from safetensors.torch import load_file
@@ -53,7 +54,8 @@ def test_an_answer_that_is_cut_off_is_not_kept_though_it_holds_the_label(
 ) -> None:
     run, _ = finished
     whole = next(answer for answer in lines(run / "rounds" / "01" / "answers.jsonl") if answer["kept"])
-    most = len(load_processor(load_pipeline(str(quick))).tokenizer(whole["answer"])["input_ids"])  # all but its end
+    tokenizer = load_processor(load_pipeline(str(quick)).spec).tokenizer
+    most = len(tokenizer(whole["answer"])["input_ids"])  # all but its end
     limit = f"generation.max_new_tokens={most}"
     done = videostar("generate", "--pipeline", quick, "--set", limit, "--out", "short")
     assert done.returncode == 0, done.stderr
@@ -114,13 +116,13 @@ def test_versions_are_read_by_datasets_without_this_package(finished: tuple[Path
         )
         assert len(rejected) == sum(version["rejected"].values())
         assert all(row["reason"] for row in rejected)
-        assert version["lineage"]["adapter"] == (None if number == "01" else digest(run / "rounds" / "01" / "adapter"))
+        assert version["lineage"]["adapter"] == (None if number == "01" else digest(run / "rounds" / "01" / "lora"))
         assert (folder / "README.md").read_text().startswith("---\n")
 
 
 def test_adapters_are_safetensors_of_the_language_model_alone(finished: tuple[Path, str]) -> None:
     run, _ = finished
-    folder = run / "rounds" / "01" / "adapter"
+    folder = run / "rounds" / "01" / "lora"
     assert not [path for path in folder.iterdir() if path.suffix in {".bin", ".pt", ".pth", ".pkl"}]
     with safe_open(str(folder / "adapter_model.safetensors"), "numpy") as weights:
         names = list(weights.keys())
@@ -171,18 +173,18 @@ def test_the_versions_of_a_run_are_listed_compared_and_explained(
     assert shown.returncode == 0, shown.stderr
     for said in (
         *(answer[name] for name in ("video", "question_id", "prompt", "answer", "template", "video_sha256")),
-        *(digest(run / "rounds" / "01" / "adapter"), "transformers, float32", "answered by the base model"),
+        *(digest(run / "rounds" / "01" / "lora"), "transformers, float32", "answered by the base model"),
     ):
         assert said in shown.stdout
     told = videostar("explain", answer["question_id"], "--run", run, "--json")
     found = json.loads(told.stdout)
-    assert [asked["round"] for asked in found["asked"]] == [1, 2]
-    assert found["asked"][1]["answers"][-1]["answer"] == answer
-    for asked, version in zip(found["asked"], versions, strict=True):
+    assert [ledger["round"] for ledger in found["ledgers"]] == [1, 2]
+    assert found["ledgers"][1]["answers"][-1]["answer"] == answer
+    for asked, version in zip(found["ledgers"], versions, strict=True):
         assert asked["version"] == version["version"]
     (held_out, *_) = lines(run / "rounds" / "00" / "evaluation.jsonl")
     told = videostar("explain", held_out["video"], "--run", run / "manifest.json", "--json")
-    assert [asked["ledger"] for asked in json.loads(told.stdout)["asked"]] == [
+    assert [ledger["ledger"] for ledger in json.loads(told.stdout)["ledgers"]] == [
         f"rounds/{number}/evaluation.jsonl" for number in ("00", "01", "02")
     ]
 
@@ -211,10 +213,10 @@ def test_a_stage_whose_files_were_touched_is_not_trusted(
         file.write(" ")
     done = videostar("cycle", "--resume", run / "manifest.json")
     assert done.returncode == 2
-    assert "is not what stage 01/version wrote" in done.stderr
+    assert "differs from what stage 01/version wrote" in done.stderr
 
 
-def test_a_deleted_clip_is_one_video_set_aside(quick: Path, world: Path, videostar: Command, tmp_path: Path) -> None:
+def test_a_deleted_clip_is_one_video_skipped(quick: Path, world: Path, videostar: Command, tmp_path: Path) -> None:
     copy = shutil.copytree(world.parent / "clips_and_labels", tmp_path / "clips_and_labels")
     shutil.copy(world, tmp_path / "small.yaml")
     (copy / "clips" / "train" / "0003.mp4").unlink()
@@ -223,7 +225,7 @@ def test_a_deleted_clip_is_one_video_set_aside(quick: Path, world: Path, videost
         "generate", "--pipeline", quick, "--data", tmp_path / "small.yaml", "--out", out, "--set", "mix=null"
     )
     assert done.returncode == 0, done.stderr
-    assert "1 rows set aside: 1 missing" in done.stderr
+    assert "1 rows skipped: 1 missing" in done.stderr
     assert len({answer["question_id"] for answer in lines(out / "answers.jsonl")}) == 31
 
 
@@ -231,26 +233,25 @@ def test_a_clip_that_breaks_after_the_check_costs_only_itself(
     world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # its frames are not known from another test
-    from videostar.adapters.questions import Questions, load_tasks
     from videostar.config import load_pipeline
-    from videostar.data.source import load_data
     from videostar.engines import open_engine
-    from videostar.stages.generation import Asking, generate
+    from videostar.stages.generation import generate
+    from videostar.stages.plan import AnswerPlan
     from videostar.util.progress import silent
 
     copy = shutil.copytree(world.parent / "clips_and_labels", tmp_path / "clips_and_labels")
     shutil.copy(world, tmp_path / "small.yaml")
-    settings = load_pipeline("demo", {"data": str(tmp_path / "small.yaml"), "mix": None})
-    data = load_data(settings.data, 4, silent)
+    settings = load_pipeline("demo", data=str(tmp_path / "small.yaml"), mix=None)
+    data = load(settings.data, 4)
     video = copy / data.split("train")[2].video
     video.write_bytes(video.read_bytes()[:1000] + b"broken" * 10)
     with open_engine(settings) as engine:
         facts = generate(
-            Questions(data, load_tasks(settings), settings.seed),
+            questions_of(data),
             engine,
-            Asking(settings, ("direct",), samples=1, salt=""),
+            AnswerPlan.for_evaluation(settings),
             split="train",
-            adapter=None,
+            lora=None,
             out=tmp_path / "a.jsonl",
             tick=silent(""),
         )
@@ -268,11 +269,11 @@ def test_stages_run_alone_give_what_the_cycle_gives(
     assert (tmp_path / "alone" / "answers.jsonl").read_bytes() == (first / "answers.jsonl").read_bytes()
     name = "data-00000.parquet"
     assert digest(tmp_path / "alone" / "dataset" / name) == digest(first / "dataset" / name)
-    done = videostar("train", "alone/dataset", "--pipeline", quick, "--out", "adapter")
+    done = videostar("train", "alone/dataset", "--pipeline", quick, "--out", "lora")
     assert done.returncode == 0, done.stderr
     weights = "adapter_model.safetensors"
-    assert digest(tmp_path / "adapter" / weights) == digest(first / "adapter" / weights)
-    done = videostar("evaluate", "--pipeline", quick, "--adapter", "adapter", "--out", "evaluation.json")
+    assert digest(tmp_path / "lora" / weights) == digest(first / "lora" / weights)
+    done = videostar("evaluate", "--pipeline", quick, "--lora", "lora", "--out", "evaluation.json")
     assert done.returncode == 0, done.stderr
     alone, within = (json.loads((folder / "evaluation.json").read_text()) for folder in (tmp_path, first))
     for found in (alone, alone["validation"], within, within["validation"]):
@@ -285,10 +286,10 @@ def test_a_dataset_whose_videos_are_elsewhere_is_not_trained_on(
 ) -> None:
     """Not on what is mixed in alone."""
     dataset = finished[0] / "rounds" / "01" / "dataset"
-    done = videostar("train", dataset, "--pipeline", quick, "--root", tmp_path, "--out", "adapter")
+    done = videostar("train", dataset, "--pipeline", quick, "--root", tmp_path, "--out", "lora")
     assert done.returncode == 2
     assert "none of the videos of its" in done.stderr
-    assert "say with --root" in done.stderr
+    assert "give their folder with --root" in done.stderr
 
 
 def test_activations_that_are_computed_again_give_the_same_adapter(
@@ -297,10 +298,10 @@ def test_activations_that_are_computed_again_give_the_same_adapter(
     run, _ = finished
     again = "training.gradient_checkpointing=true"
     dataset = run / "rounds" / "01" / "dataset"
-    done = videostar("train", dataset, "--pipeline", quick, "--set", again, "--out", tmp_path / "adapter")
+    done = videostar("train", dataset, "--pipeline", quick, "--set", again, "--out", tmp_path / "lora")
     assert done.returncode == 0, done.stderr
     made, kept = (
-        load_file(folder / "adapter_model.safetensors") for folder in (tmp_path / "adapter", run / "rounds/01/adapter")
+        load_file(folder / "adapter_model.safetensors") for folder in (tmp_path / "lora", run / "rounds/01/lora")
     )
     assert made.keys() == kept.keys()
     for name, weights in made.items():

@@ -14,18 +14,19 @@ import pytest
 import torch
 import transformers
 from peft import PeftModel, get_peft_model
-from random_adapter import make_adapter
+from random_lora import make_lora
 from tiny_models import MAKERS, make
 
 from videostar.config import Cache, Pipeline, load_pipeline
 from videostar.engines import open_engine
 from videostar.engines.base import EngineProtocol, Reply, Request
 from videostar.engines.transformers import TransformersEngine
-from videostar.engines.vllm.options import llm_options
+from videostar.engines.vllm.options import VllmSetup
+from videostar.models.canary import read_canaries, write_canaries
 from videostar.models.chat import IGNORED, Chat, CutOff, Turn, without_prompts
 from videostar.models.families import FAMILIES, complete
 from videostar.models.load import load_model, load_processor
-from videostar.models.lora import lora_config, read_canaries, write_canaries
+from videostar.models.lora import lora_config
 from videostar.util.errors import UserError
 from videostar.video.clip import Clip
 from videostar.video.probe import probe
@@ -54,7 +55,7 @@ def name(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def settings(name: str, tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     folder = make(name, tmp_path_factory.mktemp("models") / name)
-    return load_pipeline("demo", {"model": str(folder), "mix": None}, SET)
+    return load_pipeline("demo", model=str(folder), mix=None, settings=SET)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +65,7 @@ def reference(settings: Pipeline) -> TransformersEngine:
 
 @pytest.fixture(scope="module")
 def chat(settings: Pipeline) -> Chat:
-    return Chat(load_processor(settings))
+    return Chat(load_processor(settings.spec))
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +77,7 @@ def clips(world: Path) -> list[Clip]:
 
 @pytest.fixture(scope="module")
 def adapter(settings: Pipeline, clips: list[Clip], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_adapter(settings, tmp_path_factory.mktemp("adapters") / "one", 1, clips[0], scale=0.1)
+    return make_lora(settings, tmp_path_factory.mktemp("adapters") / "one", 1, clips[0], scale=0.1)
 
 
 def requests(clips: Sequence[Clip]) -> list[Request]:
@@ -110,7 +111,7 @@ def test_a_label_cannot_show_another_video(chat: Chat, clips: list[Clip]) -> Non
 
 
 def test_what_stands_for_a_video_is_harmless_in_an_answer(settings: Pipeline, chat: Chat, clips: list[Clip]) -> None:
-    model = load_model(settings)
+    model = load_model(settings.spec)
     for mark in (chat.processor.video_token, chat.processor.image_token):
         batch = chat.examples([Turn(ASKED, clips[0], f"It is a {mark}."), Turn(f"Is it {mark}?", clips[1], mark)])
         assert torch.isfinite(model(**batch).loss)
@@ -119,8 +120,8 @@ def test_what_stands_for_a_video_is_harmless_in_an_answer(settings: Pipeline, ch
 def test_a_canary_ends_before_what_stands_for_a_video(
     settings: Pipeline, chat: Chat, clips: list[Clip], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    base = load_model(settings)
-    model: Any = get_peft_model(base, lora_config(base, settings))
+    base = load_model(settings.spec)
+    model: Any = get_peft_model(base, lora_config(base, settings.training))
     words = chat.tokenizer("ab", add_special_tokens=False)["input_ids"]
     for mark in chat.tokenizer.convert_tokens_to_ids([chat.processor.video_token, chat.processor.image_token]):
         for tokens, kept in (([*words, mark, *words], [words]), ([mark, *words], [])):
@@ -184,8 +185,8 @@ def test_a_template_with_a_space_before_answers_alone_is_trained_without_it(chat
 
 
 def test_a_step_of_training_changes_the_language_model_alone(settings: Pipeline, chat: Chat, clips: list[Clip]) -> None:
-    base = load_model(settings)
-    model: Any = get_peft_model(base, lora_config(base, settings))
+    base = load_model(settings.spec)
+    model: Any = get_peft_model(base, lora_config(base, settings.training))
     trained = {name for name, weights in model.named_parameters() if weights.requires_grad}
     assert trained
     assert not [name for name in trained if "vis" in name or "tower" in name or "project" in name or "connect" in name]
@@ -206,7 +207,7 @@ def test_a_step_of_training_changes_the_language_model_alone(settings: Pipeline,
 
 def test_the_loss_needs_no_logits_of_prompts(settings: Pipeline, chat: Chat, clips: list[Clip]) -> None:
     batch = chat.examples([Turn(ASKED, clips[0], "It is a ball."), Turn(f"{ASKED} {ASKED}", clips[1], "No.")])
-    model = load_model(settings)
+    model = load_model(settings.spec)
     whole, part = model(**batch), model(**without_prompts(batch))
     assert part.logits.shape[1] < whole.logits.shape[1] / 2
     torch.testing.assert_close(part.loss, whole.loss)
@@ -219,7 +220,7 @@ def test_the_text_after_a_video_is_numbered_after_its_end(
 ) -> None:
     batch = chat.prompts([Turn(ASKED, clips[0]), Turn("Who?", clips[1]), Turn("Who?", None)], padding_side=side)
     asked = {key: value for key, value in batch.items() if key != "pixel_values_videos"}
-    positions, deltas = load_model(settings).model.get_rope_index(**asked)
+    positions, deltas = load_model(settings.spec).model.get_rope_index(**asked)
     for row, (mask, types) in enumerate(zip(batch["attention_mask"].bool(), batch["mm_token_type_ids"], strict=True)):
         numbers, shown = positions[:, row, mask], types[mask].nonzero()
         text = int(shown[-1]) + 1 if len(shown) else 0
@@ -235,7 +236,7 @@ def test_a_merged_adapter_says_what_peft_says(
     asked = requests(clips[:3])
     merged = said(reference, adapter, asked)
     assert merged != said(reference, None, asked)
-    model: Any = PeftModel.from_pretrained(load_model(settings), str(adapter)).eval()
+    model: Any = PeftModel.from_pretrained(load_model(settings.spec), str(adapter)).eval()
     inputs = chat.prompts([Turn(request.question, request.clip) for request in asked])
     with torch.inference_mode():
         tokens = model.generate(**inputs, max_new_tokens=16, do_sample=False)[:, inputs["input_ids"].shape[1] :]
@@ -277,8 +278,8 @@ def test_a_model_of_no_family_is_refused_with_the_reason_if_it_cannot_be_shown_v
 @pytest.mark.parametrize("name", [name for name in FAMILIES if not FAMILIES[name].lora], indirect=True, scope="module")
 def test_adapters_that_vllm_has_not_are_asked_of_it_in_vain(settings: Pipeline) -> None:
     engine = settings.engine.model_copy(update={"options": {"enable_lora": True}})
-    with pytest.raises(UserError, match="enable_lora: vLLM has no adapters for models like this"):
-        llm_options(settings.model_copy(update={"engine": engine}), settings.model)
+    with pytest.raises(UserError, match="enable_lora: vLLM does not support LoRA for this model"):
+        VllmSetup.of(settings.model_copy(update={"engine": engine})).llm_options(settings.model)
 
 
 ONE = ("internvl", True)  # of those in `make test`; the embedded model, a qwen3_vl, is in test_vllm.py

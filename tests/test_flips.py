@@ -13,7 +13,7 @@ from films import film, waves
 
 from videostar.video.decode import decode
 from videostar.video.errors import BadVideo
-from videostar.video.picture import to_rgb
+from videostar.video.rgb import to_rgb
 from videostar.video.sampling import Sampling, frame_times
 
 FRAMES = 8

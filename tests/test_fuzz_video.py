@@ -120,7 +120,7 @@ def outcomes(pool: ClipPool, folder: Path, originals: list[bytes], count: int) -
         if number < count:
             path, content = folder / str(number), harmed(originals, number)
             path.write_bytes(content)
-            asked.append((path, pool.ask(path, hashlib.sha256(content).hexdigest(), Sampling(FRAMES, 4096))))
+            asked.append((path, pool.submit(path, hashlib.sha256(content).hexdigest(), Sampling(FRAMES, 4096))))
         if number >= AHEAD:
             path, answer = asked.popleft()
             try:

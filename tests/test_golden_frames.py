@@ -13,9 +13,9 @@ import pytest
 
 from videostar.video.container import open_file
 from videostar.video.decode import decode
-from videostar.video.film import open_film
-from videostar.video.picture import to_rgb
-from videostar.video.playing import pictures
+from videostar.video.decode_all import all_pictures
+from videostar.video.reader import open_reader
+from videostar.video.rgb import to_rgb
 from videostar.video.sampling import Sampling
 
 FILMS = Path(__file__).parent / "data" / "films"
@@ -45,8 +45,8 @@ def digest(images: np.ndarray) -> str:
 
 def in_sequence(path: Path, times: tuple[float, ...], size: tuple[int, int]) -> np.ndarray:
     """The pictures of those times, out of all that are decoded from the first to the last."""
-    with open_file(path) as file, open_film(file) as film:
-        shown = {round(at, 4): to_rgb(picture, *size) for at, picture in pictures(film)}
+    with open_file(path) as file, open_reader(file) as film:
+        shown = {round(at, 4): to_rgb(picture, *size) for at, picture in all_pictures(film)}
     return np.stack([shown[round(at, 4)] for at in times])
 
 

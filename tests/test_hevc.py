@@ -9,9 +9,9 @@ from films import film
 from hypothesis import given
 from hypothesis import strategies as st
 
-from videostar.video.codecs.hevc import rows_apart
+from videostar.video.codecs.hevc import may_use_wavefronts
 from videostar.video.container import open_file
-from videostar.video.film import open_film
+from videostar.video.reader import open_reader
 
 CODED = ["aq-mode=1", "cu-lossless=1", "tskip=1:constrained-intra=1", "cbqpoffs=5:crqpoffs=-3", "weightb=1", "ref=5"]
 
@@ -22,15 +22,15 @@ CODED = ["aq-mode=1", "cu-lossless=1", "tskip=1:constrained-intra=1", "cbqpoffs=
 def test_rows_by_themselves_are_told(ending: str, wavefronts: bool, coded: str, tmp_path: Path) -> None:
     options = {"x265-params": f"log-level=none:pools=1:wpp={int(wavefronts)}:{coded}", "preset": "ultrafast"}
     path = film(tmp_path / f"film.{ending}", range(6), codec="libx265", options=options, size=(128, 128))
-    with open_file(path) as file, open_film(file) as opened:
-        assert opened.silent == wavefronts
+    with open_file(path) as file, open_reader(file) as opened:
+        assert opened.hides_damage == wavefronts
 
 
 @given(st.binary(max_size=200), st.sampled_from([b"", b"\1", b"\0\0\1\x44\1"]))
 def test_what_cannot_be_read_may_have_them(rest: bytes, begins: bytes) -> None:
-    assert rows_apart(begins + rest) in (True, False)
+    assert may_use_wavefronts(begins + rest) in (True, False)
 
 
 @pytest.mark.parametrize("data", [None, b"", b"\1" + bytes(10), b"\0\0\1\x44"])
 def test_without_parameters_they_may_be(data: bytes | None) -> None:
-    assert rows_apart(data)
+    assert may_use_wavefronts(data)

@@ -91,7 +91,7 @@ def run(tmp_path: Path) -> Path:
         facts = json.loads((folder / part / "dataset" / "version.json").read_text())
         wrote = {f"{part}/dataset": digest(folder / part / "dataset")}
         stages[f"{number:02}/version"] = Stage(wrote=wrote, facts=facts, seconds=1)
-    stages["01/train"] = Stage(wrote={"rounds/01/adapter": "adapter of 1"}, facts={}, seconds=1)
+    stages["01/train"] = Stage(wrote={"rounds/01/lora": "adapter of 1"}, facts={}, seconds=1)
     stages["01/evaluate"] = Stage(wrote={}, facts={"accuracy": 0.5}, seconds=1)
     manifest = Manifest(settings=Pipeline(rounds=2), data="d", model="m", stages=stages)
     write_manifest(folder / "manifest.json", manifest)
@@ -101,7 +101,7 @@ def run(tmp_path: Path) -> Path:
 def test_versions_of_a_run(run: Path) -> None:
     first, second = history(*open_run(run))
     assert (first.round, first.rows, first.direct, first.rationalised) == (1, 3, 2, 1)
-    assert (first.rejected, first.set_aside, first.labels, first.accuracy) == (3, 1, 2, 0.5)
+    assert (first.rejected, first.skipped, first.labels, first.accuracy) == (3, 1, 2, 0.5)
     assert (second.rows, second.accuracy) == (3, None), "it was not trained on"
     assert first.damaged == second.damaged == []
 
@@ -214,16 +214,16 @@ def test_a_video_is_explained_round_by_round(run: Path) -> None:
     found = explain("a.mp4", run)
     assert (found.video, found.video_sha256, found.frame_times) == ("clips/a.mp4", "sha of a", (0.0, 0.5))
     assert found.engine == {"name": "vllm", "dtype": "bfloat16"}
-    first, second = found.asked
+    first, second = found.ledgers
     versions = [json.loads((run / f"rounds/0{n}/dataset/version.json").read_text())["version"] for n in (1, 2)]
-    assert (first.round, first.adapter, first.version) == (1, None, versions[0])
-    assert (second.round, second.adapter, second.version) == (2, "adapter of 1", versions[1])
+    assert (first.round, first.lora, first.version) == (1, None, versions[0])
+    assert (second.round, second.lora, second.version) == (2, "adapter of 1", versions[1])
     assert [(told.answer.kind, told.answer.kept, told.in_version) for told in first.answers] == [
         ("direct", False, False),
         ("rationalised", True, True),
     ]
-    (held_out,) = explain("t1", run).asked
-    assert (held_out.ledger, held_out.adapter, held_out.version) == (
+    (held_out,) = explain("t1", run).ledgers
+    assert (held_out.ledger, held_out.lora, held_out.version) == (
         "rounds/01/evaluation.jsonl",
         "adapter of 1",
         None,
@@ -236,7 +236,7 @@ def test_a_kept_answer_that_is_left_out_of_the_last_round_is_told(run: Path, tmp
     (folder / "answers.jsonl").unlink()
     Ledger(folder / "answers.jsonl").append([answer("a", "It runs.", "rationalised"), answer("e")])
     build_version(folder / "answers.jsonl", folder / "dataset", lineage={"data": "d"}, direct_only=True)
-    (told,) = explain("a", run).asked[-1].answers
+    (told,) = explain("a", run).ledgers[-1].answers
     assert (told.answer.kept, told.in_version) == (True, False)
 
 
@@ -251,7 +251,7 @@ def test_a_wrong_name_is_one_line_with_the_nearest_right_one(run: Path) -> None:
             explain(name, run)
     for name, said in (
         (f"{run}:3", "there are: 1, 2"),
-        (f"{run}", f"name one of its rounds too, such as {run}:2"),
+        (f"{run}", f"add one of its rounds, such as {run}:2"),
         (f"{run}s:1", f"did you mean {run}?"),
         (f"{run / 'rounds'}", "no manifest.json there"),
     ):

@@ -12,7 +12,7 @@ import pytest
 import torch
 from commands import Command
 from peft import PeftModel
-from random_adapter import make_adapter
+from random_lora import make_lora
 from safetensors.torch import load_file, save_file
 from tiny_models import make
 from training_rows import write_rows
@@ -38,7 +38,7 @@ def version(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def adapter(version: Path, world: Path, warm: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of the embedded model, as a run has it."""
-    folder = tmp_path_factory.mktemp("adapters") / "rounds" / "01" / "adapter"
+    folder = tmp_path_factory.mktemp("adapters") / "rounds" / "01" / "lora"
     trained(lambda *words: warm.run(*words, cwd=version), version, world, folder, "embedded")
     return folder
 
@@ -54,7 +54,7 @@ def refused(videostar: Command, version: Path, world: Path, tmp_path: Path) -> C
     """The line that a command says to an adapter; it has not looked at a video by then."""
 
     def say(adapter: object, *more: str, command: str = "evaluate") -> str:
-        given = (version, "--start-from", adapter) if command == "train" else ("--adapter", adapter)
+        given = (version, "--start-from", adapter) if command == "train" else ("--lora", adapter)
         done = videostar(
             command, *given, "--out", "out.json", "--data", world, "--cache", "seen", "--set", "mix=null", *more
         )
@@ -72,15 +72,15 @@ def test_where_there_is_no_adapter_the_nearest_is_named(refused: Callable[..., s
     run = adapter.parents[2]
     for command in ("generate", "evaluate", "train"):
         line = refused("nowhere/at/all", command=command)
-        assert "nowhere/at/all: no LoRA adapter; give a folder that training wrote" in line
+        assert "nowhere/at/all: no LoRA; give a folder that training wrote" in line
     for wrong in (
         adapter.parent,
         run,
-        run / "rounds" / "1" / "adapter",
+        run / "rounds" / "1" / "lora",
         adapter.with_name("adaptr"),
         adapter / "adapter_model.safetensors",
     ):
-        assert f"{wrong}: no LoRA adapter; did you mean {adapter}?" in refused(wrong)
+        assert f"{wrong}: no LoRA; did you mean {adapter}?" in refused(wrong)
 
 
 def test_a_broken_adapter(refused: Callable[..., str], adapter: Path, tmp_path: Path) -> None:
@@ -96,12 +96,12 @@ def test_a_broken_adapter(refused: Callable[..., str], adapter: Path, tmp_path: 
 
     config = json.loads((broken / "adapter_config.json").read_text())
     for wrong, told in (
-        ("{", "no LoRA adapter (Expecting"),
-        ("[]", "no LoRA adapter ("),
-        (json.dumps({**config, "r": "eight"}), "no LoRA adapter (invalid literal"),
-        (json.dumps({"peft_type": "LOHA", "r": 4}), "is a PEFT adapter, but no LoRA"),
-        (json.dumps({**config, "peft_type": "NONE"}), "peft cannot read adapter_config.json"),
-        (json.dumps({**config, "target_modules": ["nothing"]}), "this has none of the layers that it adds to"),
+        ("{", "no LoRA (Expecting"),
+        ("[]", "no LoRA ("),
+        (json.dumps({**config, "r": "eight"}), "no LoRA (invalid literal"),
+        (json.dumps({"peft_type": "LOHA", "r": 4}), "is for PEFT, but not a LoRA"),
+        (json.dumps({**config, "peft_type": "NONE"}), "PEFT cannot read adapter_config.json"),
+        (json.dumps({**config, "target_modules": ["nothing"]}), "the model has none of the layers that it adapts"),
         (json.dumps({**config, "base_model_name_or_path": "sha256:0123"}), "its base was sha256:0123"),
     ):
         (broken / "adapter_config.json").write_text(wrong)
@@ -112,7 +112,7 @@ def test_an_adapter_of_another_model(refused: Callable[..., str], adapter: Path,
     """Of other shapes, with a tensor less, and of the same shapes."""
     make("qwen3_vl", tmp_path / "other")
     line = refused(adapter, "--set", "model=./other")
-    assert f"{adapter}: is no adapter of model './other': base_model.model.model.language_model.layers.0." in line
+    assert f"{adapter}: does not fit model './other': base_model.model.model.language_model.layers.0." in line
 
     less = shutil.copytree(adapter, tmp_path / "less")
     tensors = load_file(less / "adapter_model.safetensors")
@@ -128,11 +128,13 @@ def test_an_adapter_of_another_model(refused: Callable[..., str], adapter: Path,
 def test_an_adapter_of_a_rank_that_does_not_fit(refused: Callable[..., str], adapter: Path, tmp_path: Path) -> None:
     for rank, alpha in ((8, 4), (4, 8)):
         line = refused(adapter, "--set", f"training.rank={rank}", "--set", f"training.alpha={alpha}", command="train")
-        assert f"has rank 4 and alpha 4, settings say {rank} and {alpha}; go on with --set training.rank=4" in line
+        assert (
+            f"has rank 4 and alpha 4, the settings have {rank} and {alpha}; continue with --set training.rank=4" in line
+        )
     large = shutil.copytree(adapter, tmp_path / "large")
     config = json.loads((large / "adapter_config.json").read_text())
     (large / "adapter_config.json").write_text(json.dumps({**config, "r": 513}))
-    assert "large: has rank 513, vLLM serves at most 512; take --engine transformers" in refused(
+    assert "large: has rank 513, vLLM serves at most 512; use --engine transformers" in refused(
         "large", "--set", "engine.name=vllm"
     )
 
@@ -154,9 +156,9 @@ def test_an_adapter_is_the_same_wherever_its_model_lies(
 ) -> None:
     make("qwen3_vl", tmp_path / "one" / "model")
     shutil.copytree(tmp_path / "one" / "model", tmp_path / "elsewhere" / "its model")
-    for model, out in (("./one/model", "a"), (tmp_path / "elsewhere" / "its model", tmp_path / "b" / "adapter")):
+    for model, out in (("./one/model", "a"), (tmp_path / "elsewhere" / "its model", tmp_path / "b" / "lora")):
         trained(videostar, version, world, tmp_path / out, model)
-    assert digest(tmp_path / "a") == digest(tmp_path / "b" / "adapter")
+    assert digest(tmp_path / "a") == digest(tmp_path / "b" / "lora")
     # Nor does any file name a place: not the model's, the data's, the adapter's or the package's.
     places = [str(tmp_path), "one/model", "its model", str(world.parent), str(Path(__file__).parents[1])]
     for folder in (tmp_path / "a", adapter):
@@ -168,18 +170,18 @@ def test_an_adapter_is_the_same_wherever_its_model_lies(
 def test_in_16_bits_an_adapter_answers_as_it_was_trained(videostar: Command, world: Path, tmp_path: Path) -> None:
     """Training computes base and adapter beside each other: merged weights would be rounded to those of the base."""
     sets = ["video.frames=4", "generation.max_new_tokens=16", "engine.dtype=bfloat16"]
-    settings = load_pipeline("demo", {"model": str(make("qwen3_vl", tmp_path / "model")), "mix": None}, sets)
+    settings = load_pipeline("demo", model=str(make("qwen3_vl", tmp_path / "model")), mix=None, settings=sets)
     clips = sorted((world.parent / "clips_and_labels" / "clips" / "test").glob("*.mp4"))
     shown = [Cache().frames().clip(path, probe(path).sha256, Sampling(4, 4096)) for path in clips]
-    adapter = make_adapter(settings, tmp_path / "adapter", 1, shown[0], rank=4, scale=0.02)
+    adapter = make_lora(settings, tmp_path / "lora", 1, shown[0], rank=4, scale=0.02)
     words = [word for setting in (*sets, "mix=null", "model=./model") for word in ("--set", setting)]
-    done = videostar("evaluate", "--adapter", adapter, "--out", "e.json", "--data", world, *words)
+    done = videostar("evaluate", "--lora", adapter, "--out", "e.json", "--data", world, *words)
     assert done.returncode == 0, done.stderr
     asked = [json.loads(line) for line in (tmp_path / "e.jsonl").read_text().splitlines()]
 
-    chat, by_name = Chat(load_processor(settings)), dict(zip((path.name for path in clips), shown, strict=True))
+    chat, by_name = Chat(load_processor(settings.spec)), dict(zip((path.name for path in clips), shown, strict=True))
     inputs = chat.prompts([Turn(row["prompt"], by_name[Path(row["video"]).name]) for row in asked])
-    model: Any = PeftModel.from_pretrained(load_model(settings), str(adapter)).eval()
+    model: Any = PeftModel.from_pretrained(load_model(settings.spec), str(adapter)).eval()
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):  # as `Trainer` computes
         tokens = model.generate(**inputs, max_new_tokens=16, do_sample=False)[:, inputs["input_ids"].shape[1] :]
     assert [row["answer"] for row in asked] == chat.decode(tokens)

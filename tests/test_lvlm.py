@@ -42,7 +42,7 @@ def test_a_downloaded_model_goes_round(world: Path, model: Path, tmp_path: Path)
     assert "max_pixels" not in said.stderr
     assert "Retrying" not in said.stderr
     version = tmp_path / "run" / "rounds" / "01"
-    adapter = json.loads((version / "adapter" / "adapter_config.json").read_text())
+    adapter = json.loads((version / "lora" / "adapter_config.json").read_text())
     assert (adapter["r"], adapter["lora_alpha"]) == (128, 256)
     assert json.loads((version / "evaluation.json").read_text())["accuracy"] == 0.0
     lineage = json.loads((version / "dataset" / "version.json").read_text())["lineage"]

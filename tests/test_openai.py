@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from answers import questions_about, said, served_at
-from random_adapter import make_adapter
+from random_lora import make_lora
 
 from videostar.config import Pipeline
 from videostar.engines.base import Refused, Request
@@ -100,7 +100,7 @@ def requests(world: Path) -> list[Request]:
 @pytest.fixture(scope="module")
 def adapters(settings: Pipeline, requests: list[Request], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("adapters")
-    return [make_adapter(settings, folder / str(seed), seed, requests[0].clip) for seed in (1, 2)]
+    return [make_lora(settings, folder / str(seed), seed, requests[0].clip) for seed in (1, 2)]
 
 
 def test_answers_are_those_of_transformers(
@@ -114,7 +114,7 @@ def test_answers_are_those_of_transformers(
 def test_an_adapter_is_not_left_behind_and_not_served_stale(
     engine: OpenaiEngine, reference: TransformersEngine, requests: list[Request], adapters: list[Path], tmp_path: Path
 ) -> None:
-    place = shutil.copytree(adapters[0], tmp_path / "adapter")
+    place = shutil.copytree(adapters[0], tmp_path / "lora")
     assert said(engine, place, requests[:8]) == said(reference, adapters[0], requests[:8])
     shutil.rmtree(place)
     shutil.copytree(adapters[1], place)
@@ -133,7 +133,7 @@ def test_what_answers_already_is_not_loaded_again_until_a_rest(
     first = said(engine, adapters[0], requests[:4])
     assert said(engine, adapters[0], requests[:4]) == first
     assert len(loaded) == 1
-    engine.rest()
+    engine.release()
     assert said(engine, adapters[0], requests[:4]) == first
     assert len(loaded) == 2
     engine.use(None)
@@ -153,7 +153,7 @@ def test_swapped_adapters_are_told_apart(
 ) -> None:
     mixed = shutil.copytree(adapters[0], tmp_path / "mixed")
     shutil.copy(adapters[1] / "adapter_model.safetensors", mixed)
-    with pytest.raises(UserError, match="answers otherwise than transformers does"):
+    with pytest.raises(UserError, match="differ from those of transformers"):
         engine.use(mixed)
     assert said(engine, adapters[1], requests[:4]) == said(reference, adapters[1], requests[:4])
 
@@ -161,7 +161,7 @@ def test_swapped_adapters_are_told_apart(
 def test_an_adapter_that_the_server_does_not_take_says_how_to_start_it(
     settings: Pipeline, engine: OpenaiEngine, requests: list[Request], tmp_path: Path
 ) -> None:
-    adapter = make_adapter(settings, tmp_path / "high", 3, requests[0].clip, rank=48)
+    adapter = make_lora(settings, tmp_path / "high", 3, requests[0].clip, rank=48)
     with pytest.raises(UserError, match=r"does not load it .*48.* --enable-lora --max-lora-rank 64`$"):
         engine.use(adapter)
 

@@ -62,10 +62,10 @@ TOLD = {"error": {"message": "At most 0 video(s) may be provided", "type": "BadR
 @pytest.mark.parametrize(
     ("replies", "line"),
     [
-        ({}, "404.*; see that it runs, and that base_url is its address with /v1; the same command then goes on"),
-        ({"models": (200, "<html>a page</html>")}, "does not answer as vLLM's server does .*address with /v1"),
+        ({}, "404.*; check that it runs, and that base_url is its address with /v1; the same command then goes on"),
+        ({"models": (200, "<html>a page</html>")}, "does not answer like vLLM's server .*address with /v1"),
         ({"models": (401, {"error": {"message": "Unauthorized"}})}, "Unauthorized; put its key into .* OPENAI_API_KEY"),
-        ({"models": (500, {"error": {"message": "dead"}})}, "dead; see that it runs"),
+        ({"models": (500, {"error": {"message": "dead"}})}, "dead; check that it runs"),
         ({"models": (200, {"data": []})}, "serves nothing, not model 'embedded'; start it as `.* vllm serve "),
         (
             {"models": (200, {"data": [{"id": "other"}, {"id": "embeded"}]})},
@@ -74,7 +74,7 @@ TOLD = {"error": {"message": "At most 0 video(s) may be provided", "type": "BadR
         ({"models": (200, {"data": [CARD]}), "chat/completions": (400, TOLD)}, r"takes no video \(At most 0 video"),
         (
             {"models": (200, {"data": [CARD]}), "chat/completions": (200, {"choices": [{"message": {}}]})},
-            "does not answer as vLLM's server does .no prompt_token_ids",
+            "does not answer like vLLM's server .no prompt_token_ids",
         ),
         (
             {
@@ -102,8 +102,8 @@ def test_the_command_that_starts_a_server_keeps_it_on_loopback(stub: str, quick:
     done = videostar("cycle", "--pipeline", quick, "--engine", "openai", "--set", f"engine.base_url={stub}")
     assert done.returncode == 2
     assert re.search(r"start it as `.* vllm serve \S+ --host 127\.0\.0\.1 ", done.stderr)
-    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-    assert re.findall(r"vllm serve \S+(.*)", readme) == [" --host 127.0.0.1 \\"]
+    page = (Path(__file__).parents[1] / "docs" / "engines.md").read_text(encoding="utf-8")
+    assert re.findall(r"vllm serve \S+(.*)", page) == [" --host 127.0.0.1 \\"]
 
 
 def test_a_server_that_is_not_there_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,8 +130,8 @@ def test_more_tokens_than_were_asked_for_are_not_taken(stub: str) -> None:
     long = {"prompt_token_ids": [1], "choices": [{"token_ids": [40] * 1000}]}
     Stub.replies = {"/v1/chat/completions": (200, long)}
     with OpenaiEngine(served_at(stub)) as engine:
-        (reply,) = engine.answer([Request("What is shown?", largest_clip(engine.settings))])
-        limit = engine.settings.generation.max_new_tokens
+        (reply,) = engine.answer([Request("What is shown?", largest_clip(engine.video))])
+        limit = engine.generation.max_new_tokens
         assert reply == engine.chat.decode([[40] * limit])
 
 
@@ -142,11 +142,11 @@ def test_more_tokens_than_were_asked_for_are_not_taken(stub: str) -> None:
         ({"name": "vllm", "base_url": "http://127.0.0.1:8000/v1"}, "`base_url` is for `name: openai`; .* with vllm"),
         ({"name": "openai", "base_url": "127.0.0.1:8000/v1"}, "engine.base_url: write an http:// or https:// address"),
         ({"name": "openai", "base_url": "file:///etc"}, "engine.base_url: write an http:// or https:// address"),
-        ({"name": "openai", "base_url": "http://me:secret@there/v1"}, "engine.base_url: .*leave name and password out"),
+        ({"name": "openai", "base_url": "http://me:secret@there/v1"}, "engine.base_url: .*remove name and password"),
         ({"name": "openai", "base_url": "http://there:port/v1"}, "engine.base_url: "),
     ],
 )
 def test_wrong_settings_are_told_in_one_line(engine: dict[str, str], line: str) -> None:
     with pytest.raises(UserError, match=line) as told:
-        load_pipeline("demo", {"engine": engine})
+        load_pipeline("demo", engine=engine)
     assert "\n" not in str(told.value)

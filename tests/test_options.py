@@ -46,14 +46,14 @@ def test_a_round_that_starts_from_the_previous_one_continues_its_adapter(
     assert done.returncode == 0, done.stderr
     rounds = tmp_path / "run" / "rounds"
     read = json.loads((tmp_path / "run" / "manifest.json").read_text())["stages"]["02/train"]["read"]
-    assert sorted(read) == ["rounds/01/adapter", "rounds/02/dataset"]
-    config = json.loads((rounds / "02" / "adapter" / "adapter_config.json").read_text())
+    assert sorted(read) == ["rounds/01/lora", "rounds/02/dataset"]
+    config = json.loads((rounds / "02" / "lora" / "adapter_config.json").read_text())
     assert (config["r"], config["lora_alpha"]) == (32, 64)
 
     # Alone, from the same adapter: the same. With no step to speak of: where it started. From the base: elsewhere.
     train = ("train", rounds / "02" / "dataset", *few)
-    first, second = weights(rounds / "01" / "adapter"), weights(rounds / "02" / "adapter")
-    start = ("--start-from", rounds / "01" / "adapter")
+    first, second = weights(rounds / "01" / "lora"), weights(rounds / "02" / "lora")
+    start = ("--start-from", rounds / "01" / "lora")
     for out, more in (
         ("again", start),
         ("still", (*start, "--set", "training.learning_rate=1e-12")),

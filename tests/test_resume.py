@@ -63,8 +63,8 @@ def test_a_killed_run_ends_like_an_undisturbed_one(finished: tuple[Path, str], q
         for name in (
             "answers.jsonl",
             "dataset/data-00000.parquet",
-            "adapter/adapter_model.safetensors",
-            "adapter/adapter_config.json",
+            "lora/adapter_model.safetensors",
+            "lora/adapter_config.json",
             "evaluation.json",
         ):
             path = Path("rounds") / number / name

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from answers import questions_about, said
-from random_adapter import make_adapter
+from random_lora import make_lora
 
 from videostar.config import Pipeline, load_pipeline
 from videostar.engines import transformers as module
@@ -36,7 +36,7 @@ def test_a_run_loads_each_model_once_for_all_that_it_answers(
 
     words = ["cycle", "--pipeline", quick, "--limit", 8, "--out", tmp_path / "run", "--set", "mix=null"]
     app([str(word) for word in words], standalone_mode=False)
-    trained = len(list((tmp_path / "run" / "rounds").glob("*/adapter")))
+    trained = len(list((tmp_path / "run" / "rounds").glob("*/lora")))
     assert trained == 2
     assert len(loaded) == 1 + trained
 
@@ -44,14 +44,14 @@ def test_a_run_loads_each_model_once_for_all_that_it_answers(
 def test_weights_are_told_apart_by_what_they_are_and_dropped_for_training(
     world: Path, tmp_path: Path, loaded: list[Pipeline]
 ) -> None:
-    settings = load_pipeline("demo", {"mix": None})
+    settings = load_pipeline("demo", mix=None)
     requests = questions_about(world)[:8]
-    adapters = [make_adapter(settings, tmp_path / str(seed), seed, requests[0].clip) for seed in (1, 2)]
+    adapters = [make_lora(settings, tmp_path / str(seed), seed, requests[0].clip) for seed in (1, 2)]
     with TransformersEngine(settings) as engine:
         first = said(engine, adapters[0], requests)
         assert said(engine, shutil.copytree(adapters[0], tmp_path / "moved"), requests) == first
         assert len(loaded) == 1
-        engine.rest()
+        engine.release()
         assert said(engine, adapters[0], requests) == first
         assert len(loaded) == 2
         shutil.rmtree(adapters[0])

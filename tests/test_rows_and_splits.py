@@ -177,7 +177,7 @@ def test_a_label_in_another_column_is_pointed_at(clips: Path, videostar: Command
     assert "--set columns.label=NAME" in done.stderr.splitlines()[-1]
     (clips / "twice.csv").write_text("video,label,label\n00.mp4,walking,running\n")
     done = videostar("check", "twice.csv")
-    assert (done.returncode, "has two columns 'label'" in done.stderr) == (2, True)
+    assert (done.returncode, "two columns are named 'label'" in done.stderr) == (2, True)
 
 
 def test_rows_of_one_video_that_differ_in_any_column_are_two(clips: Path, videostar: Command) -> None:

@@ -8,13 +8,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+from data_sets import load as read
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from videostar.config import Data as DataSettings
-from videostar.data.source import Data, load_data
+from videostar.data.source import Data
 from videostar.util.errors import UserError
-from videostar.util.progress import silent
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def clips(world: Path, tmp_path: Path) -> Path:
 
 def load(folder: Path, *rows: str, header: str = "video,label") -> Data:
     (folder / "my.csv").write_text("\n".join([header, *rows]) + "\n")
-    return load_data(str(folder / "my.csv"), None, silent)
+    return read(folder / "my.csv")
 
 
 GOOD = [f"{name}.mp4,run" for name in "abcdefghijkl"]
@@ -39,7 +39,7 @@ def test_a_plain_csv_needs_nothing_else(clips: Path) -> None:
     assert len(data.samples) == 12
     assert 1 <= len(data.split("test")) <= 6
     assert {sample.label for sample in data.samples} == {"run"}
-    assert not data.set_aside
+    assert not data.skipped
 
 
 def test_a_split_column_is_taken(clips: Path) -> None:
@@ -48,7 +48,7 @@ def test_a_split_column_is_taken(clips: Path) -> None:
         assert [sample.video for sample in data.samples if sample.split == split] == [video]
 
 
-def test_bad_rows_are_set_aside_with_their_reasons(clips: Path) -> None:
+def test_bad_rows_are_skipped_with_their_reasons(clips: Path) -> None:
     (clips / "empty.mp4").touch()
     (clips / "text.mp4").write_text("no video")
     (clips / "inside").symlink_to("/etc")
@@ -64,7 +64,7 @@ def test_bad_rows_are_set_aside_with_their_reasons(clips: Path) -> None:
         ",run": "outside its root",
     }
     data = load(clips, *GOOD, *bad)
-    assert [(item.where, item.reason) for item in data.set_aside] == [
+    assert [(item.where, item.reason) for item in data.skipped] == [
         (f"my.csv:{number}", reason) for number, reason in enumerate(bad.values(), start=14)
     ]
     assert len(data.samples) == 12
@@ -78,7 +78,7 @@ def test_ids_stay_when_rows_move(clips: Path) -> None:
 
 def test_a_limit_takes_the_first_of_each_split(clips: Path) -> None:
     everything = load(clips, *GOOD)
-    few = load_data(str(clips / "my.csv"), 1, silent)
+    few = read(clips / "my.csv", 1)
     assert [s.video for s in few.samples] == [everything.split(s.split)[0].video for s in few.samples]
     assert len(few.samples) == 2
 
@@ -88,12 +88,12 @@ cells = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.lists(cells, max_size=4), max_size=6))
-def test_any_rows_at_all_are_samples_or_set_aside(clips: Path, rows: list[list[str]]) -> None:
+def test_any_rows_at_all_are_samples_or_skipped(clips: Path, rows: list[list[str]]) -> None:
     made = io.StringIO()
     csv.writer(made).writerows(rows)
     data = load(clips, "a.mp4,run,train", "b.mp4,run,test", made.getvalue().rstrip("\r\n"), header="video,label,split")
     assert {sample.video for sample in data.samples} >= {"a.mp4", "b.mp4"}
-    assert len(data.samples) + len(data.set_aside) >= 2
+    assert len(data.samples) + len(data.skipped) >= 2
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -101,16 +101,16 @@ def test_any_rows_at_all_are_samples_or_set_aside(clips: Path, rows: list[list[s
 def test_any_bytes_at_all_are_data_or_one_clear_line(tmp_path: Path, junk: bytes) -> None:
     (tmp_path / "my.csv").write_bytes(junk)
     with pytest.raises(UserError):
-        load_data(str(tmp_path / "my.csv"), None, silent)
+        read(tmp_path / "my.csv")
 
 
-def test_links_are_followed_and_a_loop_of_them_is_one_row_set_aside(clips: Path) -> None:
+def test_links_are_followed_and_a_loop_of_them_is_one_row_skipped(clips: Path) -> None:
     (clips / "again").symlink_to(clips)
     (clips / "link.mp4").symlink_to("b.mp4")
     (clips / "out.mp4").symlink_to("/etc/passwd")
     (clips / "loop").symlink_to("loop")
     rows = [*GOOD, "again/a.mp4,run", "link.mp4,run", "out.mp4,run", "loop,run", "loop/a.mp4,run"]
     (clips / "my.csv").write_text("\n".join(["video,label", *rows]) + "\n")
-    data = load_data(DataSettings(name=str(clips / "my.csv"), leaks="keep"), None, silent)
+    data = read(DataSettings(name=str(clips / "my.csv"), leaks="keep"))
     assert [sample.video for sample in data.samples[12:]] == ["again/a.mp4", "link.mp4"]
-    assert [item.reason for item in data.set_aside] == ["outside its root", "unreadable", "unreadable"]
+    assert [item.reason for item in data.skipped] == ["outside its root", "unreadable", "unreadable"]

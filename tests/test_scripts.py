@@ -11,10 +11,8 @@ import pytest
 
 SCRIPT = """
 print("once", flush=True)
-from videostar.config import Cache
-from videostar.util.progress import silent
-from videostar.data.source import load_data
-data = load_data({data!r}, None, silent, None, Cache(folder="cache"))
+import videostar
+data = videostar.load_data(videostar.load_pipeline(data={data!r}, cache={{"folder": "cache"}}))
 print(len(data.samples) > 0)
 """
 

@@ -10,13 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from commands import Command
+from data_sets import made_of
 
 from videostar.adapters import load_adapter
-from videostar.adapters.questions import Questions, Task
+from videostar.adapters.questions import Questions
+from videostar.adapters.task import Task
 from videostar.config import Video
-from videostar.data.manifest import DataManifest
 from videostar.data.samples import Sample
-from videostar.data.source import Data
 
 VIDEO = Video(within="label", margin=0.25)
 
@@ -31,8 +31,7 @@ VIDEO = Video(within="label", margin=0.25)
 )
 def test_the_interval_of_a_row(tmp_path: Path, row: dict[str, object], adapter: str, span: object) -> None:
     samples = [Sample(split, "a.mp4", str(row["label"]), split, "", 4.0, row) for split in ("train", "test")]
-    data = Data(tmp_path, DataManifest(format="csv", rows={"all": ("rows.csv",)}), samples, [])
-    (asked,) = Questions(data, [Task.load(adapter, load_adapter(adapter))], 0).split("train")
+    (asked,) = Questions(made_of(samples, tmp_path), [Task.load(adapter, load_adapter(adapter))], 0).split("train")
     assert asked.sampling(VIDEO).span == span
     assert asked.sampling(Video()).span is None
 
@@ -59,6 +58,6 @@ def test_frames_shown_and_trained_on_lie_in_it(world: Path, quick: Path, videost
         assert all(0.25 < at <= 1.25 for at in answer["frame_times"])  # a picture stays on screen for a while
     rows = pq.read_table(tmp_path / "made" / "dataset" / "data-00000.parquet").to_pylist()
     assert {tuple(row["span"]) for row in rows} == {(0.5, 1.25)}
-    done = videostar("train", "made/dataset", *setting, "--out", "adapter")
+    done = videostar("train", "made/dataset", *setting, "--out", "lora")
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "adapter" / "adapter_model.safetensors").is_file()
+    assert (tmp_path / "lora" / "adapter_model.safetensors").is_file()

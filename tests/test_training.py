@@ -108,8 +108,9 @@ def test_the_loss_that_is_told_is_the_mean_over_answer_tokens(
 ) -> None:
     """That of the first step is the base's own, of all rows; that of the training weighs its steps by their tokens."""
     adapter = train(rows, "training.batch_size=16", "training.epochs=1")
-    settings = load_pipeline("demo", {"mix": None}, ["video.frames=4"])
-    model, chat, root = load_model(settings), Chat(load_processor(settings)), world.parent / "clips_and_labels"
+    settings = load_pipeline("demo", mix=None, settings=["video.frames=4"])
+    model, chat = load_model(settings.spec), Chat(load_processor(settings.spec))
+    root = world.parent / "clips_and_labels"
     lost, count = 0.0, 0
     for record in pq.read_table(rows / "data-00000.parquet").to_pylist():
         paths = [root / name for name in record["videos"]]
@@ -148,11 +149,11 @@ def test_dropout_that_a_model_brings_is_off(train: Any, rows: Path, tmp_path: Pa
 
 def test_a_training_that_diverges_leaves_nothing(videostar: Command, world: Path, rows: Path, tmp_path: Path) -> None:
     sets = ("--set", "mix=null", "--set", "training.learning_rate=1e30")
-    done = videostar("train", rows, "--out", "adapter", "--data", world, *sets)
+    done = videostar("train", rows, "--out", "lora", "--data", world, *sets)
     assert done.returncode == 2
     assert "of 6 has a loss of nan" in done.stderr
     assert "lower training.learning_rate (now 1e+30)" in done.stderr
-    assert not (tmp_path / "adapter").exists()
+    assert not (tmp_path / "lora").exists()
 
 
 def test_clips_that_a_model_does_not_take_together_are_told_first(
@@ -164,7 +165,7 @@ def test_clips_that_a_model_does_not_take_together_are_told_first(
     for words in (("train", rows), ("evaluate",)):
         done = videostar(*words, "--out", "out.json", "--data", world, "--cache", "seen", *sets)
         assert done.returncode == 2
-        assert "with video.fps they differ: leave video.fps out, or --set engine.batch_size=1" in done.stderr
+        assert "with video.fps they differ: remove video.fps, or --set engine.batch_size=1" in done.stderr
     assert not (tmp_path / "seen").exists()
     one_by_one = ("video.fps=1.5", "engine.batch_size=1", "training.epochs=1", *cut(1, 8))
     assert len(steps_of(train(rows, *one_by_one, model="./model"))) == 2

@@ -8,10 +8,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from commands import Command
 
-from videostar.stages.tries import left_out
+from videostar.stages.tries import select_tries
 
 
-def test_near_duplicates_and_surplus_are_left_out() -> None:
+def test_near_duplicates_and_surplus_are_select_tries() -> None:
     texts = [
         "A red circle moves up, then left.",
         "A red circle moves up, then left!",  # the same in other words
@@ -20,8 +20,8 @@ def test_near_duplicates_and_surplus_are_left_out() -> None:
         "We see something round.",
     ]
     accepted = [True, True, False, True, True]
-    assert left_out(texts, accepted, 2) == [None, "near-duplicate", None, None, "enough kept"]
-    assert left_out(texts, [False] * 5, 1) == [None] * 5
+    assert select_tries(texts, accepted, 2) == [None, "near-duplicate", None, None, "enough kept"]
+    assert select_tries(texts, [False] * 5, 1) == [None] * 5
 
 
 def test_every_try_is_in_the_ledger_and_its_pass_rate_in_the_data(

@@ -60,7 +60,7 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
     out.write_text("old", encoding="utf-8")
     with pytest.raises(UserError, match="absent"):
         judge_file(tmp_path / "absent.jsonl", out)
-    with pytest.raises(UserError, match="no ordinary file"):
+    with pytest.raises(UserError, match="not an ordinary file"):
         judge_file(out, tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == ["verdicts.jsonl"]
     assert out.read_text(encoding="utf-8") == "old"

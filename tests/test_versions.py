@@ -58,7 +58,7 @@ def videos(folder: Path) -> list[str]:
 def test_kept_answers_and_reasons(ledger: Path, tmp_path: Path) -> None:
     version = build_version(ledger, tmp_path / "v", lineage={"data": "d"}, direct_only=False)
     assert videos(tmp_path / "v") == ["1.mp4", "2.mp4", "3.mp4"]
-    assert version["counts"] == {"direct": 1, "rationalised": 2, "rejected": 4, "set_aside": 1}
+    assert version["counts"] == {"direct": 1, "rationalised": 2, "rejected": 4, "skipped": 1}
     assert version["rejected"]["direct: missing"] == 3
     assert json.loads((tmp_path / "v" / "version.json").read_text()) == version
 

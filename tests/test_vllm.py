@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 from answers import questions_about, said
 from commands import Command, command
-from random_adapter import make_adapter
+from data_sets import load, questions_of
+from random_lora import make_lora
 
 pytest.importorskip("vllm", reason="vLLM is not installed here (make vllm)")
 
@@ -38,7 +39,7 @@ SMALL = {"name": "vllm", "options": OPTIONS}
 
 @pytest.fixture(scope="module")
 def settings() -> Pipeline:
-    return load_pipeline("demo", {"engine": SMALL, "mix": None})
+    return load_pipeline("demo", engine=SMALL, mix=None)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +80,7 @@ def requests(world: Path) -> list[Request]:
 @pytest.fixture(scope="module")
 def adapters(settings: Pipeline, requests: list[Request], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("adapters")
-    return [make_adapter(settings, folder / str(seed), seed, requests[0].clip) for seed in (1, 2)]
+    return [make_lora(settings, folder / str(seed), seed, requests[0].clip) for seed in (1, 2)]
 
 
 def test_answers_are_those_of_transformers(
@@ -105,8 +106,8 @@ def test_an_adapter_that_answers_already_is_neither_loaded_nor_heard_again(
 ) -> None:
     """Wherever it lies; once another has answered in between, it is."""
     heard: list[object] = []
-    listen = either._listen
-    monkeypatch.setattr(either, "_listen", lambda canaries: heard.append(canaries) or listen(canaries))
+    validate = either._validate
+    monkeypatch.setattr(either, "_validate", lambda canaries: heard.append(canaries) or validate(canaries))
     either.use(None)
     first = said(either, adapters[0], requests[:4])
     assert len(heard) == 1
@@ -121,7 +122,7 @@ def test_an_adapter_that_answers_already_is_neither_loaded_nor_heard_again(
 def test_an_adapter_that_is_overwritten_in_place_is_not_served_stale(
     either: VllmEngine, reference: TransformersEngine, requests: list[Request], adapters: list[Path], tmp_path: Path
 ) -> None:
-    place = shutil.copytree(adapters[0], tmp_path / "adapter")
+    place = shutil.copytree(adapters[0], tmp_path / "lora")
     first = said(either, place, requests[:8])
     shutil.rmtree(place)
     shutil.copytree(adapters[1], place)
@@ -136,7 +137,7 @@ def test_swapped_adapters_are_told_apart(
     """Weights of one in the folder of the other: its canaries say otherwise, and nothing is answered."""
     mixed = shutil.copytree(adapters[0], tmp_path / "mixed")
     shutil.copy(adapters[1] / "adapter_model.safetensors", mixed)
-    with pytest.raises(UserError, match="answers otherwise than transformers"):
+    with pytest.raises(UserError, match="answers differ from those of transformers"):
         either.use(mixed)
     assert said(either, adapters[1], requests[:4]) == said(reference, adapters[1], requests[:4])
 
@@ -150,7 +151,7 @@ def test_an_adapter_of_too_high_a_rank_is_merged(
     tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    adapter = make_adapter(settings, tmp_path / "high", 3, requests[0].clip, rank=48)
+    adapter = make_lora(settings, tmp_path / "high", 3, requests[0].clip, rank=48)
     spoken = said(lora_engine, adapter, requests[:8])
     assert "rank 48 is more than the 32" in capfd.readouterr().err
     assert spoken == said(reference, adapter, requests[:8])
@@ -177,7 +178,7 @@ def test_a_question_that_is_too_long_is_refused_alone(lora_engine: VllmEngine, r
 
 
 def test_frames_that_take_more_than_the_context_are_refused_before_anything_starts() -> None:
-    long = load_pipeline("demo", {"engine": SMALL}, ["video.frames=512"])
+    long = load_pipeline("demo", engine=SMALL, settings=["video.frames=512"])
     with pytest.raises(UserError, match=r"a video takes \d+ tokens .* lower video.frames"), VllmEngine(long) as engine:
         engine.use(None)
 
@@ -190,7 +191,7 @@ def test_no_room_for_merged_weights_is_found_before_anything_starts(
     monkeypatch.setattr(
         shutil, "disk_usage", lambda place: usage(place)._replace(free=0) if place == full else usage(place)
     )
-    with pytest.raises(UserError, match=r"with an adapter merged into them take .* set TMPDIR"):
+    with pytest.raises(UserError, match=r"with a LoRA merged into them take .* set TMPDIR"):
         preflight(settings, tmp_path / "run")
 
 
@@ -262,25 +263,23 @@ class Fragile(VllmEngine):
 
 @pytest.mark.exhaustive
 def test_a_video_that_kills_the_engine_costs_only_itself(world: Path, settings: Pipeline, tmp_path: Path) -> None:
-    from videostar.adapters.questions import Questions, load_tasks
-    from videostar.data.source import load_data
-    from videostar.stages.generation import Asking, generate
+    from videostar.stages.generation import generate
+    from videostar.stages.plan import AnswerPlan
     from videostar.util.progress import silent
 
     small = settings.model_copy(
         update={"data": Data(name=str(world)), "engine": settings.engine.model_copy(update={"batch_size": 8})}
     )
-    data = load_data(small.data, 24, silent)
-    questions = Questions(data, load_tasks(small), 0)
+    questions = questions_of(load(small.data, 24))
     asked = questions.split("train")
     with Fragile(small) as engine:
         engine.cursed = asked[11].sample.sha256
         generate(
             questions,
             engine,
-            Asking(small, ("direct", "rationalised"), samples=1, salt=""),
+            AnswerPlan.of(small, salt=""),
             split="train",
-            adapter=None,
+            lora=None,
             out=tmp_path / "answers.jsonl",
             tick=silent(""),
         )
@@ -326,24 +325,22 @@ def test_the_demo_with_vllm_reaches_what_it_reaches_with_transformers(videostar:
 
 def test_a_forecast_counts_windows_that_are_answered_at_once(quick: Path, lora_engine: VllmEngine) -> None:
     """They end nearly together: from the first end to the last hardly any time passes."""
-    from videostar.adapters.questions import Questions, load_tasks
-    from videostar.data.source import load_data
     from videostar.runs.forecast import forecast
-    from videostar.stages.generation import Asking, generate
+    from videostar.stages.generation import generate
+    from videostar.stages.plan import AnswerPlan
     from videostar.util.progress import silent
 
-    options = {"engine": {**SMALL, "batch_size": 4}, "rounds": 1}
-    settings = load_pipeline(str(quick), options)
-    questions = Questions(load_data(settings.data, 16, silent), load_tasks(settings), 0)
+    settings = load_pipeline(str(quick), engine={**SMALL, "batch_size": 4}, rounds=1)
+    questions = questions_of(load(settings.data, 16))
     said = forecast(questions, settings, lora_engine, silent).seconds["generate"]
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         generate(
             questions,
             lora_engine,
-            Asking(settings, settings.generation.answers, samples=1, salt=""),
+            AnswerPlan.of(settings, salt=""),
             split="train",
-            adapter=None,
+            lora=None,
             out=Path(folder) / "answers.jsonl",
             tick=silent(""),
         )
@@ -358,7 +355,7 @@ def test_a_script_without_a_guard_is_run_once(tmp_path: Path) -> None:
         "print('once', flush=True)\n"
         "from videostar.config import load_pipeline\n"
         "from videostar.engines import open_engine\n"
-        f"with open_engine(load_pipeline('demo', {{'engine': {SMALL}}})) as engine:\n"
+        f"with open_engine(load_pipeline('demo', engine={SMALL})) as engine:\n"
         "    engine.use(None)\n"
         "print('done')\n"
     )

@@ -18,10 +18,10 @@ from videostar.video import workers as module
 from videostar.video.cache import FrameCache
 from videostar.video.clip import Clip
 from videostar.video.errors import BadVideo
-from videostar.video.pool import Ahead, ClipPool
+from videostar.video.pool import ClipPool, Prefetch
 from videostar.video.probe import probe
 from videostar.video.sampling import Sampling
-from videostar.video.worker import MEMORY
+from videostar.video.worker_server import MEMORY
 from videostar.video.workers import Workers
 
 
@@ -42,7 +42,7 @@ def test_a_call_that_kills_its_process_is_a_bad_video_and_no_other_is_touched() 
         assert [call.result() for call in calls] == [str(number) for number in range(40)]
         bad = killed.result()
     assert isinstance(bad, BadVideo)
-    assert str(bad) == "unreadable: the process that opens it dies of it"
+    assert str(bad) == "unreadable: it crashes the process that opens it"
 
 
 def test_a_file_whose_process_was_killed_by_chance_is_asked_for_again() -> None:
@@ -64,7 +64,7 @@ def test_a_process_that_hangs_is_killed_and_costs_its_file(monkeypatch: pytest.M
         monkeypatch.setattr(module, "SECONDS", 1.0)
         bad = workers.submit(workers.call, signal.raise_signal, signal.SIGSTOP).result()
         assert isinstance(bad, BadVideo)
-        assert (bad.reason, bad.detail) == ("too slow", "not done after 1 s")
+        assert (bad.reason, bad.detail) == ("too slow", "not finished after 1 s")
         assert workers.submit(workers.call, os.getpid).result() != hung.pid
         assert psutil.wait_procs([hung], timeout=10)[1] == []
 
@@ -114,16 +114,16 @@ def test_a_hung_decoder_costs_one_clip_and_a_full_cache_needs_none(
     files = [(Path(shutil.copy(path, tmp_path)), digest(path), Sampling(4, 4096)) for path in videos]
     cache = FrameCache(tmp_path / "cache", 2**30)
     with ClipPool(cache) as pool:
-        assert isinstance(pool.ask(*files[0]).result(), Clip)
+        assert isinstance(pool.submit(*files[0]).result(), Clip)
         monkeypatch.setattr(module, "SECONDS", 5.0)
         for process in processes():
             process.suspend()
-        clips = list(Ahead(pool, files).get())
+        clips = list(Prefetch(pool, files).get())
     assert [isinstance(clip, BadVideo) and clip.reason for clip in clips] == [False, "too slow", *[False] * 4]
     psutil.wait_procs(processes(), timeout=10)
     for path, _, _ in files:
         path.unlink()
     with ClipPool(cache) as pool:
-        again = list(Ahead(pool, [*files[:1], *files[2:]]).get())
+        again = list(Prefetch(pool, [*files[:1], *files[2:]]).get())
         assert all(isinstance(clip, Clip) for clip in again)
         assert not processes()

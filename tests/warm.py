@@ -51,17 +51,18 @@ def load_all() -> None:
     from transformers.conversion_mapping import get_checkpoint_conversion_mapping
 
     import videostar.cli.app
-    import videostar.cli.commands
-    import videostar.cli.lineage
+    import videostar.cli.tables
+    import videostar.cli.version_tables
     import videostar.cycle
     import videostar.demo.build
     import videostar.engines.transformers
     import videostar.runs.preflight
+    import videostar.runs.single_stage
     import videostar.video.pool  # noqa: F401
     from videostar.config import load_pipeline
     from videostar.models.load import load_processor
 
-    load_processor(load_pipeline("demo", {}))  # which looks at all of transformers' models
+    load_processor(load_pipeline("demo").spec)  # which looks at all of transformers' models
     get_checkpoint_conversion_mapping("")  # so does the first model that is loaded
     gc.freeze()  # no child looks through all this for what can be freed
 

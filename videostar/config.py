@@ -1,7 +1,9 @@
-"""What a `pipelines/*.yaml` may say, and how settings are put together from file and command line."""
+"""The keys of a pipeline file, and how settings are merged from file and command line."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -17,34 +19,48 @@ if TYPE_CHECKING:
     from videostar.video.cache import FrameCache
 
 AnswerSource = Literal["direct", "rationalised", "template"]
+Dtype = Literal["auto", "float32", "bfloat16", "float16"]
+Device = Literal["auto", "cpu", "cuda", "mps"]
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Which base model is loaded, and how: the part of the settings that `videostar.models` needs."""
+
+    name: str  # `embedded`, a folder, or a Hugging Face model id
+    device: Device = "auto"
+    dtype: Dtype = "auto"
+    trust_remote_code: bool = False
 
 
 class Settings(BaseModel):
-    """Base of every section: unknown keys are refused, values are not changed once read."""
+    """Base of every section: unknown keys are refused, and values cannot be changed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Engine(Settings):
-    """Where answers come from."""
+    """The engine that answers."""
 
     name: Literal["transformers", "vllm", "openai"] = "transformers"
     base_url: str | None = Field(
         None,
         description="openai: the server's address, such as http://127.0.0.1:8000/v1. "
-        "The key, if it asks for one, is read from OPENAI_API_KEY.",
+        "Its key, if it needs one, is read from OPENAI_API_KEY.",
     )
-    batch_size: int = Field(64, ge=1, description="Videos answered at once: the window that a crash can cost.")
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        "auto", description="auto: float32, but on a GPU the 16 bits that the weights are stored in, or bfloat16."
+    batch_size: int = Field(
+        64, ge=1, description="Questions that are answered at once: the window that a crash can cost."
     )
-    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+    dtype: Dtype = Field(
+        "auto", description="auto: float32; on a GPU the 16-bit type that the weights are stored in, or bfloat16."
+    )
+    device: Device = Field(
         "auto",
-        description="auto: the accelerator if there is one. Of several GPUs the first that CUDA_VISIBLE_DEVICES shows.",
+        description="auto: the accelerator if there is one. Of several GPUs the first in CUDA_VISIBLE_DEVICES.",
     )
-    trust_remote_code: bool = Field(False, description="Runs code that comes with the model: only if you have read it.")
+    trust_remote_code: bool = Field(False, description="Run code that comes with the model: only if you have read it.")
     options: dict[str, Any] = Field(
-        {}, description="vllm: arguments of vllm.LLM that take the place of those chosen, such as max_model_len."
+        {}, description="vllm: arguments of vllm.LLM that replace those chosen, such as max_model_len."
     )
 
     @field_validator("base_url")
@@ -56,7 +72,7 @@ class Engine(Settings):
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
             raise ValueError("write an http:// or https:// address, such as http://127.0.0.1:8000/v1")
         if parts.username or parts.password:
-            raise ValueError("settings are written to disk: leave name and password out, a key goes in OPENAI_API_KEY")
+            raise ValueError("settings are written to disk: remove name and password; a key goes in OPENAI_API_KEY")
         return url
 
     @model_validator(mode="after")
@@ -64,29 +80,30 @@ class Engine(Settings):
         if self.name == "openai" and self.base_url is None:
             raise ValueError("`name: openai` needs the server's `base_url`, such as http://127.0.0.1:8000/v1")
         if self.name != "openai" and self.base_url is not None:
-            raise ValueError(f"`base_url` is for `name: openai`; leave it out (null) with {self.name}")
+            raise ValueError(f"`base_url` is for `name: openai`; remove it (null) with {self.name}")
         return self
 
 
 class Video(Settings):
-    """What the model sees of a video."""
+    """The frames of a video that the model sees."""
 
-    frames: int = Field(8, ge=1, description="Frames a video, at even distances in time.")
-    max_pixels: int = Field(4096, ge=1024, description="Most pixels of a frame; larger ones are scaled down.")
-    fps: float | None = Field(None, gt=0, description="At most so many frames a second: fewer of a short video.")
+    frames: int = Field(8, ge=1, description="Frames per video, evenly spaced in time.")
+    max_pixels: int = Field(4096, ge=1024, description="Pixels of a frame, at most; larger ones are scaled down.")
+    fps: float | None = Field(
+        None, gt=0, description="Frames per second, at most: a short video then has fewer frames."
+    )
     within: Literal["video", "label"] = Field(
         "video",
-        description="label: only the row's own `start` to `end` is looked at, where it has them, unless it is a time "
-        "that is asked for.",
+        description="label: sample only from the row's `start` to `end`, if it has them, unless it asks for a time.",
     )
-    margin: float = Field(0.0, ge=0, description="Seconds before `start` and after `end` that are looked at too.")
+    margin: float = Field(0.0, ge=0, description="Seconds before `start` and after `end` that are sampled too.")
 
 
 class Cache(Settings):
-    """Where it is kept what videos showed, so that each is opened once."""
+    """The cache of sampled frames and measures, so that each video is opened once."""
 
-    folder: str | None = Field(None, description="Default: the cache folder that the system gives its user.")
-    gb: float = Field(50, gt=0, description="At most so many gigabytes of frames; the least recently used go first.")
+    folder: str | None = Field(None, description="Default: the user's cache folder on this system.")
+    gb: float = Field(50, gt=0, description="Gigabytes of frames, at most; the least recently used are deleted first.")
 
     @property
     def home(self) -> Path:
@@ -101,7 +118,7 @@ class Cache(Settings):
 
 
 class Generation(Settings):
-    """How answers are asked for and which are kept (paper, section 3)."""
+    """How answers are generated and which are kept (paper, section 3)."""
 
     answers: tuple[AnswerSource, ...] = Field(
         ("direct", "rationalised"),
@@ -111,49 +128,49 @@ class Generation(Settings):
     )
     verify: bool = Field(True, description="Keep only answers that contain the label.")
     max_new_tokens: int = Field(64, ge=1)
-    samples: int = Field(1, ge=1, description="Tries a question; 1 is greedy, more are drawn at `temperature`.")
+    samples: int = Field(1, ge=1, description="Tries per question; 1 is greedy, more are drawn at `temperature`.")
     temperature: float = Field(0.8, gt=0, le=2)
-    keep_per_question: int = Field(1, ge=1, description="At most so many different kept answers a question.")
+    keep_per_question: int = Field(1, ge=1, description="Different kept answers per question, at most.")
 
 
 class Training(Settings):
     """LoRA on the kept answers."""
 
-    start_from: Literal["base", "previous"] = Field("base", description="previous: continue the last round's adapter.")
+    start_from: Literal["base", "previous"] = Field("base", description="previous: continue the last round's LoRA.")
     rank: int = Field(32, ge=1)
     alpha: int = Field(64, ge=1)
     learning_rate: float = Field(2e-3, gt=0)
     batch_size: int = Field(24, ge=1)
     gradient_accumulation: int = Field(1, ge=1)
     gradient_checkpointing: bool = Field(
-        False, description="Compute activations again instead of keeping them: less memory, more time."
+        False, description="Recompute activations instead of storing them: less memory, more time."
     )
-    epochs: float = Field(3.0, gt=0, description="Passes over the kept answers and what is mixed in.")
+    epochs: float = Field(3.0, gt=0, description="Passes over the kept answers and mixed rows.")
     final_round: Literal["direct_only", "all"] = Field(
         "direct_only", description="The last round trains on direct answers; a label without one keeps its others."
     )
 
 
 class Mix(Settings):
-    """An instruction set trained on beside the kept answers, so that the base's abilities are not lost."""
+    """An instruction set that is mixed into training, so that the base model's abilities are not lost."""
 
-    data: str = Field(description="A .jsonl or .parquet file with `messages` and `videos`, or a demo world's manifest.")
-    ratio: float = Field(1.0, gt=0, description="Its rows for each kept answer.")
+    data: str = Field(description="A .jsonl or .parquet file with `messages` and `videos`.")
+    ratio: float = Field(1.0, gt=0, description="Rows of it per kept answer.")
 
 
 class Data(Settings):
-    """Which labelled videos a run is about. `data: my.csv` is short for `data: {name: my.csv}`."""
+    """The labelled videos of a run. `data: my.csv` is short for `data: {name: my.csv}`."""
 
     name: str = Field("demo", description="A data manifest by name or path, or a .csv of video,label.")
     validation: float = Field(
         0.1,
         ge=0,
         lt=1,
-        description="Share of the training videos that is held out to choose the round, where the data has no "
-        "validation split of its own.",
+        description="Share of the training videos that is held out to select the best round, if the data have no "
+        "validation split.",
     )
     leaks: Literal["drop", "keep", "refuse"] = Field(
-        "drop", description="What becomes of a training row whose video is also in validation or test."
+        "drop", description="Handling of training rows whose video is also in validation or test."
     )
 
 
@@ -161,27 +178,27 @@ class Stop(Settings):
     """When a run ends before its last round."""
 
     patience: int | None = Field(
-        None, ge=1, description="Stop once validation accuracy is below its best for so many rounds in a row."
+        None, ge=1, description="Stop once validation accuracy was below its best for this number of rounds in a row."
     )
 
 
 class Pipeline(Settings):
-    """A whole run."""
+    """The settings of a run."""
 
     data: Data = Data()
     columns: dict[str, str | None] = Field(
         {},
-        description="Which column holds what: {label: class, video: path}. null: a column of that name is not read.",
+        description="Columns by meaning: {label: class, video: path}. null: a column of that name is not read.",
     )
     root: str | None = Field(None, description="The folder of the videos; default: the data manifest's.")
     adapter: str | None = Field(
-        None, description="From a row to question and label: a name or file.py:Class; default: the data manifest's."
+        None, description="The label-to-prompt adapter: a name or file.py:Class; default: the data manifest's."
     )
     prompts: str | None = Field(None, description="A file of prompts/, by name or path; default: the adapter's own.")
     model: str = Field("embedded", description="`embedded`, a folder or a Hugging Face model id.")
     rounds: int = Field(3, ge=1)
     seed: int = 0
-    limit: int | None = Field(None, ge=1, description="Only the first so many videos of each split.")
+    limit: int | None = Field(None, ge=1, description="Videos of each split, at most.")
     engine: Engine = Engine()
     video: Video = Video()
     cache: Cache = Cache()
@@ -195,27 +212,43 @@ class Pipeline(Settings):
     def _short(cls, data: Any) -> Any:
         return {"name": data} if isinstance(data, str) else data
 
+    @property
+    def spec(self) -> ModelSpec:
+        """The base model and how it is loaded."""
+        return ModelSpec(self.model, self.engine.device, self.engine.dtype, self.engine.trust_remote_code)
 
-def load_pipeline(name: str, overrides: dict[str, Any] | None = None, dotted: list[str] | None = None) -> Pipeline:
-    """The pipeline called `name` (or at that path), with top-level `overrides` and `dotted` ones ("training.rank=8").
 
-    A file may extend another: its keys then replace that one's, section by section. Raises UserError.
+def load_pipeline(name: str | None = None, *, settings: Sequence[str] = (), **overrides: Any) -> Pipeline:
+    """The settings of a run: a pipeline file, with changes.
+
+    Args:
+        name: A file of `pipelines/`, by name or path. By default `lvlm` if a model is given, else `embedded` if data
+            are given, else `demo`. A file may extend another: its keys replace that one's, section by section.
+        settings: Changes by dotted name, as for `--set`: `["training.rank=8", "video.frames=16"]`.
+        **overrides: Changes by key, such as `data="my.csv"`, `rounds=1`, `training={"rank": 8}` or `mix=None`.
+
+    Raises:
+        UserError: There is no such file, or a key or value is wrong. The message has the nearest right name.
+
+    Example:
+        >>> load_pipeline(data="my.csv", rounds=1).training.rank
+        32
     """
-    path = find_resource("pipelines", name)
-    data = _load_extended(path, ())
-    for key, value in _long(overrides or {}).items():
-        data[key] = _merge(data.get(key, {}), value) if key == "data" else value
-    for item in dotted or []:
+    path = find_resource(
+        "pipelines", name or ("lvlm" if "model" in overrides else "embedded" if "data" in overrides else "demo")
+    )
+    data = _merge(_load_extended(path, ()), _long(overrides))
+    for item in settings:
         _set_dotted(data, item)
-    return validate(data, Pipeline, str(path) if not dotted else f"{path} with --set")
+    return validate(data, Pipeline, f"{path} with --set" if settings else str(path))
 
 
-def override(settings: Pipeline, overrides: dict[str, Any], dotted: list[str]) -> Pipeline:
-    """The same settings but for these, given as to `load_pipeline`. Raises UserError."""
-    data = _merge(settings.model_dump(mode="json"), _long(overrides))
-    for item in dotted:
+def override(pipeline: Pipeline, *, settings: Sequence[str] = (), **overrides: Any) -> Pipeline:
+    """`pipeline` with changes, given as to `load_pipeline`. Raises UserError."""
+    data = _merge(pipeline.model_dump(mode="json"), _long(overrides))
+    for item in settings:
         _set_dotted(data, item)
-    return validate(data, Pipeline, "--set" if dotted else "settings of the run")
+    return validate(data, Pipeline, "--set" if settings else "settings of the run")
 
 
 def _load_extended(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
@@ -230,7 +263,7 @@ def _load_extended(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
 
 
 def _long(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings in which `data: NAME` is written out, so that it can be merged."""
+    """Settings with `data: NAME` as a mapping, so that it can be merged."""
     return {**settings, "data": {"name": settings["data"]}} if isinstance(settings.get("data"), str) else settings
 
 

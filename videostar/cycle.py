@@ -1,73 +1,163 @@
-"""The cycle of Video-STaR (paper, section 3): rounds and stages, and nothing else. Start reading here."""
+"""The cycle of Video-STaR (paper, section 3): rounds and their stages. Start reading here."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from videostar.adapters.questions import Questions
 from videostar.config import Pipeline
-from videostar.engines.base import EngineProtocol, rested
-from videostar.runs.run import Run
-from videostar.stages.evaluation import evaluate, held_out
-from videostar.stages.generation import Asking, generate
+from videostar.engines import open_engine
+from videostar.engines.base import EngineProtocol
+from videostar.runs.data import RunData
+from videostar.runs.folder import check_folder
+from videostar.runs.record import RunRecord, read_run
+from videostar.runs.run import Run, verify_finished
+from videostar.runs.stage_names import RoundFiles
+from videostar.stages.evaluation import Ledgers, evaluate, held_out_ledgers
+from videostar.stages.generation import generate
+from videostar.stages.plan import AnswerPlan
 from videostar.stages.versions import build_version
-from videostar.training.stage import train
-from videostar.util.progress import Progress, silent
+from videostar.util.files import write_text
+from videostar.util.progress import Progress, Tick, silent
+
+
+def run_cycle(
+    pipeline: Pipeline, out: Path | str, *, restart_from: str | None = None, progress: Progress = silent
+) -> RunRecord:
+    """Run the cycle in the folder `out`, or go on with the run that is there.
+
+    Args:
+        pipeline: The settings, from `load_pipeline`.
+        out: The folder of the run. The same call again goes on where it was interrupted.
+        restart_from: A stage such as `round-02/train` that is done again, with all later ones.
+        progress: Makes the progress bar of each stage; by default none are shown.
+
+    Raises:
+        UserError: Settings, data, model or folder are wrong. Cheap checks come first, and nothing is lost.
+    """
+    folder = Path(out)
+    check_folder(folder, pipeline, restart_from)
+    data = RunData(pipeline)
+    if restart_from is None and verify_finished(folder, pipeline, data):
+        return read_run(folder)
+    data.prepare(pipeline, folder, progress)
+    with Run.open(folder, pipeline, data.digests, restart_from) as run, open_engine(pipeline) as engine:
+        skipped = data.report()
+        write_text(folder / "skipped.jsonl", "".join(json.dumps(asdict(row)) + "\n" for row in skipped))
+        cycle(run, data.questions, pipeline, engine, progress)
+    return read_run(folder)
 
 
 def cycle(
     run: Run, questions: Questions, settings: Pipeline, engine: EngineProtocol, progress: Progress = silent
 ) -> None:
-    """Do every stage that is not done yet; the figures of each are in `run.manifest`. One engine serves them all.
+    """Do every stage of `run` that is not done yet. One engine answers in all of them.
 
-    Round 0 only evaluates the base. Raises UserError, as the stages do.
+    Round 0 only evaluates the base model. The figures of each stage are in `run.manifest`. Raises UserError as the
+    stages do.
     """
-    adapter: Path | None = None
-    rounds = run.folder / "rounds"
-    ledgers = [
-        held_out(questions, rounds / f"{number:02}" / "evaluation.json") for number in range(settings.rounds + 1)
-    ]
-
-    def evaluate_round(number: int, title: str) -> None:
-        """How good is it on videos that it was never trained on?"""
-        out = rounds / f"{number:02}" / "evaluation.json"
-        asked, earlier = ledgers[number], ledgers[:number]
-        ask = partial(evaluate, questions, settings, engine, adapter=adapter, out=out, ledgers=asked, earlier=earlier)
-        reads = [path for before in earlier for path in before.values()]
-        run.stage(
-            f"{number:02}/evaluate",
-            partial(ask, tick=progress(f"{title}: held-out videos")),
-            [out, *asked.values()],
-            [*([adapter] if adapter else []), *reads],
-        )
-
-    evaluate_round(0, "base")
-    for number in range(1, settings.rounds + 1):
-        name = f"{number:02}"
-        answers, dataset, trained = (rounds / name / part for part in ("answers.jsonl", "dataset", "adapter"))
-
-        # Answer, verify, rationalise, verify: every training video, with the last round's model.
-        asking = Asking(settings, settings.generation.answers, settings.generation.samples, f"{settings.seed}/{number}")
-        tick = progress(f"round {number}: answers")
-        ask = partial(generate, questions, engine, asking, split="train", adapter=adapter, out=answers, tick=tick)
-        run.stage(f"{name}/generate", ask, [answers], [adapter] if adapter else [])
-
-        # What was kept becomes an immutable dataset version. The rule for the last round is never the first round's,
-        # in which the base answers.
-        direct_only = 1 < number == settings.rounds and settings.training.final_round == "direct_only"
-        lineage = run.lineage(adapter, engine.name)
-        build = partial(build_version, answers, dataset, lineage=lineage, direct_only=direct_only)
-        version = run.stage(f"{name}/version", build, [dataset], [answers])
-
-        # Fine-tune on it, from the base or from the last round's adapter; with nothing kept, the model stays.
-        if version["rows"]:
-            start = adapter if settings.training.start_from == "previous" else None
-            tick = progress(f"round {number}: training steps")
-            fit = partial(train, dataset, questions.root, settings, trained, start_from=start, tick=tick)
-            run.stage(f"{name}/train", partial(rested, engine, fit), [trained], [dataset, *([start] if start else [])])
-            adapter = trained
-
-        evaluate_round(number, f"round {number}")
-        if run.manifest.stopped == number:  # validation has fallen for `stop.patience` rounds
+    lora: Path | None = None  # None: the base model alone answers
+    ledgers: list[Ledgers] = []  # of the held-out answers, by round
+    for number in range(settings.rounds + 1):
+        this = _Round(run, questions, settings, engine, progress, number)
+        if number > 0:
+            this.generate(lora)  # and verify: every answer has a verdict
+            version = this.build_version(lora)
+            if version["rows"]:  # if nothing was kept, the model stays
+                lora = this.train(start_from=lora if settings.training.start_from == "previous" else None)
+        ledgers.append(this.evaluate(lora, ledgers))
+        if run.manifest.stopped == number:  # validation has been below its best for `stop.patience` rounds
             break
+
+
+@dataclass(frozen=True)
+class _Round:
+    """The stages of one round; each is skipped if the run has done it."""
+
+    run: Run
+    questions: Questions
+    settings: Pipeline
+    engine: EngineProtocol
+    progress: Progress
+    number: int
+
+    @property
+    def files(self) -> RoundFiles:
+        return self.run.round(self.number)
+
+    def generate(self, lora: Path | None) -> None:
+        """Answer and verify every training question; where no answer is kept, rationalise and verify."""
+        plan = AnswerPlan.of(self.settings, salt=f"{self.settings.seed}/{self.number}")
+        work = partial(
+            generate,
+            self.questions,
+            self.engine,
+            plan,
+            split="train",
+            lora=lora,
+            out=self.files.answers,
+            tick=self._bar("answers"),
+        )
+        self._stage("generate", work, writes=[self.files.answers], reads=[lora] if lora else [])
+
+    def build_version(self, lora: Path | None) -> dict[str, Any]:
+        """Make the kept answers an immutable dataset version, and return its counts."""
+        # The paper's rule for the last round; never for the first one, in which the base model answers.
+        is_last = 1 < self.number == self.settings.rounds
+        work = partial(
+            build_version,
+            self.files.answers,
+            self.files.dataset,
+            lineage=self.run.lineage(lora, self.engine.name),
+            direct_only=is_last and self.settings.training.final_round == "direct_only",
+        )
+        return self._stage("version", work, writes=[self.files.dataset], reads=[self.files.answers])
+
+    def train(self, start_from: Path | None) -> Path:
+        """Train a LoRA on the dataset version, from the base model or from the LoRA `start_from`."""
+        from videostar.training.stage import train  # loads torch
+
+        def work() -> dict[str, Any]:
+            self.engine.release()
+            return train(
+                self.files.dataset,
+                self.questions.root,
+                self.settings,
+                self.files.lora,
+                start_from=start_from,
+                tick=self._bar("training steps"),
+            )
+
+        reads = [self.files.dataset, *([start_from] if start_from else [])]
+        self._stage("train", work, writes=[self.files.lora], reads=reads)
+        return self.files.lora
+
+    def evaluate(self, lora: Path | None, earlier: list[Ledgers]) -> Ledgers:
+        """Measure accuracy on the held-out videos, and return the ledgers of the answers."""
+        ledgers = held_out_ledgers(self.questions, self.files.evaluation)
+        work = partial(
+            evaluate,
+            self.questions,
+            self.engine,
+            AnswerPlan.for_evaluation(self.settings),
+            lora=lora,
+            out=self.files.evaluation,
+            earlier=list(earlier),
+            tick=self._bar("held-out videos"),
+        )
+        reads = [*([lora] if lora else []), *(path for before in earlier for path in before.values())]
+        self._stage("evaluate", work, writes=[self.files.evaluation, *ledgers.values()], reads=reads)
+        return ledgers
+
+    def _stage(
+        self, part: str, work: Callable[[], dict[str, Any]], *, writes: list[Path], reads: list[Path]
+    ) -> dict[str, Any]:
+        return self.run.stage(self.files.stage(part), work, writes=writes, reads=reads)
+
+    def _bar(self, what: str) -> Tick:
+        return self.progress(f"round {self.number}: {what}" if self.number else f"base: {what}")

@@ -1,4 +1,4 @@
-"""What an adapter is."""
+"""The base class of label-to-prompt adapters."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ Row = Mapping[str, Any]
 
 
 class NoQuestion(UserError):
-    """This row has nothing that the adapter could ask for: it is left out and counted."""
+    """The adapter has no question about this row, which is skipped and counted."""
 
 
 def given(row: Row, column: str) -> Any:
-    """What stands in a column. Raises NoQuestion when nothing does."""
+    """The value in a column. Raises NoQuestion if it is missing or empty."""
     value = row.get(column)
     if value in (None, "", []):
         raise NoQuestion(
@@ -27,25 +27,25 @@ def given(row: Row, column: str) -> Any:
 
 
 class LabelAdapter(ABC):
-    """From a row to its label; the question comes from the file of prompts.
+    """From a row to its label; the question comes from the prompt file.
 
-    Templates may name `label` (the label in words), every column of the row, and what `values` adds.
+    Templates may use `label` (the label in words), every column of the row, and the keys of `values`.
     """
 
     #: A file of `prompts/` by name, or a path beside the adapter's own file.
     prompts: str
-    #: A row to try the adapter with: `videostar adapter check`.
+    #: A row for `videostar adapter check`.
     example: ClassVar[Row | None] = None
 
     @abstractmethod
     def label(self, row: Row) -> Mapping[str, Any]:
         """The label object of a row, such as `{"kind": "score", "value": 61.2}`.
 
-        Raise NoQuestion for a row that is not to be asked about. An `action` without `among` is given the
-        set of all actions of the data.
+        Raise NoQuestion for a row without a question. An `action` without `among` gets the set of all actions of the
+        data.
         """
 
     def values(self, row: Row) -> Row:
-        """What templates may name beside the row's own columns."""
+        """Further values for templates, beside the row's own columns."""
         del row
         return {}

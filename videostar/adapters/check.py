@@ -1,4 +1,4 @@
-"""Does an adapter keep its promises? `videostar adapter check my_adapter.py:DiveScore`."""
+"""`videostar adapter check`: does an adapter keep its promises on real rows?"""
 
 from __future__ import annotations
 
@@ -6,21 +6,19 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 
 from videostar.adapters.adapter import NoQuestion, Row
 from videostar.adapters.find import load_adapter
-from videostar.adapters.questions import Question, Task
-from videostar.data.formats import read_rows
-from videostar.data.manifest import load_manifest
-from videostar.data.rows import Row as AnnotatedRow
+from videostar.adapters.task import Question, Task
+from videostar.data.rows import Row as DataRow
 from videostar.data.samples import Sample
+from videostar.data.source import DataSource
 from videostar.util.errors import UserError
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One promise, on how many rows it was tried, and where it is broken."""
+    """One promise, the number of rows that it was tried on, and the rows that break it."""
 
     promise: str
     tried: int
@@ -28,43 +26,44 @@ class Finding:
 
 
 _PROMISES: dict[str, Callable[[Question], bool]] = {
-    # Read as a statement: a question says nothing, and gives it away all the same.
+    # Judged as a statement, since a question states nothing but can still give its label away.
     "the question does not give its label away": lambda q: not q.label.judge(q.text.replace("?", ".")).accepted,
     "the hinted question says the label": lambda q: q.label.words() in q.hinted,
     "the template's answer contains the label": lambda q: q.label.judge(q.template_answer).accepted,
 }
 
 
-def check_adapter(name: str, data: str | None, root: Path | None, limit: int) -> list[Finding]:
-    """Tries an adapter on the first `limit` rows of `data` (no video is opened), or on its own `example`.
+def check_adapter(name: str, source: DataSource | None, limit: int) -> list[Finding]:
+    """Try an adapter on the first `limit` rows of `source`, without opening a video, or on its own `example`.
 
-    Raises UserError when the adapter or the data cannot be loaded, or there is no row to try it on.
+    Raises UserError if the adapter or the rows cannot be loaded, or if the adapter has no question about any row.
     """
-    named = load_manifest(data, root)[0].columns if data else {}
-    task = Task.load(name, load_adapter(name, named=[column for column, of in named.items() if of is not None]))
-    rows = list(islice(_rows(data, root), limit)) if data else _example(task)
-    made: list[Question] = []
+    columns = source.manifest.columns if source else {}
+    named = [column for column, name_in_file in columns.items() if name_in_file is not None]
+    task = Task.load(name, load_adapter(name, named=named))
+    samples = list(islice(_samples(source), limit)) if source else _example(task)
+    questions: list[Question] = []
     broken: list[str] = []
-    about_others = 0
-    for sample in rows:
+    not_asked = 0
+    for sample in samples:
         try:
-            asked = task.phrasings(sample)
-            said, again = ([(q.words(), q.label) for q in asked] for _ in range(2))
+            phrasings = task.phrasings(sample)
+            first, second = ([(q.words(), q.label) for q in phrasings] for _ in range(2))
         except NoQuestion:
-            about_others += 1
+            not_asked += 1
         except UserError as error:
             broken.append(f"{sample.row}: {error}")
         else:
-            made += asked
-            if said != again:
+            questions += phrasings
+            if first != second:
                 broken.append(f"{sample.row}: another question the second time; draw nothing at random")
-    if not made and not broken:
-        raise UserError(f"adapter {name}: none of the {about_others} rows is one that it asks about")
-    found = [Finding("every row has a label and a question", len(rows) - about_others, broken)]
+    if not questions and not broken:
+        raise UserError(f"adapter {name}: it has no question about any of the {not_asked} rows")
+    findings = [Finding("every row has a label and a question", len(samples) - not_asked, broken)]
     for promise, holds in _PROMISES.items():
-        wrong = {q.sample.row: f"{q.sample.row}: {q.label.words()!r}: {q.text!r}" for q in made if not holds(q)}
-        found.append(Finding(promise, len(made), list(wrong.values())))
-    return found
+        wrong = {q.sample.row: f"{q.sample.row}: {q.label.words()!r}: {q.text!r}" for q in questions if not holds(q)}
+        findings.append(Finding(promise, len(questions), list(wrong.values())))
+    return findings
 
 
 def _example(task: Task) -> list[Sample]:
@@ -76,11 +75,9 @@ def _example(task: Task) -> list[Sample]:
     return [_sample("example", "example.mp4", example)]
 
 
-def _rows(data: str, root: Path | None) -> Iterator[Sample]:
-    manifest, folder, where = load_manifest(data, root)
-    base = (folder / Path(manifest.root).expanduser()).absolute()
-    for row in read_rows(manifest, base, where):
-        if isinstance(row, AnnotatedRow):
+def _samples(source: DataSource) -> Iterator[Sample]:
+    for row in source.rows():
+        if isinstance(row, DataRow):
             yield _sample(row.where, row.video[0], row.values)
 
 

@@ -19,14 +19,14 @@ from videostar.labels import KINDS
 from videostar.util.errors import UserError
 
 
-def load_adapter(name: str, beside: Path | None = None, named: Collection[str] = ()) -> LabelAdapter:
-    """The adapter called `name`: a kind, a task, `file.py:Class` (from the folder `beside`) or an entry point.
+def load_adapter(name: str, named: Collection[str] = ()) -> LabelAdapter:
+    """The adapter called `name`: a kind, a task, `file.py:Class` or an entry point.
 
-    `named` are the columns that the user maps, which the adapter of a kind may read without a doubt. A file's code is
-    run: give only one that you have read. Raises UserError when there is none, with the nearest name.
+    `named` are the columns that the user mapped, which the adapter of a kind then reads whatever their names. The code
+    of a file is run: give only one that you have read. Raises UserError if there is none, with the nearest name.
     """
     if ".py" in name:
-        return _made(_from_file(name, beside), name)
+        return _made(_from_file(name), name)
     if name in TASKS:
         return TASKS[name]()
     if name in KINDS:
@@ -49,11 +49,11 @@ def adapter_folder(adapter: LabelAdapter) -> Path | None:
     return Path(module.__file__).parent if module.__file__ and not module.__name__.startswith("videostar.") else None
 
 
-def _from_file(name: str, beside: Path | None) -> Any:
+def _from_file(name: str) -> Any:
     file, colon, class_name = name.rpartition(":")
     if not colon:
         raise UserError(f"adapter {name}: write path/to/file.py:Class")
-    path = ((beside or Path()) / Path(file).expanduser()).resolve()
+    path = Path(file).expanduser().resolve()
     if not path.is_file():
         raise UserError(f"adapter {name}: {path}: no such file; give the path of a Python file")
     module = _run(path)
@@ -65,7 +65,7 @@ def _from_file(name: str, beside: Path | None) -> Any:
 
 
 def _run(path: Path) -> ModuleType:
-    """The module of a user's file, under its path as name, which hides no other module."""
+    """The module of a user's file. Its name is its path, which hides no other module."""
     title = str(path)
     spec = importlib.util.spec_from_file_location(title, path)
     if spec is None or spec.loader is None:
@@ -74,7 +74,7 @@ def _run(path: Path) -> ModuleType:
     sys.modules[title] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # noqa: BLE001  (a user's own code: what it raises is told in one line)
+    except Exception as error:  # noqa: BLE001  (a user's own code: its error becomes one line)
         raise UserError(f"adapter {path}: {type(error).__name__}: {error}") from None
     return module
 

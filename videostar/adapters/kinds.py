@@ -1,4 +1,4 @@
-"""An adapter for every kind of label, by the kind's name: the plain way from columns to a label."""
+"""An adapter for every kind of label, by the kind's name: from columns to a label."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from videostar.adapters.adapter import LabelAdapter, Row, given
 from videostar.labels import KINDS
 
-#: What the column `label` holds, by kind. An interval's `start` and `end` have columns of their own.
+#: The label key that the column `label` holds, by kind. An interval has columns `start` and `end` instead.
 MAIN = {
     "action": "name",
     "labels": "names",
@@ -23,23 +23,22 @@ MAIN = {
     "text": "reference",
     "fields": "fields",
 }
-#: What adapters that come with videostar read.
+#: All columns that the adapters of videostar read.
 COLUMNS = frozenset(
     {key for kind in KINDS.values() for key in kind.model_fields if key != "kind"}
     | set("video label labels split event object previous next score difficulty sub_actions".split())
 )
 _LISTS = {"names", "steps"}
-#: Keys whose names a column of another meaning may well have: read only where the user names their column.
+#: Keys whose names are common for columns of other meanings: read only if the user maps them.
 AMBIGUOUS = frozenset({"aliases", "among", "range", "scale"})
 
 
 class KindAdapter(LabelAdapter):
     """The column `label` holds the main key of the label; columns with the names of its other keys hold those.
 
-    Without a column `label`, the column with the main key's own name stands for it, but for an action's `name`, which
-    may be anybody's. Keys that are `AMBIGUOUS` are read only if they are among `named`, the columns that the user maps.
-    Lists may be written with semicolons, and the right choice as its text.
-    Where `label` is an object, it holds all of the label's keys itself.
+    Without a column `label`, the column with the main key's own name is read, except for an action's `name`, which may
+    be the name of a person. `AMBIGUOUS` keys are read only if they are in `named`, the columns that the user mapped.
+    Lists may be written with semicolons, and the right choice as its text. An object in `label` holds all keys itself.
     """
 
     def __init__(self, kind: str, named: Collection[str] = ()) -> None:
@@ -72,18 +71,18 @@ class KindAdapter(LabelAdapter):
         return next((column for column in (["labels", main] if main == "names" else [main]) if column in row), "label")
 
     def values(self, row: Row) -> Row:
-        """Options and fields as text; `of`, which a row need not have."""
+        """Options and fields as text; `of`, which a row may lack."""
         if self.kind == "choice" and isinstance(options := self.label(row).get("options"), Mapping):
             return {"options": "\n".join(f"({letter}) {text}" for letter, text in options.items())}
         if self.kind == "fields" and isinstance(fields := self.label(row).get("fields"), Mapping):
             return {"names": ", ".join(fields)}
-        if self.kind == "interval":  # its times have columns of their own, so `label` is free to say of what
+        if self.kind == "interval":  # its times have columns of their own, so `label` names the event
             return {"event": row.get("label") or row.get("event", "")}
         return {"of": row.get("of", "")} if self.kind == "count" else {}
 
 
 def _plain(value: Any) -> Any:
-    """A cell of a table that holds JSON, as what it says."""
+    """A cell that holds JSON, parsed."""
     if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
         try:
             return json.loads(value)
@@ -93,12 +92,12 @@ def _plain(value: Any) -> Any:
 
 
 def _parts(value: Any) -> Any:
-    """A cell that lists things parted by semicolons."""
+    """A cell of items separated by semicolons, as a list."""
     return [part.strip() for part in value.split(";") if part.strip()] if isinstance(value, str) else value
 
 
 def _letter(answer: Any, options: Any) -> Any:
-    """The letter of an answer that is given as its text."""
+    """The letter of an option that is given as its text."""
     if isinstance(options, Mapping) and answer not in options:
         return next((letter for letter, text in options.items() if text == answer), answer)
     return answer

@@ -1,4 +1,4 @@
-"""Prompt files: how a task is asked, and how it is asked again with the label given away."""
+"""Prompt files: templates of questions, of hinted questions (rationalisation) and of template answers."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from videostar.util.errors import UserError
 from videostar.util.resources import find_resource
 from videostar.util.yaml_files import load_mapping, validate
 
-# Values are put in once and never read as templates, so a label with braces arrives as text.
+# Values are inserted once and never parsed as templates, so a label with braces stays text.
 _TEMPLATES = SandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
 
 
 class Prompts(BaseModel):
-    """One file of `prompts/`: templates that may name the columns of a row and `label`, the label in words.
+    """One file of `prompts/`: templates that may use the columns of a row and `label`, the label in words.
 
-    In `rationalise`, `question` is the whole question as it was asked; in `questions`, it is the row's column.
+    In `rationalise`, `question` is the rendered question; in `questions`, it is the row's column of that name.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -31,7 +31,7 @@ class Prompts(BaseModel):
     questions: tuple[str, ...] = Field(min_length=1)
     rationalise: tuple[str, ...] = Field(min_length=1)
     template: str
-    _file: str = PrivateAttr("")  # what it was read from
+    _file: str = PrivateAttr("")  # name of the file that it was read from
 
     @property
     def file(self) -> str:
@@ -52,9 +52,9 @@ class Prompts(BaseModel):
         """`text` with its `{{ names }}` filled in. Raises UserError for a name that there is no value for."""
         try:
             template, names = _compiled(text)
-            said = tuple(values.get(name) for name in names)
-            # A million rows share a few labels. Of other values equal ones may be written differently: 1, 1.0, True.
-            return _filled(text, said) if all(type(value) is str for value in said) else template.render(values)
+            used = tuple(values.get(name) for name in names)
+            # A million rows share a few labels. Only texts are cached: 1, 1.0 and True are equal, but not in words.
+            return _filled(text, used) if all(type(value) is str for value in used) else template.render(values)
         except UndefinedError as error:
             raise UserError(f"prompt {text!r}: {error}; there are {', '.join(sorted(values))}") from None
         except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
@@ -63,21 +63,21 @@ class Prompts(BaseModel):
 
 @cache
 def _compiled(text: str) -> tuple[Template, tuple[str, ...]]:
-    """The template, and the names that it looks up."""
+    """The template and the names that it uses."""
     return _TEMPLATES.from_string(text), tuple(sorted(find_undeclared_variables(_TEMPLATES.parse(text))))
 
 
 @lru_cache(maxsize=8192)
-def _filled(text: str, said: tuple[str, ...]) -> str:
+def _filled(text: str, values: tuple[str, ...]) -> str:
     template, names = _compiled(text)
-    return template.render(zip(names, said, strict=True))
+    return template.render(zip(names, values, strict=True))
 
 
 @cache
 def load_prompts(name: str, beside: Path | None = None) -> Prompts:
     """The prompts called `name`, or at that path (relative to the folder `beside`).
 
-    Raises UserError when there is no such file or it says something that is not understood.
+    Raises UserError if there is no such file or it is wrong.
     """
     path = find_resource("prompts", name, beside)
     prompts = validate(load_mapping(path), Prompts, str(path))

@@ -1,48 +1,25 @@
-"""What is printed: tables on standard output, what was set aside on standard error."""
+"""Tables of checks and runs, on standard output."""
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from videostar.adapters.check import Finding
-from videostar.data.rows import Skipped
 from videostar.runs.check import FEW, Report
-from videostar.runs.manifest import Manifest, left
+from videostar.runs.manifest import Manifest, remaining
 from videostar.util.terminal import printable
 
-_SHOWN = 10
 _EXAMPLES = 3
 
 
-def print_set_aside(rows: list[Skipped]) -> None:
-    """What, where and how to fix it, a line a row, the first few; and the counts of all."""
-    console = Console(stderr=True, soft_wrap=True)
-    for item in rows[:_SHOWN]:
-        line = f"set aside: {item.where}: {item.video or '(no path)'}: {item.reason}: {item.detail}"
-        console.print(escape(printable(line)), highlight=False)
-    if rows:
-        counts = Counter(item.reason for item in rows)
-        said = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
-        console.print(escape(f"{len(rows)} rows set aside: {said}"), highlight=False)
-
-
-def print_not_asked(rows: Counter[str]) -> None:
-    """How many rows, by task, are about something else."""
-    for task, count in rows.items():
-        line = f"{task}: {count} rows have nothing that it asks about"
-        Console(stderr=True, soft_wrap=True).print(_plain(line), highlight=False)
-
-
 def print_report(report: Report) -> None:
-    """What of each split can be used, then the problems, those that lose data first."""
+    """The usable rows of each split, then the problems, those that lose data first."""
     console = Console()
     table = Table(title=_plain(f"{report.data}: {report.usable} of {report.rows} rows usable"), box=SIMPLE_HEAD)
     for column in ("split", "rows", "videos", "classes", "fewest rows", "most rows", f"classes under {FEW} rows"):
@@ -63,11 +40,11 @@ def print_report(report: Report) -> None:
         problems.add_row(_plain(what), str(problem.count), Text("\n").join(map(_plain, problem.examples)))
     console.print(problems)
     if not report.loses_data:
-        console.print("what is in parentheses loses no data")
+        console.print("problems in parentheses lose no data")
 
 
 def print_findings(adapter: str, findings: list[Finding]) -> None:
-    """A line a promise, with the first rows that break it."""
+    """One row per promise, with the first data rows that break it."""
     table = Table(title=_plain(f"adapter {adapter}"), box=SIMPLE_HEAD)
     for column in ("promise", "tried", "broken", "such as"):
         table.add_column(column, overflow="fold", justify="right" if column in ("tried", "broken") else "left")
@@ -78,7 +55,7 @@ def print_findings(adapter: str, findings: list[Finding]) -> None:
 
 
 def print_forecast(rows: list[tuple[str, str, str]]) -> None:
-    """What a dry run forecast, beside what it came to. The times are of this call's and earlier ones' stages."""
+    """The forecast of a dry run beside the actual figures of all stages."""
     table = Table(title="forecast and actual", box=SIMPLE_HEAD)
     for column in ("", "forecast", "actual"):
         table.add_column(column, justify="right" if column else "left")
@@ -88,12 +65,12 @@ def print_forecast(rows: list[tuple[str, str, str]]) -> None:
 
 
 def _plain(text: str) -> Text:
-    """Text out of files, with no power over the terminal or the markup."""
+    """Text from files, without power over the terminal or the markup."""
     return Text(printable(text))
 
 
 def print_rounds(folder: Path, manifest: Manifest) -> None:
-    """A line a finished round, accuracies with their 95 % interval, then what they say of one round and the next.
+    """One row per finished round with 95 % intervals of accuracies, then the differences between rounds.
 
     Round 0 is the base model.
     """
@@ -133,9 +110,9 @@ def print_rounds(folder: Path, manifest: Manifest) -> None:
 
 
 def print_status(folder: Path, manifest: Manifest) -> None:
-    """The table of rounds, and the stage that comes next."""
+    """The table of rounds, and the next stage."""
     print_rounds(folder, manifest)
-    names = left(manifest)
+    names = remaining(manifest)
     _line(f"next: {names[0]}" if names else "finished")
 
 
@@ -162,8 +139,8 @@ def _best(folder: Path, manifest: Manifest) -> str:
     best = manifest.best
     if best is None:
         return (
-            "no best round: it is chosen on a validation split, and the data have none; --set data.validation=0.2 "
-            "holds a fifth of the training videos out as one"
+            "no best round: it is selected on a validation split, and the data have none; --set data.validation=0.2 "
+            "holds out a fifth of the training videos"
         )
     found = f"best round on validation: {best.round} ({best.accuracy:.1%}, n={best.n})"
     return f"{found}, its LoRA: {folder / best.lora}" if best.lora else f"{found}, the base model: there is no LoRA"

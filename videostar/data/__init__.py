@@ -1,1 +1,1 @@
-"""From row files to checked samples. No torch here."""
+"""From row files to checked samples. Nothing here imports torch."""

@@ -1,4 +1,4 @@
-"""Training rows whose video is held out as well: figures on a video that was trained on say nothing."""
+"""Leaks: training rows whose video is also in a held-out split, which would make its figures worthless."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from videostar.data.rows import Skipped, Split
 from videostar.data.samples import Sample
 
-#: Of a split, the splits that its videos must not be in.
+#: The splits that must not share a video with a split.
 _APART: dict[Split, tuple[Split, ...]] = {"train": ("test", "validation"), "validation": ("test",), "test": ()}
 
 
 def find_leaks(samples: Sequence[Sample]) -> dict[int, Skipped]:
-    """By place in `samples`, those of training whose video is in validation or test, and of validation in test.
+    """By index in `samples`: training samples whose video is in validation or test, validation samples in test.
 
-    Videos are compared by content, and by path where they were not opened.
+    Videos are compared by content, or by path if they were not opened.
     """
     held_out: dict[Split, dict[str, str]] = {"validation": {}, "test": {}}
     for sample in samples:
@@ -32,5 +32,5 @@ def find_leaks(samples: Sequence[Sample]) -> dict[int, Skipped]:
 
 
 def content(sample: Sample) -> str:
-    """What a video holds; its path, where it was not opened."""
+    """The digest of a video's content, or its path if it was not opened."""
     return sample.sha256 or sample.video

@@ -1,8 +1,7 @@
-"""Data manifests: where labelled videos are and what their labels mean."""
+"""Data manifests: where labelled videos lie and what their labels mean."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,24 +20,25 @@ Paths = Annotated[
 
 
 class DataManifest(Settings):
-    """One file of `data_manifests/`. Where several paths may be given, the first that is there is taken."""
+    """One file of `data_manifests/`. If several paths are given, the first that exists is used."""
 
     title: str = Field("", description="The data set's own name.")
     home: str = Field("", description="Its home page.")
     licence: str = Field("", description="Its licence, as the publisher states it.")
-    annotations: str = Field("", description="Which files are read, as published, and where they lie below the root.")
+    annotations: str = Field("", description="The published files that are read, and their places below the root.")
     root: str = Field(".", description="Folder of videos, from the manifest's own folder (or ~); rows stay below it.")
-    format: str = Field("csv", description="How the rows are written: csv, jsonl, parquet, folder or a data set's own.")
+    format: str = Field("csv", description="The format of the rows: csv, jsonl, parquet, folder or a data set's own.")
     rows: dict[Split | Literal["all"], Paths] = Field(
-        description="A file for each split, below the root; `all`: its `split` column, or a stable fifth is for test."
+        description="A file for each split, below the root; `all`: with a `split` column, or a fifth is for test."
     )
     files: dict[str, Paths] = Field({}, description="Other files of the format, such as `classes`, below the root.")
     video: Paths = Field(("{video}",), description="The video's path below the root, made from a row's values.")
     columns: dict[str, str | None] = Field(
-        {}, description="Which column holds what: {label: class}; `label: class` is short for that. null: not read."
+        {},
+        description="Columns by meaning: {label: class}; `label: class` is short for that. null: not read.",
     )
     adapters: tuple[str, ...] = Field(
-        ("action",), min_length=1, description="What is asked of the rows: names, or file.py:Class."
+        ("action",), min_length=1, description="Label-to-prompt adapters: names, or file.py:Class."
     )
     prompts: str | None = Field(None, description="A file of prompts/, by name or path; default: the adapter's own.")
 
@@ -65,25 +65,18 @@ class DataManifest(Settings):
         return tuple(PathTemplate(text).text for text in video)
 
 
-def load_manifest(
-    name: str, root: Path | None = None, columns: Mapping[str, str | None] | None = None
-) -> tuple[DataManifest, Path, str]:
-    """The data manifest called `name`, the folder that its root starts from, and what to call it in messages.
+def find_manifest(name: str) -> tuple[DataManifest, Path, str]:
+    """The data manifest called `name`, the folder that its root is relative to, and its name in messages.
 
-    `root` and `columns`, where they are given, take the place of the manifest's own.
+    `name` is a shipped manifest, the path of a .yaml file, or the path of a row file with `video` and `label`. Raises
+    UserError if there is none, with the nearest name.
     """
     path = Path(name)
     if path.suffix in (".csv", ".jsonl", ".parquet"):
         if not path.is_file():
             raise UserError(f"{path}: no such file; give a {path.suffix} with the columns video and label")
-        manifest, folder, where = DataManifest(format=path.suffix[1:], rows={"all": (path.name,)}), path.parent, name
-    else:
-        path = find_resource("data_manifests", name)
-        # A shipped manifest's root is relative to where the user is, not to where the package lies.
-        folder = path.parent if name.endswith((".yaml", ".yml")) else Path()
-        manifest, where = validate(load_mapping(path), DataManifest, str(path)), str(path)
-    if columns:
-        manifest = manifest.model_copy(update={"columns": {**manifest.columns, **columns}})
-    return (
-        (manifest, folder, where) if root is None else (manifest.model_copy(update={"root": str(root)}), Path(), where)
-    )
+        return DataManifest(format=path.suffix[1:], rows={"all": (path.name,)}), path.parent, name
+    path = find_resource("data_manifests", name)
+    # The root of a shipped manifest is relative to the working folder, not to the package.
+    folder = path.parent if name.endswith((".yaml", ".yml")) else Path()
+    return validate(load_mapping(path), DataManifest, str(path)), folder, str(path)

@@ -1,4 +1,4 @@
-"""What a reader yields, and how it takes values out of a file that may hold anything."""
+"""Rows, as readers yield them, and checked access to values of files that may hold anything."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Values: TypeAlias = dict[str, Any]  # plain: str, int, float, bool, and lists an
 
 
 class Record(Mapping[str, Any]):
-    """Values of a row for keeps: rows of the same columns share the names. Of a million it saves half the memory."""
+    """Compact values of a row: rows with the same columns share the names, which halves the memory of a million."""
 
     __slots__ = ("_cells", "_places")
 
@@ -39,23 +39,23 @@ def _places(names: tuple[str, ...]) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row of a data set: a video and what is said of it."""
+    """A row of a data set: a video and its columns."""
 
     where: str  # file:line
-    video: tuple[str, ...]  # where the video may lie below the root, tried in order
-    split: Split | None  # None: not said, and decided when all rows are known
+    video: tuple[str, ...]  # possible paths of the video below the root, tried in order
+    split: Split | None  # None: not given, and decided when all rows are known
     values: Values
 
     @property
     def label(self) -> str:
-        """The class in words; empty for rows that are about something else, and for labels that are no text."""
+        """The label if it is text, else empty."""
         label = self.values.get("label", "")
         return label if isinstance(label, str) else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A row that is not used, and why."""
+    """A row that is not used, with the reason."""
 
     where: str  # file:line
     video: str
@@ -64,23 +64,23 @@ class Skipped:
 
 
 class Malformed(ValueError):
-    """What is wrong with one row. The row is set aside, and the next one is read."""
+    """One row is not in its format. The row is skipped, and the next one is read."""
 
 
-#: A row's place and values as its file gives them, or that row set aside.
+#: A row's place and values as in its file, or the reason why it is skipped.
 Item: TypeAlias = tuple[str, Values] | Skipped
 
 
 @dataclass(frozen=True)
 class Source:
-    """What a reader is given."""
+    """The files that a reader reads."""
 
     path: Path  # the file (or folder) of rows
     files: Mapping[str, Path]  # the other official files, by the name that the format gives them
-    columns: tuple[str, ...]  # that the video's path and the label are made from
+    columns: tuple[str, ...]  # the columns that must be there
 
     def file(self, name: str) -> Path:
-        """The other file of that name. Raises UserError when the data manifest names none that is there."""
+        """The other file of that name. Raises UserError if it does not exist."""
         from videostar.util.errors import UserError
 
         if name not in self.files:
@@ -92,7 +92,7 @@ Reader: TypeAlias = Callable[[Source], Iterator[Item]]
 
 
 def malformed(where: str, error: object, video: str = "") -> Skipped:
-    """A row whose line or entry is not in its format."""
+    """The skipped row for a line or entry that is not in its format."""
     return Skipped(where, video, "malformed row", str(error))
 
 
@@ -145,8 +145,8 @@ def _value(item: Any, key: str) -> Any:
 
 
 def short(value: Any) -> str:
-    """`value` as it is written, or its beginning."""
-    if isinstance(value, int) and value.bit_length() > 200:  # Python refuses to write the longest ones
+    """`value` in text of at most 60 characters."""
+    if isinstance(value, int) and value.bit_length() > 200:  # Python refuses to convert the longest ones
         return "a very long number"
     shown = f"a {type(value).__name__}" if isinstance(value, list | dict) else repr(value)
     return shown if len(shown) <= 60 else shown[:57] + "..."

@@ -1,4 +1,4 @@
-"""Checked samples: rows with videos that can be used."""
+"""Samples: rows whose videos can be used."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from videostar.data.opening import Opened
+from videostar.data.measure_videos import MeasuredRow
 from videostar.data.rows import Record, Skipped, Split
 
-_SLACK = 1.0  # seconds that an interval may end after its video: annotators round, and so do files
-# What ids are made from, in this order; then from all other columns, if there are any.
+_SLACK = 1.0  # seconds that an interval may end after its video: annotations and durations are rounded
+# Ids are made from these columns, in this order, and then from all other columns, if there are any.
 _FIRST = ("labels", "question", "start", "end")
 _ELSEWHERE = {"video", "label", "split", *_FIRST}
 
@@ -21,18 +21,18 @@ _ELSEWHERE = {"video", "label", "split", *_FIRST}
 class Sample:
     """A labelled video that has been opened and found readable."""
 
-    id: str  # from the video's path and what is said of it: the same wherever the row stands
+    id: str  # from the video's path and all columns: independent of the row's position
     video: str  # path below the root
-    label: str  # empty where the row is about something else
+    label: str  # empty if the row has no text label
     split: Split
-    sha256: str  # empty, and endless seconds, where videos were not opened
-    seconds: float
-    values: Mapping[str, Any] = field(default_factory=dict, hash=False)  # all that the row says
-    row: str = ""  # where it stands, file:line
+    sha256: str  # of the video's content; empty if it was not opened
+    seconds: float  # length of the video; infinite if it was not opened
+    values: Mapping[str, Any] = field(default_factory=dict, hash=False)  # all columns of the row
+    row: str = ""  # its place, file:line
 
 
-def make_sample(item: Opened) -> Sample | Skipped:
-    """The sample of a row whose video was opened, or that row set aside: its times must lie within the video."""
+def make_sample(item: MeasuredRow) -> Sample | Skipped:
+    """The sample of a row, or the reason why it is skipped: its times must lie within the video."""
     row, seconds = item.row, item.seconds
     start, end = row.values.get("start"), row.values.get("end")
     if start is not None and end is not None and end <= start:
@@ -43,14 +43,14 @@ def make_sample(item: Opened) -> Sample | Skipped:
             row.where, item.video, "interval outside the video", f"{times}, and the video has {seconds:.1f} s"
         )
     if row.split is None:
-        raise ValueError(f"{row.where}: a row whose split was not decided")
+        raise ValueError(f"{row.where}: a row without a split")
     return Sample(
         _identity(item), item.video, row.label, row.split, item.sha256, seconds, Record(row.values), row.where
     )
 
 
-def _identity(item: Opened) -> str:
-    """Made from all that an adapter can see, and not from where the row stands or which split it is in."""
+def _identity(item: MeasuredRow) -> str:
+    """The sample's id: from everything that an adapter can see, but not from the row's position or split."""
     values = item.row.values
     seen = [item.video, item.row.label or json.dumps(values.get("label", ""))]
     seen += [json.dumps(values[name]) for name in _FIRST if name in values]

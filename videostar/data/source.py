@@ -1,7 +1,7 @@
-"""The data of a run: rows in, checked samples out.
+"""The data of a run: a data manifest, its rows, and checked samples.
 
-Every row is checked before hours are spent on it; a row that cannot be used is set aside with its reason, and never
-ends a run.
+Every row is checked before hours are spent on it. A row that cannot be used is skipped with its reason and never ends a
+run.
 """
 
 from __future__ import annotations
@@ -11,94 +11,153 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from videostar import config
-from videostar.config import Cache
-from videostar.data.formats import read_rows
+from videostar.data.formats import official_classes, read_rows, source_files
 from videostar.data.leaks import find_leaks
-from videostar.data.manifest import DataManifest, load_manifest
-from videostar.data.opening import Opened, open_videos
+from videostar.data.manifest import DataManifest, find_manifest
+from videostar.data.measure_videos import MeasuredRow, measure_videos
 from videostar.data.rows import Row, Skipped, Split
 from videostar.data.samples import Sample, make_sample
 from videostar.data.splits import SplitPlan
 from videostar.util.errors import UserError
-from videostar.util.progress import Progress, Tick
+from videostar.util.progress import Progress, Tick, silent
 
-_IDENTITY = ("id", "label", "seconds", "sha256", "split", "video")  # of a sample, with its values; not where it stands
+_IDENTITY = ("id", "label", "seconds", "sha256", "split", "video")  # fields of a sample that its digest covers
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """A data set as described by its manifest and the user's settings; rows and videos are not read yet."""
+
+    manifest: DataManifest
+    root: Path  # absolute folder of the videos and rows
+    where: str  # the manifest's name in messages
+    splits: config.Data  # shares of splits, and the handling of leaks
+    limit: int | None  # rows of each split, at most
+
+    @classmethod
+    def find(
+        cls,
+        data: config.Data,
+        *,
+        root: str | None = None,
+        columns: Mapping[str, str | None] | None = None,
+        limit: int | None = None,
+    ) -> DataSource:
+        """The data called `data.name`; `root` and `columns` replace those of its manifest.
+
+        Raises UserError if there is no such manifest, or if it is wrong.
+        """
+        manifest, folder, where = find_manifest(data.name)
+        if columns:
+            manifest = manifest.model_copy(update={"columns": {**manifest.columns, **columns}})
+        base = Path(root).expanduser() if root else folder / Path(manifest.root).expanduser()
+        return cls(manifest, base.absolute(), where, data, limit)
+
+    def rows(self) -> Iterator[Row | Skipped]:
+        """Every row in the order of the files, or the reason why it is skipped. Raises UserError for a wrong file."""
+        return read_rows(self.manifest, self.root, self.where)
+
+    def files(self) -> list[Path]:
+        """The row files that exist, in a fixed order."""
+        return source_files(self.manifest, self.root, self.where)
+
+    def official_classes(self) -> list[str]:
+        """The classes that the publisher lists; empty if there is no list."""
+        return list(official_classes(self.manifest, self.root, self.where))
+
+    @cached_property
+    def plan(self) -> SplitPlan:
+        """The split of every row. Reads all rows, so that errors in files show before any video is opened."""
+        if not self.root.is_dir():
+            raise UserError(f"{self.where}: root {self.root}: no such folder; give the folder that holds the videos")
+        return SplitPlan.of(self.rows(), self.splits.validation)
+
+    def split_rows(self) -> Iterator[Row | Skipped]:
+        """The rows with their splits, at most `limit` of each."""
+        taken: Counter[Split | None] = Counter()
+        for row in self.plan.assign(self.rows()):
+            if isinstance(row, Row):
+                taken[row.split] += 1
+            if self.limit is None or isinstance(row, Skipped) or taken[row.split] <= self.limit:
+                yield row
+
+    def check_rows(self) -> None:
+        """Look for a training row whose video exists, without opening it.
+
+        Raises UserError as `rows` does, or if there is none.
+        """
+        skipped = []
+        for row in measure_videos(self.split_rows(), self.root, None):
+            if isinstance(row, Skipped):
+                skipped.append(row)
+            elif row.row.split == "train":
+                return
+        raise self.nothing_to_train_on(skipped, self.plan.rows)
+
+    def read(self, home: Path | None, progress: Progress) -> Data:
+        """The checked samples; `home` is the cache folder. Without one, videos are looked up but not opened.
+
+        Raises UserError as `rows` does, or if there are leaks and `data.leaks` is `refuse`.
+        """
+        count = self.plan.rows if self.limit is None else sum(1 for _ in self.split_rows())
+        measured = measure_videos(self.split_rows(), self.root, home)
+        samples, skipped = _check(measured, count, progress("videos checked" if home else "rows checked"))
+        samples, leaks = _without_leaks(samples, self.splits.leaks, self.where)
+        return Data(self, samples, [*skipped, *leaks])
+
+    def nothing_to_train_on(self, skipped: list[Skipped], rows: int) -> UserError:
+        """The error of data without a usable training row, with the first reasons."""
+        reasons = "; ".join(f"{item.where}: {item.video or '(no path)'}: {item.reason}" for item in skipped[:3])
+        return UserError(
+            f"{self.where}: no usable train video in {rows} rows ({reasons or 'no such rows'}); fix the rows or give "
+            "more of them"
+        )
 
 
 @dataclass(frozen=True)
 class Data:
-    """A data set as found: `samples` in the order of its rows."""
+    """The samples of a data set, in the order of its rows, and the rows that are skipped."""
 
-    root: Path
-    manifest: DataManifest
+    source: DataSource
     samples: list[Sample]
-    set_aside: list[Skipped]
-    where: str = ""  # what to call the manifest in messages
+    skipped: list[Skipped]
+
+    @property
+    def root(self) -> Path:
+        """The folder of the videos."""
+        return self.source.root
 
     def split(self, split: Split) -> list[Sample]:
-        """The samples of one split, in the order of its rows."""
+        """The samples of one split, in the order of the rows."""
         return [sample for sample in self.samples if sample.split == split]
 
+    def check(self) -> None:
+        """Raises UserError if there is no sample to train on."""
+        if not self.split("train"):
+            raise self.source.nothing_to_train_on(self.skipped, len(self.samples) + len(self.skipped))
 
-def load_data(
-    data: config.Data | str,
-    limit: int | None,
-    progress: Progress,
-    root: Path | None = None,
-    cache: Cache | None = None,
-    columns: Mapping[str, str | None] | None = None,
-) -> Data:
-    """The data called `data`: a shipped manifest, a manifest's path, or a .csv with `video` and `label`.
+    def digest(self, questions: str) -> str:
+        """The identity of the samples and their questions, given the questions' digest; independent of places.
 
-    `limit` takes the first so many rows of each split; `root` stands in for the manifest's; `columns` says which
-    column holds what. Raises UserError when the manifest or a row file is wrong, or when no training row can be used.
-    """
-    found = open_data(data, limit, progress, root, cache, columns)
-    if not found.split("train"):
-        reasons = "; ".join(f"{item.where}: {item.video or '(no path)'}: {item.reason}" for item in found.set_aside[:3])
-        count = len(found.samples) + len(found.set_aside)
-        raise UserError(
-            f"{found.where}: no usable train video in {count} rows ({reasons or 'no such rows'}); "
-            "fix the rows or give more of them"
-        )
-    return found
+        It is the sha256 of a JSON object with the keys below, in their order, written sample by sample.
+        """
+        write = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+        head = f'{{"adapters":{write(self.source.manifest.adapters)},"questions":{write(questions)}'
+        digest = hashlib.sha256(head.encode())
+        digest.update(b',"samples":[')
+        for number, sample in enumerate(self.samples):
+            fields = {name: getattr(sample, name) for name in _IDENTITY} | {"values": dict(sample.values)}
+            digest.update(f"{',' if number else ''}{write(fields)}".encode())
+        digest.update(b"]}")
+        return digest.hexdigest()
 
 
-def open_data(
-    data: config.Data | str,
-    limit: int | None,
-    progress: Progress,
-    root: Path | None = None,
-    cache: Cache | None = None,
-    columns: Mapping[str, str | None] | None = None,
-    *,
-    contents: bool = True,
-) -> Data:
-    """As `load_data`, however little of it can be used. Without `contents`, videos are looked for and not opened."""
-    data = config.Data(name=data) if isinstance(data, str) else data
-    manifest, folder, where = load_manifest(data.name, root, columns)
-    base = (folder / Path(manifest.root).expanduser()).absolute()
-    if not base.is_dir():
-        raise UserError(f"{where}: root {base}: no such folder; give the folder that holds the videos")
-    # Read more than once, so that what is wrong with a file is told before any video is opened, and rows need not be
-    # kept to know their splits.
-    plan = SplitPlan.of(read_rows(manifest, base, where), data.validation)
-
-    def rows() -> Iterator[Row | Skipped]:
-        return _limited(plan.assign(read_rows(manifest, base, where)), limit)
-
-    count = plan.rows if limit is None else sum(1 for _ in rows())
-    opened = open_videos(rows(), base, (cache or Cache()).home, contents=contents)
-    samples, set_aside = _check(opened, count, progress("videos checked" if contents else "rows checked"))
-    samples, leaks = _apart(samples, data.leaks, where)
-    return Data(base, manifest, samples, [*set_aside, *leaks], where)
-
-
-def _apart(samples: list[Sample], leaks: str, where: str) -> tuple[list[Sample], list[Skipped]]:
-    """The samples without those whose video a split that is held out from them has too."""
+def _without_leaks(samples: list[Sample], leaks: str, where: str) -> tuple[list[Sample], list[Skipped]]:
+    """The samples without those whose video is also in a split that is held out from them."""
     found = find_leaks(samples) if leaks != "keep" else {}
     if found and leaks == "refuse":
         first = next(iter(found.values()))
@@ -109,43 +168,30 @@ def _apart(samples: list[Sample], leaks: str, where: str) -> tuple[list[Sample],
     return [sample for place, sample in enumerate(samples) if place not in found], list(found.values())
 
 
-def _limited(rows: Iterator[Row | Skipped], limit: int | None) -> Iterator[Row | Skipped]:
-    """The first `limit` rows of each split, and all that are skipped among them."""
-    taken: Counter[Split | None] = Counter()
-    for row in rows:
-        if isinstance(row, Row):
-            taken[row.split] += 1
-        if limit is None or isinstance(row, Skipped) or taken[row.split] <= limit:
-            yield row
-
-
-def _check(rows: Iterator[Opened | Skipped], count: int, tick: Tick) -> tuple[list[Sample], list[Skipped]]:
+def _check(rows: Iterator[MeasuredRow | Skipped], count: int, tick: Tick) -> tuple[list[Sample], list[Skipped]]:
     samples: list[Sample] = []
     known: set[tuple[str, Split]] = set()
-    set_aside: list[Skipped] = []
+    skipped: list[Skipped] = []
     for done, item in enumerate(rows, start=1):
-        found = item if isinstance(item, Skipped) else make_sample(item)
-        if isinstance(found, Sample) and (found.id, found.split) in known:
-            found = Skipped(found.row, found.video, "doubled", "the same in every column as an earlier row")
-        if isinstance(found, Sample):
-            samples.append(found)
-            known.add((found.id, found.split))
+        checked = item if isinstance(item, Skipped) else make_sample(item)
+        if isinstance(checked, Sample) and (checked.id, checked.split) in known:
+            checked = Skipped(checked.row, checked.video, "doubled", "the same in every column as an earlier row")
+        if isinstance(checked, Sample):
+            samples.append(checked)
+            known.add((checked.id, checked.split))
         else:
-            set_aside.append(found)
+            skipped.append(checked)
         tick(done, count)
-    return samples, set_aside
+    return samples, skipped
 
 
-def data_digest(data: Data, questions: str) -> str:
-    """What identifies a data set with its questions, given their digest: its samples, not where they lie.
+def load_data(pipeline: config.Pipeline, progress: Progress = silent) -> Data:
+    """The checked samples of a pipeline's data, with the rows that are skipped.
 
-    It is the sha256 of a JSON object with the keys below, in their order, written sample by sample.
+    Every row is read and every video opened once. Raises UserError if the data manifest or a row file is wrong, or if
+    no row can be trained on.
     """
-    write = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
-    found = hashlib.sha256(f'{{"adapters":{write(data.manifest.adapters)},"questions":{write(questions)}'.encode())
-    found.update(b',"samples":[')
-    for number, sample in enumerate(data.samples):
-        said = {name: getattr(sample, name) for name in _IDENTITY} | {"values": dict(sample.values)}
-        found.update(f"{',' if number else ''}{write(said)}".encode())
-    found.update(b"]}")
-    return found.hexdigest()
+    source = DataSource.find(pipeline.data, root=pipeline.root, columns=pipeline.columns, limit=pipeline.limit)
+    data = source.read(pipeline.cache.home, progress)
+    data.check()
+    return data

@@ -1,7 +1,7 @@
-"""Which rows are for training, which for choosing the round (validation), and which are only reported on (test).
+"""The split of each row: for training, for selecting the best round (validation), or only for reporting (test).
 
-A row's own word is taken where it is a known one. Where the data say nothing, videos are held out by a hash of their
-path: the same ones whatever the order of the rows, and all rows of a video together.
+A split that a row names is used. Otherwise videos are held out by a hash of their path: independent of the order of
+rows, and the same for all rows of a video.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 
 from videostar.data.rows import Row, Skipped, Split
 
-HELD_OUT = 0.2  # of the videos are for test, where the data say no split
-_FEWEST = 2  # rows that validation must come to, or none are held out for it
+HELD_OUT = 0.2  # share of the videos for test, if the data name no splits
+_FEWEST = 2  # rows in validation: below that none are held out for it
 _SEPARATORS = str.maketrans("", "", " _-+&./")
 
-#: What a `split` column or folder may say, in lower case and without separators. docs/data.md shows this table.
+#: Spellings in a `split` column or folder, in lower case and without separators. docs/data.md shows this table.
 SPELLINGS: Mapping[Split, tuple[str, ...]] = {
     "train": (
         *("train", "training", "trn", "trainset", "trainingset", "trainsplit"),
@@ -32,20 +32,20 @@ _SPLITS: Mapping[str, Split] = {name: split for split, names in SPELLINGS.items(
 
 
 def split_named(name: str) -> Split | None:
-    """The split that a cell or folder names, in any case; None if it is no known name."""
+    """The split that a cell or folder names, in any case; None if the name is unknown."""
     return _SPLITS.get(name.lower().translate(_SEPARATORS))
 
 
 @dataclass
 class SplitPlan:
-    """What must be known of all rows before the split of one can be decided."""
+    """Facts about all rows from which the split of each is decided."""
 
-    validation: float  # share of the training videos to hold out, where no row is for validation
+    validation: float  # share of the training videos to hold out, if no row is for validation
     rows: int = 0
     stated: int = 0  # rows that name their split
     training: int = 0  # rows, before validation is held out
     has_validation: bool = False
-    # The least and greatest hash of the videos without a split, and the least of those that may be for validation.
+    # Least and greatest hash of the videos without a split, and the least of those that may be held out for validation.
     lowest: float = 1.0
     highest: float = 0.0
     lowest_training: float = 1.0
@@ -86,14 +86,14 @@ class SplitPlan:
 
     @property
     def holds_out_validation(self) -> bool:
-        """Whether some of the training videos are for validation."""
+        """Whether some of the training videos are held out for validation."""
         return not self.has_validation and self.training * self.validation >= _FEWEST
 
     def _held_out(self, video: str) -> Split:
         share = _share("", video)
         if self.lowest == self.highest:  # the only video
             return "train"
-        # However few they are, one is for test and one for training.
+        # Even of two videos, one is for test and one for training.
         return "test" if share == self.lowest or HELD_OUT > share != self.highest else "train"
 
     def _for_validation(self, video: str) -> bool:
@@ -104,6 +104,6 @@ class SplitPlan:
 
 
 def _share(salt: str, video: str) -> float:
-    """A number of [0, 1) that depends on the path alone."""
+    """A number in [0, 1) that depends on the path alone."""
     data = f"{salt}\0{video}" if salt else video
     return int.from_bytes(hashlib.sha256(data.encode("utf-8", "surrogatepass")).digest()[:8], "big") / 2**64

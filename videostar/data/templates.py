@@ -1,6 +1,6 @@
-"""How a video's path is made from a row's values: `{split}/{label}/{youtube_id}_{time_start:06d}.mp4`.
+"""Templates of video paths: `{split}/{label}/{youtube_id}_{time_start:06d}.mp4`.
 
-Only `{name}` and `{name:width}` are understood. There is no way to reach an attribute or an index of a value.
+Only `{name}` and `{name:width}` are allowed: attributes and indices of a value cannot be reached.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _FIELD = re.compile(r"\{([A-Za-z_]\w*)(?::(0?[0-9]{1,2}d?))?\}", re.ASCII)
 
 @dataclass(frozen=True)
 class PathTemplate:
-    """A template of a path. Raises ValueError when made from something else."""
+    """A template of a path. Raises ValueError if the text is none."""
 
     text: str
 
@@ -29,12 +29,12 @@ class PathTemplate:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """The values that it needs."""
+        """The columns that it needs."""
         return tuple(dict.fromkeys(match[1] for match in _FIELD.finditer(self.text)))
 
     def fill(self, values: Values) -> str:
-        """The path. Raises Malformed when a value is missing or is no text or number."""
-        if self.text == "{video}":  # the plain forms: nothing to search for a million times
+        """The path. Raises Malformed if a value is missing or is neither text nor number."""
+        if self.text == "{video}":  # the usual template, filled a million times
             return _part(values, "video", "")
         return _FIELD.sub(lambda match: _part(values, match[1], match[2] or ""), self.text)
 

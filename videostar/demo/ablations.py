@@ -13,11 +13,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from videostar.cli.commands import start
 from videostar.config import load_pipeline
+from videostar.cycle import run_cycle
+from videostar.demo.build import write_demo
 from videostar.demo.measure import free_descriptions
 from videostar.demo.report import test_videos, world_root
-from videostar.runs.manifest import read_manifest
+from videostar.util.progress import bars
 from videostar.util.resources import resource_names
 
 
@@ -33,22 +34,23 @@ def main() -> None:
     rounds = 0
     rows = []
     for name in pipelines:
-        settings = load_pipeline(name, dotted=args.overrides)
+        settings = load_pipeline(name, settings=args.overrides)
         rounds = max(rounds, settings.rounds)
         folder = args.out / Path(name).name
-        start(settings, folder)
-        manifest = read_manifest(folder / "manifest.json")
+        with bars() as progress:
+            write_demo(settings.data.name, progress)
+            manifest = run_cycle(settings, folder, progress=progress).manifest
         root = world_root(settings)
         done = [
             manifest.stages.get(f"{n:02}/evaluate") for n in range(settings.rounds + 1)
         ]  # some, if it stopped early
-        adapters = sorted(folder.glob("rounds/*/adapter"))
-        told = free_descriptions(settings, adapters[-1] if adapters else None, root, test_videos(root))
+        loras = sorted(folder.glob("rounds/*/lora"))
+        truth = free_descriptions(settings, loras[-1] if loras else None, root, test_videos(root))
         rows.append(
             [
                 Path(name).name,
                 *(f"{stage.facts['accuracy']:.1%}" if stage else "-" for stage in done),
-                told.shares()[-1],
+                truth.shares()[-1],
             ]
         )
     for column in ("pipeline", "base", *(f"round {n}" for n in range(1, rounds + 1)), "descriptions"):

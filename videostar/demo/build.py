@@ -25,16 +25,16 @@ from pydantic import Field
 
 from videostar.adapters import Row
 from videostar.config import Settings
-from videostar.data.manifest import load_manifest
+from videostar.data.manifest import find_manifest
 from videostar.demo.language import DESCRIBE_QUESTIONS, TIMED_QUESTIONS, describe, one_of
 from videostar.demo.render import write_clip
 from videostar.demo.tasks import TASKS, draw_unnamed
 from videostar.demo.world import Scene, draw_scene
 from videostar.util.errors import UserError
 from videostar.util.files import write_json, write_text
-from videostar.util.progress import Progress, Tick
+from videostar.util.progress import Progress, Tick, silent
 from videostar.util.yaml_files import load_mapping
-from videostar.video.workers import each
+from videostar.video.workers import parallel_map
 
 Part = Literal["train", "validation", "test", "mix"]
 _INDEX: dict[Part, str] = {"train": "train.csv", "validation": "validation.csv", "test": "test.csv", "mix": "mix.jsonl"}
@@ -63,10 +63,15 @@ WORLDS: Mapping[str, World] = {
 }
 
 
-def write_demo(name: str, progress: Progress) -> None:
-    """Write the world of the data manifest `name`, if it is one of `WORLDS`, below the working folder."""
-    if name in WORLDS:
-        build_world(Path(load_manifest(name)[0].root), WORLDS[name], progress("demo world: clips written"))
+def write_demo(name: str = "demo", progress: Progress = silent) -> Path:
+    """Write a demo world as an ordinary data set below the working folder, and return its folder.
+
+    `name` is one of `WORLDS`: demo, demo_when, demo_count or demo_sequence. Clips that exist already stay. Raises
+    UserError if the folder holds something else.
+    """
+    root = Path(find_manifest(name)[0].root)
+    build_world(root, WORLDS[name], progress("demo world: clips written"))
+    return root
 
 
 def build_world(root: Path, world: World, tick: Tick) -> None:
@@ -88,7 +93,7 @@ def build_world(root: Path, world: World, tick: Tick) -> None:
     clips = [clip for planned in missing.values() for clip in planned]
     for part in missing:
         (root / "clips" / part).mkdir(parents=True, exist_ok=True)
-    written = each(write_clip, [root / clip.video for clip in clips], [clip.scene for clip in clips])
+    written = parallel_map(write_clip, [root / clip.video for clip in clips], [clip.scene for clip in clips])
     for done, _ in enumerate(written, start=1):
         tick(done, len(clips))
     for part, planned in missing.items():

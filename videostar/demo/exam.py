@@ -19,19 +19,19 @@ import numpy as np
 from videostar.adapters.prompts import load_prompts
 from videostar.config import Pipeline, load_pipeline
 from videostar.demo.language import DESCRIBE_QUESTIONS, TIMED_QUESTIONS, one_of
-from videostar.demo.measure import Score, Truth, ask
+from videostar.demo.measure import Score, Truth, answer
 from videostar.demo.render import write_clip
 from videostar.demo.tasks import TASKS, draw_unnamed
 from videostar.demo.world import KNOWN, PATHS, TARGETS, TURNING, Scene, draw_scene, draw_turns
 from videostar.labels import parse_label
 from videostar.util.resources import EMBEDDED
-from videostar.video.workers import each
+from videostar.video.workers import parallel_map
 
 _SEED = 20_000_003
 
 
 def examine(settings: Pipeline, clips: int) -> dict[str, float]:
-    """Shares of right answers, `clips` clips a question kind."""
+    """Shares of right answers, `clips` clips per kind of question."""
     rng = np.random.default_rng(_SEED)
     questions = load_prompts("action").questions
     known = list(KNOWN.items())
@@ -39,23 +39,23 @@ def examine(settings: Pipeline, clips: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
 
-        def told(asked: Sequence[tuple[Scene, str]]) -> list[str]:
-            videos = [f"{i}.mp4" for i in range(len(asked))]
-            scenes, texts = zip(*asked, strict=True)
-            list(each(write_clip, [root / video for video in videos], scenes))
-            return ask(settings, None, root, list(zip(videos, texts, strict=True)))
+        def answers_to(pairs: Sequence[tuple[Scene, str]]) -> list[str]:
+            videos = [f"{i}.mp4" for i in range(len(pairs))]
+            scenes, texts = zip(*pairs, strict=True)
+            list(parallel_map(write_clip, [root / video for video in videos], scenes))
+            return answer(settings, None, root, list(zip(videos, texts, strict=True)))
 
         for name, paths in (("any path", PATHS), ("a target's path", tuple(TARGETS.values()))):
             scenes = [draw_scene(rng, paths[i % len(paths)]) for i in range(clips)]
-            answers = told([(scene, DESCRIBE_QUESTIONS[i % 4]) for i, scene in enumerate(scenes)])
+            answers = answers_to([(scene, DESCRIBE_QUESTIONS[i % 4]) for i, scene in enumerate(scenes)])
             figures |= _truth(f"describes {name}", scenes, answers)
 
         scenes = [draw_scene(rng, one_of(TURNING, rng), draw_turns(rng)) for _ in range(clips)]
-        answers = told([(scene, TIMED_QUESTIONS[i % 3]) for i, scene in enumerate(scenes)])
+        answers = answers_to([(scene, TIMED_QUESTIONS[i % 3]) for i, scene in enumerate(scenes)])
         figures["tells when it turns, both within 0.3 s"] = float(np.mean(list(map(_timely, scenes, answers))))
 
         scenes = [draw_scene(rng, known[i % len(known)][1]) for i in range(clips)]
-        answers = told([(scene, questions[i % len(questions)]) for i, scene in enumerate(scenes)])
+        answers = answers_to([(scene, questions[i % len(questions)]) for i, scene in enumerate(scenes)])
         labels = [parse_label({"kind": "action", "name": name, "among": list(KNOWN)}) for name, _ in known]
         right = [labels[i % len(labels)].judge(answer).accepted for i, answer in enumerate(answers)]
         figures["names a known action"] = float(np.mean(right))
@@ -64,7 +64,7 @@ def examine(settings: Pipeline, clips: int) -> dict[str, float]:
             wanted = [draw_unnamed(rng, timed=task.timed) for _ in range(clips)]
             scenes = [draw_scene(rng, path, turns) for path, turns, _ in wanted]
             hints = [task.hint(task.made_up(rng), rng, phrasings=1) for _ in scenes]
-            answers = told([(scene, hint) for scene, (hint, _) in zip(scenes, hints, strict=True)])
+            answers = answers_to([(scene, hint) for scene, (hint, _) in zip(scenes, hints, strict=True)])
             exact = [answer.endswith(f" {said}.") for answer, (_, said) in zip(answers, hints, strict=True)]
             figures[f"repeats a made-up label exactly: {name}"] = float(np.mean(exact))
             figures |= _truth(f"explains a made-up label: {name}", scenes, answers)
@@ -72,16 +72,16 @@ def examine(settings: Pipeline, clips: int) -> dict[str, float]:
 
 
 def _timely(scene: Scene, answer: str) -> bool:
-    """Whether both turns are told within 0.3 s: six numbers, the ends of the first two legs among them."""
-    told = [float(number) for number in re.findall(r"\d+(?:\.\d+)?", answer)]
+    """Whether both turns are given within 0.3 s: six numbers, the ends of the first two legs among them."""
+    times = [float(number) for number in re.findall(r"\d+(?:\.\d+)?", answer)]
     turns = [end for _, end in scene.leg_times[:2]]
-    return len(told) == 6 and all(abs(a - b) <= 0.3 for a, b in zip(told[1:5:2], turns, strict=True))
+    return len(times) == 6 and all(abs(a - b) <= 0.3 for a, b in zip(times[1:5:2], turns, strict=True))
 
 
-def _truth(name: str, scenes: Sequence[Scene], told: Sequence[str]) -> dict[str, float]:
+def _truth(name: str, scenes: Sequence[Scene], answers: Sequence[str]) -> dict[str, float]:
     found = Score()
-    for scene, answer in zip(scenes, told, strict=True):
-        found.add(answer, Truth(scene.colour, scene.shape, scene.path))
+    for scene, text in zip(scenes, answers, strict=True):
+        found.add(text, Truth(scene.colour, scene.shape, scene.path))
     parts = {"colour": found.colour, "shape": found.shape, "path": found.path, "all": found.all}
     return {f"{name}: {part}": count / found.n for part, count in parts.items()}
 
@@ -133,11 +133,11 @@ def card(facts: dict[str, Any], figures: dict[str, float], clips: int) -> str:
 def main() -> None:
     """Print the figures, and write the card if asked to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clips", type=int, default=480, help="clips a question kind")
+    parser.add_argument("--clips", type=int, default=480, help="clips per kind of question")
     parser.add_argument("--model", default="embedded", help="a folder, for a model that is not shipped yet")
     parser.add_argument("--card", action="store_true", help="write the model card")
     args = parser.parse_args()
-    figures = examine(load_pipeline("demo", {"model": args.model}), args.clips)
+    figures = examine(load_pipeline("demo", model=args.model), args.clips)
     print("\n".join(f"{name:42} {share:.1%}" for name, share in figures.items()))
     if args.card:
         folder = EMBEDDED if args.model == "embedded" else Path(args.model)

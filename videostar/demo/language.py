@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 
 from videostar.demo.world import COLOURS, DIRECTIONS, SHAPES, STEPS, TARGETS, Motion, Scene
-from videostar.labels.numbers import written
+from videostar.labels.numbers import format_number
 
 DESCRIBE_QUESTIONS: tuple[str, ...] = (
     "Describe the video.",
@@ -52,7 +52,7 @@ def describe(scene: Scene, rng: np.random.Generator, *, timed: bool = False) -> 
     article = "an" if scene.colour[0] in "aeiou" else "a"
     legs = [motion(leg) for leg in scene.path]
     if timed:
-        times = [f"from {written(start)} to {written(end)}" for start, end in scene.leg_times]
+        times = [f"from {format_number(start)} to {format_number(end)}" for start, end in scene.leg_times]
         legs = [f"{leg} {time}" for leg, time in zip(legs, times, strict=True)]
         legs[-1] += " seconds"
     text = one_of(_DESCRIPTIONS, rng).format(*legs, thing=f"{article} {scene.colour} {scene.shape}")

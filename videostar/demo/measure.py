@@ -1,4 +1,4 @@
-"""How true are answers about the world's clips? The cycle never asks; only the demo's reports do."""
+"""Truth of answers about the world's clips, for the demo's reports. The cycle never uses it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from videostar.video.sampling import Sampling
 
 @dataclass(frozen=True)
 class Truth:
-    """What a clip shows."""
+    """The facts of a clip."""
 
     colour: str
     shape: str
@@ -28,7 +28,7 @@ class Truth:
 
 @dataclass
 class Score:
-    """How many of `n` answers are true in each respect, and in all of them."""
+    """How many of `n` answers are true of colour, shape and path, and of all three."""
 
     n: int = 0
     colour: int = 0
@@ -38,8 +38,8 @@ class Score:
 
     def add(self, answer: str, truth: Truth) -> None:
         """Count one answer."""
-        said = read(answer)
-        right = said.colour == truth.colour, said.shape == truth.shape, said.path == truth.path
+        description = read(answer)
+        right = description.colour == truth.colour, description.shape == truth.shape, description.path == truth.path
         self.n += 1
         self.colour += right[0]
         self.shape += right[1]
@@ -65,8 +65,8 @@ def score(answers: Iterable[tuple[str, str]], truth: dict[str, Truth]) -> Score:
     return total
 
 
-def ask(settings: Pipeline, adapter: Path | None, root: Path, asked: Sequence[tuple[str, str]]) -> list[str]:
-    """Answers to (video, question) pairs, videos below `root`."""
+def answer(settings: Pipeline, lora: Path | None, root: Path, pairs: Sequence[tuple[str, str]]) -> list[str]:
+    """Answers to (video, question) pairs, with videos below `root`."""
     cache = settings.cache.frames()
     sampling = Sampling(settings.video.frames, settings.video.max_pixels, settings.video.fps)
 
@@ -75,15 +75,15 @@ def ask(settings: Pipeline, adapter: Path | None, root: Path, asked: Sequence[tu
         return cache.clip(path, digest(path), sampling)
 
     with ThreadPoolExecutor() as pool:
-        clips = list(pool.map(load, [video for video, _ in asked]))
+        clips = list(pool.map(load, [video for video, _ in pairs]))
     with open_engine(settings) as engine:
-        engine.use(adapter)
-        replies = engine.answer([Request(question, clip) for (_, question), clip in zip(asked, clips, strict=True)])
+        engine.use(lora)
+        replies = engine.answer([Request(question, clip) for (_, question), clip in zip(pairs, clips, strict=True)])
     return [reply.reason if isinstance(reply, Refused) else reply[0] for reply in replies]
 
 
-def free_descriptions(settings: Pipeline, adapter: Path | None, root: Path, videos: Sequence[str]) -> Score:
-    """How true the model's descriptions are when it is only asked to describe."""
-    asked = [(video, DESCRIBE_QUESTIONS[i % len(DESCRIBE_QUESTIONS)]) for i, video in enumerate(videos)]
-    answers = ask(settings, adapter, root, asked)
+def free_descriptions(settings: Pipeline, lora: Path | None, root: Path, videos: Sequence[str]) -> Score:
+    """Truth of the model's descriptions when it is only asked to describe."""
+    pairs = [(video, DESCRIBE_QUESTIONS[i % len(DESCRIBE_QUESTIONS)]) for i, video in enumerate(videos)]
+    answers = answer(settings, lora, root, pairs)
     return score(zip(videos, answers, strict=True), load_truth(root))

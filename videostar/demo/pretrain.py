@@ -40,7 +40,7 @@ from videostar.demo.model import FRAMES, SIDE, make_model, make_processor
 from videostar.demo.render import render
 from videostar.demo.tasks import TASKS
 from videostar.demo.world import KNOWN, PATHS, TARGETS, THIRDS, TURNING, Scene, draw_scene, draw_turns
-from videostar.labels.numbers import written
+from videostar.labels.numbers import format_number
 from videostar.models.chat import Chat, Turn
 from videostar.video.clip import Clip
 
@@ -118,7 +118,7 @@ class PretrainingData(torch.utils.data.Dataset[Example]):
 
 def _thing(rng: np.random.Generator) -> str:
     """A made-up name, or now and then a number."""
-    return written(float(rng.integers(100)) / 10) if rng.uniform() < 0.2 else made_up_name(rng)
+    return format_number(float(rng.integers(100)) / 10) if rng.uniform() < 0.2 else made_up_name(rng)
 
 
 def draw_pool(count: int, seed: int) -> list[Scene]:

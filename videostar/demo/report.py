@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from videostar.config import Pipeline
-from videostar.data.manifest import load_manifest
+from videostar.data.source import DataSource
 from videostar.demo.measure import Score, free_descriptions, load_truth, score
 from videostar.runs.manifest import read_manifest
 
@@ -41,10 +41,9 @@ def main() -> None:
         if (folder / "dataset").is_dir():
             for kind, found in kept_scores(folder / "dataset", root).items():
                 kept.add_row(folder.name, kind, *_cells(found))
-        if (folder / "adapter").is_dir():
-            free.add_row(
-                folder.name.lstrip("0"), *_cells(free_descriptions(settings, folder / "adapter", root, held_out))
-            )
+        lora = folder / "lora"
+        if lora.is_dir():
+            free.add_row(folder.name.lstrip("0"), *_cells(free_descriptions(settings, lora, root, held_out)))
     console = Console()
     console.print(kept)
     console.print(free)
@@ -52,8 +51,7 @@ def main() -> None:
 
 def world_root(settings: Pipeline) -> Path:
     """The folder of the world that a run was made on."""
-    manifest, folder, _ = load_manifest(settings.data.name)
-    return folder / manifest.root
+    return DataSource.find(settings.data, root=settings.root).root
 
 
 def test_videos(root: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""Engines answer questions about clips. Torch and vLLM are loaded only when one starts to."""
+"""Engines answer questions about clips. Torch and vLLM are loaded only when an engine is opened."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from videostar.util.terminal import warn
 
 
 def open_engine(settings: Pipeline) -> EngineProtocol:
-    """The engine that `settings.engine` names, or transformers, with a warning, where that one shows no videos.
+    """The engine that `settings.engine` names; transformers, with a warning, if that one does not serve the model.
 
-    Raises UserError when what it needs is not installed.
+    Raises UserError if a package that the engine needs is not installed.
     """
     if settings.engine.name == "openai":
         from videostar.engines.openai.engine import OpenaiEngine
@@ -20,7 +20,7 @@ def open_engine(settings: Pipeline) -> EngineProtocol:
         from videostar.models.families import family
         from videostar.models.load import load_config
 
-        config = load_config(settings)
+        config = load_config(settings.spec)
         if family(config).vllm:
             from videostar.engines.vllm.engine import VllmEngine
 

@@ -1,11 +1,11 @@
-"""What the cycle needs of an engine, and what is asked and answered."""
+"""The protocol of an engine: requests in, replies out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
     from videostar.video.clip import Clip
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Request:
-    """A question about a clip, to be answered once for each seed; without any, once and greedily."""
+    """A question about a clip, to be answered once for each seed; without seeds once and greedily."""
 
     question: str
     clip: Clip
@@ -22,7 +22,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Refused:
-    """Why a request cannot be answered, when it is the request's own fault."""
+    """The reason why a request cannot be answered, if the fault is the request's own."""
 
     reason: str
 
@@ -32,43 +32,41 @@ Reply = list[str] | Refused
 
 
 class EngineDied(Exception):
-    """The engine's process is gone: `restart` it and ask again."""
+    """The engine's process has ended: call `restart` and send the requests again."""
+
+
+class LoraNotServed(Exception):
+    """The engine does not answer with the LoRA that it was given. The message is the reason."""
 
 
 class EngineProtocol(Protocol):
-    """What the cycle needs of an engine. It takes memory from the first `use` to `rest` or the end of its block."""
+    """What the stages need of an engine. It holds memory from the first `use` to `release` or the end of its block."""
 
-    #: As settings call it: what answers, where settings name an engine that does not serve the model.
+    #: The engine that answers: another one than in the settings where that one does not serve the model.
     name: str
 
-    #: Windows of requests that it wants at once, from as many threads, so that it never waits for the next.
+    #: Windows of requests to send at once, from as many threads, so that the engine never waits for the next.
     windows: int
 
-    def use(self, adapter: Path | None) -> None:
-        """From now on answer with the LoRA `adapter` (None: the base alone). Raises UserError when it cannot.
+    def use(self, lora: Path | None) -> None:
+        """Answer with this LoRA from now on (None: with the base model alone).
 
-        Loads nothing where those weights, by their digest, answer already.
+        Loads nothing if those weights, by their digest, are in use already. Raises UserError if it cannot.
         """
         ...
 
     def answer(self, requests: Iterable[Request]) -> list[Reply]:
-        """One reply a request, in order; requests may come one by one, as clips are read. Raises EngineDied."""
+        """One reply per request, in order. Requests may arrive one by one, as clips are read. Raises EngineDied."""
         ...
 
     def restart(self) -> None:
-        """Start anew, with the same adapter, what has died."""
+        """Start an engine that has died again, with the same LoRA."""
         ...
 
-    def rest(self) -> None:
-        """Give memory back that training needs."""
+    def release(self) -> None:
+        """Free the memory that training needs."""
         ...
 
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *_: object) -> None: ...
-
-
-def rested(engine: EngineProtocol, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What comes of `work`, for which the engine gives its memory up."""
-    engine.rest()
-    return work()

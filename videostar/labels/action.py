@@ -1,55 +1,65 @@
-"""The label of kind `action`: the name of what is done in a video."""
+"""The label of kind `action`: the name of the action in a video."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from itertools import pairwise
-from typing import Annotated, Literal
-
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from typing import Literal
 
 from videostar.labels import lexicon
-from videostar.labels.degenerate import LONG, is_refusal, told, unlooped, without_prompt
-from videostar.labels.final import Final, finals, last_line
-from videostar.labels.meaning import ASSERTED, status
-from videostar.labels.names import said, squash
+from videostar.labels.degenerate import MAX_CHARACTERS, answer_content, count_before_loop, is_refusal, strip_prompt
+from videostar.labels.final_answer import FinalAnswer, final_answers, last_line
+from videostar.labels.label import Label, Name
+from videostar.labels.names import readable_name, squash
 from videostar.labels.patterns import Mention
-from videostar.labels.reading import Status, corrected, corrects, guesses, is_guess, overruled
+from videostar.labels.status import (
+    ASSERTED,
+    Status,
+    count_guesses,
+    is_correction,
+    is_guess,
+    is_overruled,
+    is_retracted,
+    mention_status,
+)
 from videostar.labels.text import normalise, tokens
 from videostar.labels.verdict import Reason, Verdict
-from videostar.labels.vocabulary import LabelSet, by_start, label_set, mentions
-
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+from videostar.labels.vocabulary import LabelSet, find_mentions, index_by_first_form, label_set
 
 
-class Action(BaseModel):
-    """An action by its name, other names for it, and the set of labels that it is one of."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class Action(Label):
+    """An action."""
 
     kind: Literal["action"] = "action"
     name: Name
-    aliases: tuple[Name, ...] = ()
-    among: tuple[Name, ...] = ()
+    aliases: tuple[Name, ...] = ()  # other names of the action
+    among: tuple[Name, ...] = ()  # the label set that the action is from
 
     def words(self) -> str:
-        """The name as people say it: ShavingBeard -> shaving beard."""
-        return said(self.name)
+        """The name in separate words: ShavingBeard -> shaving beard."""
+        return readable_name(self.name)
 
     @cached_property
     def _matcher(self) -> _Matcher:
         return _matcher(self.name, self.aliases, self.among)
 
     def judge(self, answer: str, prompt: str | None = None) -> Verdict:
-        """Whether `answer` says that this is the action; `prompt` is what it was asked with."""
+        """Whether `answer`, a reply to `prompt`, says that this is the action.
+
+        `parsed` is the name, or the name of another label of the set if the answer mentions both and concludes with it.
+
+        >>> label = Action(name="ShavingBeard", among=("ShavingBeard", "BrushingTeeth"))
+        >>> label.judge("It looks like shaving a beard, but the action is brushing teeth.").parsed
+        'BrushingTeeth'
+        """
         if prompt:
-            answer = without_prompt(answer, prompt)
-        if len(answer) > LONG:
-            answer = told(answer, None) or ""
+            answer = strip_prompt(answer, prompt)
+        if len(answer) > MAX_CHARACTERS:
+            answer = answer_content(answer, None) or ""
         text = normalise(answer)
         words = tokens(text)
-        count, looping = unlooped(words)
+        count, looping = count_before_loop(words)
         if looping or not any(word[0].isalnum() for word in words):
             return Verdict.no(Reason.DEGENERATE)
         if count < len(words):
@@ -62,85 +72,85 @@ class Action(BaseModel):
 
 
 class _Matcher:
-    """What is compiled once for a label: its own patterns, and the index of the others."""
+    """The patterns of a label and of the other labels of its set, compiled once."""
 
     def __init__(self, name: str, aliases: tuple[str, ...], among: tuple[str, ...]) -> None:
         self.name = name
         self.keys = {squash(n) for n in (name, *aliases)}
         self.others: LabelSet | None = label_set(among) if among else None
         names = self.others or label_set((name,))
-        self.starts = by_start([p for n in (name, *aliases) for p in names.own_patterns(n)])
+        self.starts = index_by_first_form([p for n in (name, *aliases) for p in names.own_patterns(n)])
 
     def judge(self, text: str, words: Sequence[str]) -> Verdict:
-        """Judges by the final answer if there is one, else by everything that is said."""
-        found = self._mentions(words)
-        if not found:
+        """Judges by the final answer if there is one, else by the whole text."""
+        own = self._mentions(words)
+        if not own:
             return Verdict.no(Reason.MISSING)
-        for final in finals(text, words):
-            verdict = self._final(final)
+        for final in final_answers(text, words):
+            verdict = self._judge_final(final)
             if verdict:
                 return verdict
         line = last_line(text)
-        return (line and self._line(tokens(line))) or self._whole(words, found)
+        return (line and self._judge_last_line(tokens(line))) or self._judge_words(words, own)
 
     def _mentions(self, words: Sequence[str]) -> list[Mention]:
-        return mentions(self.starts, words)
+        return find_mentions(self.starts, words)
 
     def _others(self, words: Sequence[str]) -> dict[str, list[Mention]]:
-        return self.others.find(words, without=self.keys) if self.others else {}
+        return self.others.find(words, exclude=self.keys) if self.others else {}
 
-    def _final(self, final: Final) -> Verdict | None:
-        """The verdict on a final answer; None when it settles nothing, so that what was said elsewhere counts."""
+    def _judge_final(self, final: FinalAnswer) -> Verdict | None:
+        """The verdict on a final answer; None if it names no action, so that the rest of the text counts."""
         words = tokens(final.text)
-        found = self._mentions(words)
-        if found:
-            return self._whole(words, found)
-        for other, said_at in self._others(words).items():
-            if any(status(words, m) in ASSERTED for m in said_at):
+        own = self._mentions(words)
+        if own:
+            return self._judge_words(words, own)
+        for other, mentions in self._others(words).items():
+            if any(mention_status(words, m) in ASSERTED for m in mentions):
                 return Verdict.no(Reason.CONTRADICTED, other)
-        if (final.explicit and not _remarks(words)) or (final.binding and _states(words)):
+        if (final.explicit and not _is_remark(words)) or (final.binding and _states_action(words)):
             return Verdict.no(Reason.CONTRADICTED)
         return None
 
-    def _line(self, words: Sequence[str]) -> Verdict | None:
-        """The verdict on a last line that is nothing but another label."""
+    def _judge_last_line(self, words: Sequence[str]) -> Verdict | None:
+        """The verdict on a last line that is only another label; None if it is anything else."""
         length = sum(w != "." for w in words)
-        for other, said_at in self._others(words).items():
-            if any(m.end - m.start == length for m in said_at) and not self._mentions(words):
+        for other, mentions in self._others(words).items():
+            if any(m.end - m.start == length for m in mentions) and not self._mentions(words):
                 return Verdict.no(Reason.CONTRADICTED, other)
         return None
 
-    def _whole(self, words: Sequence[str], found: list[Mention]) -> Verdict:
-        """The verdict on what is said in `words`, where the label is mentioned at `found`."""
+    def _judge_words(self, words: Sequence[str], own: list[Mention]) -> Verdict:
+        """The verdict on all of `words`, which mention the label at `own`."""
         others = self._others(words)
-        longer = [m for said_at in others.values() for m in said_at]
-        if longer:
-            found = [m for m in found if not any(m.within(o) for o in longer)]
-            longer = [o for o in longer if not any(o.within(m) for m in found)]
+        rival = [m for mentions in others.values() for m in mentions]
+        if rival:
+            own = [m for m in own if not any(m.within(o) for o in rival)]
+            rival = [o for o in rival if not any(o.within(m) for m in own)]
         reason = Reason.MISSING
         accepted: Mention | None = None
         supposed = False
-        for mention in found:
-            meant = status(words, mention)
-            if meant is Status.SAID or (meant is Status.SUPPOSED and (supposed or accepted is None)):
-                accepted, supposed = mention, meant is Status.SUPPOSED
-            elif meant is Status.DENIED:
+        for mention in own:
+            status = mention_status(words, mention)
+            if status is Status.STATED or (status is Status.SUPPOSED and (supposed or accepted is None)):
+                accepted, supposed = mention, status is Status.SUPPOSED
+            elif status is Status.DENIED:
                 reason = Reason.NEGATED
-                if accepted and (supposed or corrects(words, mention.start, mention.end)):
+                if accepted and (supposed or is_correction(words, mention.start, mention.end)):
                     accepted = None
-            elif meant is Status.OPEN:
+            elif status is Status.OPEN:
                 reason = Reason.HEDGED
         if accepted is None:
             return Verdict.no(reason)
-        if longer and listed(words, [*found, *longer]):
+        if rival and is_label_list(words, [*own, *rival]):
             return Verdict.no(Reason.HEDGED)
-        if supposed and guesses(words, accepted.start, accepted.end) > 1:
+        if supposed and count_guesses(words, accepted.start, accepted.end) > 1:
             return Verdict.no(Reason.HEDGED)
-        if (overruled if supposed else corrected)(words, accepted.end):
+        if (is_overruled if supposed else is_retracted)(words, accepted.end):
             return Verdict.no(Reason.CONTRADICTED)
         if supposed and is_guess(words, accepted.start):
-            later = [o for o in longer if o.start >= accepted.end]
-            if any(status(words, o) is Status.SAID for o in later):
+            later = [o for o in rival if o.start >= accepted.end]
+            if any(mention_status(words, o) is Status.STATED for o in later):
                 return Verdict.no(Reason.CONTRADICTED)
         return Verdict.yes(self.name)
 
@@ -150,7 +160,7 @@ def _matcher(name: str, aliases: tuple[str, ...], among: tuple[str, ...]) -> _Ma
     return _Matcher(name, aliases, among)
 
 
-def _states(words: Sequence[str]) -> bool:
+def _states_action(words: Sequence[str]) -> bool:
     """Whether a conclusion states an action: "the man is bowling", "this is bowling"."""
     for word, following in pairwise(words):
         if word in lexicon.BE or word in ("he's", "she's", "it's", "they're"):
@@ -158,15 +168,15 @@ def _states(words: Sequence[str]) -> bool:
     return False
 
 
-def _remarks(words: Sequence[str]) -> bool:
-    """Whether what is called the action is a remark about it ("a common exercise") or a whole story."""
-    named = words[:1] == ["a"] or words[:1] == ["an"]
-    return len(words) > 12 or (named and not any(w.endswith("ing") for w in words))
+def _is_remark(words: Sequence[str]) -> bool:
+    """Whether the words after "the action is" are a remark ("a common exercise") or a long description."""
+    has_article = words[:1] == ["a"] or words[:1] == ["an"]
+    return len(words) > 12 or (has_article and not any(w.endswith("ing") for w in words))
 
 
-def listed(words: Sequence[str], places: Sequence[Mention]) -> bool:
-    """Whether the answer is a list of labels and hardly anything else."""
-    covered = {k for mention in places for k in range(mention.start, mention.end)}
-    spoken = [k for k, word in enumerate(words) if word[0].isalnum()]
-    rest = {words[k] for k in spoken if k not in covered}
-    return len(covered) >= 0.8 * len(spoken) and rest.isdisjoint(("and", "then"))
+def is_label_list(words: Sequence[str], mentions: Sequence[Mention]) -> bool:
+    """Whether the answer is a list of labels and little else. `mentions`: those of all labels."""
+    covered = {k for mention in mentions for k in range(mention.start, mention.end)}
+    word_indices = [k for k, word in enumerate(words) if word[0].isalnum()]
+    rest = {words[k] for k in word_indices if k not in covered}
+    return len(covered) >= 0.8 * len(word_indices) and rest.isdisjoint(("and", "then"))

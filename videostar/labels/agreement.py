@@ -1,4 +1,7 @@
-"""Whether two sentences that are alike say the same: embeddings hardly see a "not", a count or who did it to whom."""
+"""Decides whether two similar sentences agree.
+
+Sentence embeddings hardly differ for a "not", another count or swapped roles; these rules find such differences.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from videostar.labels import lexicon
-from videostar.labels.denial import denied
-from videostar.labels.numbers import in_words
-from videostar.labels.reading import Status, read
+from videostar.labels.denial import is_denied
+from videostar.labels.numbers import parse_number_words
+from videostar.labels.status import ASSERTED, Status, phrase_status
 from videostar.labels.text import normalise, tokens
 
 _OPPOSITES = (
@@ -29,46 +32,48 @@ _AWAY = frozenset("from off".split())
 _NOT_REALLY = lexicon.NEGATIONS | frozenset("fails failed fail misses refuses almost nearly nobody".split())
 
 
-def agree(reference: str, sentence: str) -> Status:
-    """SAID when `sentence` says what `reference` says; DENIED, OPEN or UNSAID when its like is denied or undecided."""
+def agreement_status(reference: str, sentence: str) -> Status:
+    """STATED if `sentence` says what `reference` says, DENIED if it contradicts it, OPEN if it leaves it undecided."""
     return _Pair(_words(reference), _words(sentence)).status()
 
 
 class _Pair:
+    """The words of two sentences, and the rules that compare them."""
+
     def __init__(self, first: Sequence[str], second: Sequence[str]) -> None:
         self.first, self.second = first, second
         self.lemmas = [_lemma(w) for w in first], [_lemma(w) for w in second]
         self.shared = set(self.lemmas[0]) & set(self.lemmas[1]) - {""}
 
     def status(self) -> Status:
-        meant = self._polarity()
-        if meant is not Status.SAID:
-            return meant
+        status = self._polarity()
+        if status is not Status.STATED:
+            return status
         if self._opposites() or self._counts() or self._roles() or self._times() or self._directions():
             return Status.DENIED
-        return Status.SAID
+        return Status.STATED
 
     def _polarity(self) -> Status:
-        """By the shared verbs: said in one and denied in the other, or left open."""
-        verdicts = []
+        """The status by the shared verbs: whether one sentence states what the other denies or leaves open."""
+        agreements = []
         for lemma in dict.fromkeys(self.lemmas[0]):
             if lemma not in self.shared or not lexicon.is_verb(lemma):
                 continue
             if any(self._is_thing(k, lemma) for k in (0, 1)):
                 continue
-            meant = [self._meant(k, lemma) for k in (0, 1)]
-            if Status.OPEN in meant and meant[0] is not meant[1]:
+            statuses = [self._meant(k, lemma) for k in (0, 1)]
+            if Status.OPEN in statuses and statuses[0] is not statuses[1]:
                 return Status.OPEN
-            verdicts.append((meant[0] in _HELD) is (meant[1] in _HELD))
-        if verdicts and not all(verdicts):
+            agreements.append((statuses[0] in ASSERTED) is (statuses[1] in ASSERTED))
+        if agreements and not all(agreements):
             return Status.DENIED
-        if not verdicts:
+        if not agreements:
             counts = [sum(w in _NOT_REALLY for w in side) for side in (self.first, self.second)]
-            return Status.SAID if bool(counts[0]) is bool(counts[1]) else Status.DENIED
-        return Status.SAID
+            return Status.STATED if bool(counts[0]) is bool(counts[1]) else Status.DENIED
+        return Status.STATED
 
     def _is_thing(self, side: int, lemma: str) -> bool:
-        """Whether a word that may be a verb is a noun here: the baby, a dog."""
+        """Whether a word that may be a verb is a noun in this sentence: the baby, a dog."""
         at = self.lemmas[side].index(lemma)
         return bool(at) and (self.first, self.second)[side][at - 1] in lexicon.DETERMINERS
 
@@ -76,22 +81,22 @@ class _Pair:
         words = (self.first, self.second)[side]
         at = self.lemmas[side].index(lemma)
         stopped = at and _lemma(words[at - 1]) in ("stop", "quit", "cease")
-        if stopped or denied(words, 0, at, at + 1, len(words)):
+        if stopped or is_denied(words, 0, at, at + 1, len(words)):
             return Status.DENIED
-        return read(words, 0, at, at + 1, len(words))
+        return phrase_status(words, 0, at, at + 1, len(words))
 
     def _opposites(self) -> bool:
-        """Whether a word of one is the opposite of a word of the other, and neither stands in both."""
+        """Whether a word of one sentence is the opposite of a word of the other, and neither word is in both."""
         own = [set(side) - self.shared for side in self.lemmas]
-        return any(not _opposite(lemma).isdisjoint(own[1]) for lemma in own[0])
+        return any(not _opposites().get(lemma, frozenset()).isdisjoint(own[1]) for lemma in own[0])
 
     def _counts(self) -> bool:
-        """Whether the two count the same thing differently."""
+        """Whether the two give different counts of one thing."""
         counted = [dict(_numbers(words)) for words in (self.first, self.second)]
         return any(counted[1].get(noun, number) != number for noun, number in counted[0].items())
 
     def _roles(self) -> bool:
-        """Whether who acts and what is acted on have changed places around a shared verb."""
+        """Whether subject and object are swapped around a shared verb."""
         orders = []
         for words, lemmas in zip((self.first, self.second), self.lemmas, strict=True):
             if "by" in words:
@@ -104,18 +109,15 @@ class _Pair:
         )
 
     def _times(self) -> bool:
-        """Whether what comes first in one comes second in the other, by "before", "after" or "then"."""
+        """Whether the order of events differs, by "before", "after" or "then"."""
         phases = [_phases(words, lemmas) for words, lemmas in zip((self.first, self.second), self.lemmas, strict=True)]
         first, second = phases
         return first is not None and second is not None and _swapped(first, second)
 
     def _directions(self) -> bool:
-        """Whether one moves to a place and the other away from it: "on the shelf", "from the shelf"."""
+        """Whether one has a motion to a place and the other one from it: "on the shelf", "from the shelf"."""
         to, away = zip(*(_moves(words) for words in (self.first, self.second)), strict=True)
         return bool((to[0] - away[0]) & (away[1] - to[1]) or (away[0] - to[0]) & (to[1] - away[1]))
-
-
-_HELD = (Status.SAID, Status.SUPPOSED)
 
 
 def _around(lemmas: Sequence[str], at: int) -> tuple[set[str], set[str]]:
@@ -127,7 +129,7 @@ def _swapped(first: tuple[set[str], set[str]], second: tuple[set[str], set[str]]
 
 
 def _phases(words: Sequence[str], lemmas: Sequence[str]) -> tuple[set[str], set[str]] | None:
-    """The verbs of what happens first and of what happens next, when the sentence tells."""
+    """The verbs of the earlier and of the later event; None if the sentence has no "before", "after" or "then"."""
     at = next((k for k, word in enumerate(words) if word in ("before", "after", "then")), None)
     if at is None:
         return None
@@ -140,7 +142,7 @@ def _phases(words: Sequence[str], lemmas: Sequence[str]) -> tuple[set[str], set[
 
 
 def _moves(words: Sequence[str]) -> tuple[set[str], set[str]]:
-    """The places that something goes to, and those that it comes from."""
+    """The places that a motion in the sentence goes to, and those that one comes from."""
     to: set[str] = set()
     away: set[str] = set()
     for k, word in enumerate(words):
@@ -157,13 +159,11 @@ def _words(text: str) -> list[str]:
 
 @lru_cache(maxsize=1 << 14)
 def _lemma(word: str) -> str:
-    """The word's base form, as a verb if it may be one; nothing for the words of grammar."""
-    import lemminflect
-
+    """The base form of a word, as a verb if it can be one; empty for function words."""
     opposite = word in _opposites()
     if not word[0].isalpha() or (word in lexicon.GRAMMAR | lexicon.BE and not opposite):
         return ""
-    lemmas = lemminflect.getAllLemmas(word)
+    lemmas = lexicon.lemmas(word)
     for kind in ("VERB", "NOUN", "ADJ"):
         if lemmas.get(kind):
             return str(lemmas[kind][0])
@@ -182,14 +182,10 @@ def _opposites() -> dict[str, frozenset[str]]:
     return {word: frozenset(others) for word, others in table.items()}
 
 
-def _opposite(lemma: str) -> frozenset[str]:
-    return _opposites().get(lemma, frozenset())
-
-
 def _numbers(words: Sequence[str]) -> Iterator[tuple[str, float]]:
-    """What is counted, and its number: "two young children" -> child, 2."""
+    """Each counted noun with its number: "two young children" -> child, 2."""
     for k, word in enumerate(words):
-        number = float(word) if word.isdigit() and len(word) < 6 else in_words(word)
+        number = float(word) if word.isdigit() and len(word) < 6 else parse_number_words(word)
         if word in ("a", "an"):
             number = 1
         if number is None:

@@ -6,27 +6,23 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
-from videostar.labels.action import Name
 from videostar.labels.conclusion import conclusions
-from videostar.labels.degenerate import is_refusal, told
-from videostar.labels.polarity import Statement, Told, replies
+from videostar.labels.degenerate import is_refusal
+from videostar.labels.label import ContentLabel, Name
+from videostar.labels.polarity import Reply, Statement, find_replies
 from videostar.labels.text import normalise, tokens
 from videostar.labels.verdict import Reason, Verdict
 
 
-class Boolean(BaseModel):
-    """A yes or a no, and the statement that it is about."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class Boolean(ContentLabel):
+    """A yes or a no."""
 
     kind: Literal["boolean"] = "boolean"
     value: bool
-    statement: Name | None = None
+    statement: Name | None = None  # the sentence that is true or false
 
     def words(self) -> str:
-        """What is so: the statement or "no: " before it; without one "yes" or "no"."""
+        """The statement, or that it is not true; without a statement "yes" or "no"."""
         if self.statement is None:
             return "yes" if self.value else "no"
         return self.statement if self.value else f"no, it is not true that {self.statement}"
@@ -35,12 +31,9 @@ class Boolean(BaseModel):
     def _statement(self) -> Statement | None:
         return Statement(self.statement) if self.statement else None
 
-    def judge(self, answer: str, prompt: str | None = None) -> Verdict:
-        """Whether `answer` settles on the value; `parsed` is the value that it settles on."""
-        kept = told(answer, prompt)
-        if kept is None:
-            return Verdict.no(Reason.DEGENERATE)
-        text = normalise(kept)
+    def judge_content(self, content: str) -> Verdict:
+        """Whether `content` gives the value; `parsed` is the value that it gives."""
+        text = normalise(content)
         value, hedged = self._settled(text)
         if value is None:
             if not hedged and is_refusal(text):
@@ -49,30 +42,31 @@ class Boolean(BaseModel):
         return Verdict.yes(value) if value is self.value else Verdict.no(Reason.CONTRADICTED, value)
 
     def _settled(self, text: str) -> tuple[bool | None, bool]:
+        """The value that the text gives, or None; and whether it hedges."""
         for line in conclusions(text):
-            told_there = self._read(tokens(line))
-            if told_there:
-                return told_there[0].value, told_there[0].value is None
+            replies = self._read(tokens(line))
+            if replies:
+                return replies[0].value, replies[0].value is None
         return _agreed(self._read(tokens(text)))
 
-    def _read(self, words: Sequence[str]) -> list[Told]:
-        found = replies(words)
+    def _read(self, words: Sequence[str]) -> list[Reply]:
+        replies = find_replies(words)
         if self._statement is not None:
-            about = self._statement.told(words)
+            own = self._statement.find_replies(words)
             if self._statement.negative:
-                sentences = {t.sentence for t in about}
-                found = [t for t in found if t.sentence not in sentences]
-            found = found + about
-        return sorted(found, key=lambda t: t.at)
+                sentences = {t.sentence for t in own}
+                replies = [t for t in replies if t.sentence not in sentences]
+            replies = replies + own
+        return sorted(replies, key=lambda t: t.at)
 
 
-def _agreed(told_there: Sequence[Told]) -> tuple[bool | None, bool]:
-    """The value that all agree on, or that corrects the others; else None, and whether there was any."""
-    values = {t.value for t in told_there if t.value is not None}
+def _agreed(replies: Sequence[Reply]) -> tuple[bool | None, bool]:
+    """The value that all replies agree on, or that corrects the others; without one None, and whether they hedge."""
+    values = {t.value for t in replies if t.value is not None}
     if len(values) == 1:
-        undecided = told_there[-1].value is None
+        undecided = replies[-1].value is None
         return (None, True) if undecided else (values.pop(), False)
     if not values:
-        return None, bool(told_there)
-    last = [t for t in told_there if t.value is not None][-1]
+        return None, bool(replies)
+    last = [t for t in replies if t.value is not None][-1]
     return (last.value, False) if last.corrects else (None, True)

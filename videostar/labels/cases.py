@@ -1,4 +1,4 @@
-"""A file of cases judged line by line: the contract of `videostar verify`."""
+"""Judges a file of cases line by line, for `videostar verify`."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from videostar.util.files import sync_folder
 
 
 def judge_file(cases: Path, out: Path) -> list[str]:
-    """Judges every case of `cases` (one JSON object a line) and writes one verdict a line to `out`, in that order.
+    """Judge every case of `cases`, one JSON object per line, and write one verdict per line to `out`, in that order.
 
-    A line that is no case gets no verdict; what is wrong with it is returned, with its line number. `out` is there
-    whole or not at all. Raises UserError when a file cannot be read or written.
+    `out` is written in whole or not at all. Returns a message, with its line number, for each line that is not a valid
+    case; such a line gets no verdict. Raises UserError if a file cannot be read or written.
     """
     problems: list[str] = []
     if out.exists() and not out.is_file():
-        raise UserError(f"{out} is no ordinary file; name a file to write the verdicts to")
-    aside = out.with_name(f".partial-{out.name}")
+        raise UserError(f"{out} is not an ordinary file; name a file to write the verdicts to")
+    partial = out.with_name(f".partial-{out.name}")
     try:
         with cases.open("rb") as source:
             out.parent.mkdir(parents=True, exist_ok=True)
-            with aside.open("w", encoding="utf-8", newline="\n") as target:
+            with partial.open("w", encoding="utf-8", newline="\n") as target:
                 for verdict in _verdicts(source, cases, problems):
                     target.write(json.dumps(verdict) + "\n")
                 target.flush()
                 os.fsync(target.fileno())
-        os.replace(aside, out)
+        os.replace(partial, out)
         sync_folder(out.parent)
     except OSError as error:
         raise UserError(
             f"{error.filename or out}: {error.strerror}; name cases that can be read and a file that can be written"
         ) from None
     finally:
-        aside.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
     return problems
 
 
@@ -54,7 +54,7 @@ def _verdicts(lines: Iterable[bytes], cases: Path, problems: list[str]) -> Itera
 
 
 def _verdict(case: Mapping[str, Any]) -> dict[str, Any]:
-    """What is written of a case. A rationalised answer is judged as it would be stored, if it would."""
+    """The verdict on a case, as JSON. A rationalised answer is judged without its hint, as it would be stored."""
     label, prompt = parse_label(case["label"]), case.get("prompt")
     if not case.get("rationalised"):
         return {"id": case["id"], **label.judge(case["answer"], prompt).as_dict()}
@@ -65,20 +65,20 @@ def _verdict(case: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _case(line: bytes) -> Mapping[str, Any]:
-    """The case that a line holds; UserError tells what keeps it from being one."""
+    """The case in a line. Raises UserError if it is not a valid case."""
     try:
         case = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise UserError(f"not JSON ({str(error)[:80]}); write one object a line") from None
     if not isinstance(case, dict):
-        raise UserError(f"a {type(case).__name__} and no object; a case has `id`, `label` and `answer`")
+        raise UserError(f"a {type(case).__name__}, not an object; a case has `id`, `label` and `answer`")
     missing = [key for key in ("id", "label", "answer") if key not in case]
     if missing:
         raise UserError(f"no `{missing[0]}`; a case has `id`, `label` and `answer`")
     if not isinstance(case["answer"], str):
-        raise UserError("`answer` is no text; put it in quotes")
+        raise UserError("`answer` is not text; put it in quotes")
     if case.get("prompt") is not None and not isinstance(case["prompt"], str):
-        raise UserError("`prompt` is no text; put it in quotes or leave it out")
+        raise UserError("`prompt` is not text; put it in quotes or omit it")
     if not isinstance(case.get("rationalised"), bool | None):
-        raise UserError("`rationalised` is neither true nor false; write one of them, without quotes, or leave it out")
+        raise UserError("`rationalised` is neither true nor false; write one of them, without quotes, or omit it")
     return case

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from videostar.labels.action import Name
 from videostar.labels.conclusion import conclusions
-from videostar.labels.degenerate import is_refusal, told
+from videostar.labels.degenerate import is_refusal
+from videostar.labels.label import ContentLabel, Name
 from videostar.labels.options import Options, Pick
 from videostar.labels.text import normalise, tokens
 from videostar.labels.verdict import Reason, Verdict
@@ -18,37 +18,32 @@ from videostar.labels.verdict import Reason, Verdict
 MAX_OPTIONS = 26
 
 
-class Choice(BaseModel):
-    """Options by their letters, and the letter of the right one."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class Choice(ContentLabel):
+    """The right one of several options."""
 
     kind: Literal["choice"] = "choice"
-    options: Annotated[Mapping[Name, Name], Field(min_length=2, max_length=MAX_OPTIONS)]
-    answer: Name
+    options: Annotated[Mapping[Name, Name], Field(min_length=2, max_length=MAX_OPTIONS)]  # texts by their letters
+    answer: Name  # the letter of the right one
 
     @model_validator(mode="after")
     def _answer_is_an_option(self) -> Choice:
         if self.answer not in self.options:
-            raise ValueError(f"answer {self.answer!r} is none of the options {', '.join(self.options)}")
+            raise ValueError(f"answer {self.answer!r} is not one of the options {', '.join(self.options)}")
         if len({key.casefold() for key in self.options}) < len(self.options):
-            raise ValueError("two options go by one letter")
+            raise ValueError("two options have the same letter")
         return self
 
     def words(self) -> str:
-        """The letter and the text: "B. The phone"."""
+        """The letter and the text of the right option: "B. The phone"."""
         return f"{self.answer}. {self.options[self.answer]}"
 
     @cached_property
     def _options(self) -> Options:
         return Options(self.options)
 
-    def judge(self, answer: str, prompt: str | None = None) -> Verdict:
-        """Whether `answer` chooses the right option; `parsed` is the letter that it chooses."""
-        kept = told(answer, prompt)
-        if kept is None:
-            return Verdict.no(Reason.DEGENERATE)
-        text = normalise(self._options.marked(kept))
+    def judge_content(self, content: str) -> Verdict:
+        """Whether `content` chooses the right option; `parsed` is the letter that it chooses."""
+        text = normalise(self._options.mark_letters(content))
         pick = self._pick(text)
         if pick.key == self.answer:
             return Verdict.yes(self.answer)

@@ -1,4 +1,4 @@
-"""The order of time in which an answer puts what it mentions."""
+"""The order in time of the steps that an answer mentions."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from itertools import pairwise
 from videostar.labels.patterns import Mention
 from videostar.labels.text import SENTENCE_ENDS
 
-_EARLIER = frozenset("after once having".split())  # what they govern came before the rest
+_EARLIER = frozenset("after once having".split())  # the clause that they open came before the rest
 _PERFECT = frozenset("has have had having she's he's they've".split())
 _LATER = frozenset("before until till".split())
 _THAT = frozenset("that this which".split())
-_NEAR = 5  # words between a connective at the start and what it governs, when no comma closes it
+_NEAR = 5  # words between a connective at the start of a sentence and its event, if no comma closes its clause
 _CLOSES = frozenset([",", ";", ":", "then", "finally"])
 _NUMBERED = re.compile(
     r"[ \t>*#_(-]{0,8}(?:step|phase|stage)?[ \t]{0,3}(\d{1,3})[ \t]{0,3}[*_]{0,3}[.):-][*_]{0,3}[ \t]+\S", re.IGNORECASE
 )
 
 
-def by_number(text: str) -> str:
-    """`text` with the lines of a numbered list in the order of their numbers."""
+def sort_numbered_lines(text: str) -> str:
+    """`text` with the lines of a numbered list sorted by their numbers."""
     lines = text.split("\n")
     numbered = [(int(m[1]), k) for k, line in enumerate(lines) if (m := _NUMBERED.match(line[:80]))]
     numbers = [number for number, _ in numbered]
@@ -33,15 +33,15 @@ def by_number(text: str) -> str:
     return "\n".join(lines)
 
 
-def in_time(words: Sequence[str], steps: Mapping[Mention, str]) -> list[Mention]:
-    """The mentions of steps as they follow each other in time, by "before", "after" and their like.
+def chronological(words: Sequence[str], steps: Mapping[Mention, str]) -> list[Mention]:
+    """The mentions of steps in the order of time, according to "before", "after" and similar connectives.
 
-    They come in the order of the text. What a "before" names again ("before she opens it, she ...") is the step told
-    already, and only tells the place of another.
+    `steps`: mentions in the order of the text, with the keys of their steps. A step that is mentioned again after
+    "before" ("before she opens it, she ...") only gives the place of the other events of that sentence.
     """
     mentions = list(steps)
-    told: list[Mention] = []
-    last = 0  # where in `told` the events of the sentence before start
+    ordered: list[Mention] = []
+    last = 0  # where in `ordered` the events of the previous sentence start
     k = 0
     while k < len(mentions):
         stop = mentions[k].end
@@ -53,26 +53,26 @@ def in_time(words: Sequence[str], steps: Mapping[Mention, str]) -> list[Mention]
         start = mentions[k - 1].end if k else 0
         while (mark := _next_end(words, start, mentions[k].start)) is not None:
             start = mark + 1
-        events, back = _sentence(words, mentions[k:count], start, stop)
-        anchor = _anchor(words[start:stop], steps, events, told)
+        events, back = _order_sentence(words, mentions[k:count], start, stop)
+        anchor = _anchor(words[start:stop], steps, events, ordered)
         if back:
-            told[last:last] = events
+            ordered[last:last] = events
         elif anchor is not None:
-            told[anchor:anchor] = events[:-1]
+            ordered[anchor:anchor] = events[:-1]
         else:
-            last = len(told)
-            told += events
+            last = len(ordered)
+            ordered += events
         k = count
-    return told
+    return ordered
 
 
 def _anchor(
-    said: Sequence[str], steps: Mapping[Mention, str], events: Sequence[Mention], told: Sequence[Mention]
+    sentence: Sequence[str], steps: Mapping[Mention, str], events: Sequence[Mention], ordered: Sequence[Mention]
 ) -> int | None:
-    """Where in `told` the step stands before which a sentence with "before" puts its other events."""
-    if len(events) < 2 or _LATER.isdisjoint(said):
+    """The index in `ordered` of the step before which a sentence with "before" puts its other events; None without."""
+    if len(events) < 2 or _LATER.isdisjoint(sentence):
         return None
-    keys = [steps[m] for m in told]
+    keys = [steps[m] for m in ordered]
     return keys.index(steps[events[-1]]) if steps[events[-1]] in keys else None
 
 
@@ -80,21 +80,23 @@ def _next_end(words: Sequence[str], start: int, stop: int) -> int | None:
     return next((i for i in range(start, stop) if words[i] in SENTENCE_ENDS), None)
 
 
-def _sentence(words: Sequence[str], events: Sequence[Mention], start: int, stop: int) -> tuple[list[Mention], bool]:
-    """The events of words[start:stop] in time, and whether they come before those of the sentence before."""
+def _order_sentence(
+    words: Sequence[str], events: Sequence[Mention], start: int, stop: int
+) -> tuple[list[Mention], bool]:
+    """The events of words[start:stop] in time, and whether they precede those of the previous sentence."""
     back = _looks_back(words, start, stop)
     if back is None:
-        return _clauses(words, list(events), start, stop), False
+        return _order_clauses(words, list(events), start, stop), False
     head = [m for m in events if m.end <= back]
-    tail = _clauses(words, [m for m in events if m.start >= back], back, stop)
+    tail = _order_clauses(words, [m for m in events if m.start >= back], back, stop)
     if head and not tail:  # "she had entered before that"
         had = max((i for i in range(start, back) if words[i] == "had"), default=head[-1].start)
         tail, head = [m for m in head if m.end > had], [m for m in head if m.end <= had]
-    return tail + _clauses(words, head, start, back), not head
+    return tail + _order_clauses(words, head, start, back), not head
 
 
 def _looks_back(words: Sequence[str], start: int, stop: int) -> int | None:
-    """Where in a sentence "before that" or "but first" stands."""
+    """The index of "before that", "but first" or the like in a sentence; None without one."""
     for i in range(start, stop):
         following = words[i + 1] if i + 1 < stop else ""
         if words[i] == "before" and (following in _THAT or not following or following == ","):
@@ -106,8 +108,8 @@ def _looks_back(words: Sequence[str], start: int, stop: int) -> int | None:
     return None
 
 
-def _clauses(words: Sequence[str], events: list[Mention], start: int, stop: int) -> list[Mention]:
-    """The events of a sentence without "before that", in time. Each connective is dealt with once."""
+def _order_clauses(words: Sequence[str], events: list[Mention], start: int, stop: int) -> list[Mention]:
+    """The events of a sentence in time, if it has no "before that". Handles the connectives one after the other."""
     done: list[Mention] = []
     while events:
         at = _connective(words, events, start, stop)
@@ -115,26 +117,27 @@ def _clauses(words: Sequence[str], events: list[Mention], start: int, stop: int)
             break
         earlier = words[at] not in _LATER
         head = [m for m in events if m.end <= at]
-        end = _governs(words, events, at, stop, fronted=not head)
+        end = _clause_end(words, events, at, stop, fronted=not head)
         sub = [m for m in events if at < m.start < end]
         rest = [m for m in events if m.start >= end]
         if head:
-            # "opens it and closes it after taking the milk": only what stands last comes after
+            # "opens it and closes it after taking the milk": only the last event comes after
             done += [*head[:-1], *sub, head[-1]] if earlier else [*head, *sub]
             events = rest
         elif earlier:
             done = [*sub, *done] if words[at] == "having" else [*done, *sub]
             events = rest
         else:
-            following = _clauses(words, rest, end, stop)
+            following = _order_clauses(words, rest, end, stop)
             return [*done, *following, *sub]
         start = end
     return done + events
 
 
 def _connective(words: Sequence[str], events: Sequence[Mention], start: int, stop: int) -> int | None:
+    """The index of the first connective of time outside the events; None without one."""
     for i in range(start, stop):
-        if words[i] in _EARLIER or words[i] in _LATER or _after_all(words, i):
+        if words[i] in _EARLIER or words[i] in _LATER or _is_phrasal(words, i):
             if any(m.start <= i < m.end for m in events) or (i + 1 < stop and words[i + 1] in _THAT):
                 continue
             if words[i] == "once" and i + 1 >= stop:
@@ -143,8 +146,8 @@ def _connective(words: Sequence[str], events: Sequence[Mention], start: int, sto
     return None
 
 
-def _after_all(words: Sequence[str], i: int) -> bool:
-    """Whether words[i] opens "preceded by", "as soon as" or "when she has"."""
+def _is_phrasal(words: Sequence[str], i: int) -> bool:
+    """Whether words[i] starts "preceded by", "as soon as" or "when she has"."""
     following = words[i + 1 : i + 4]
     if words[i] == "when":
         return not _PERFECT.isdisjoint(following)
@@ -153,8 +156,8 @@ def _after_all(words: Sequence[str], i: int) -> bool:
     )
 
 
-def _governs(words: Sequence[str], events: Sequence[Mention], at: int, stop: int, *, fronted: bool) -> int:
-    """Where the clause ends that the connective words[at] opens."""
+def _clause_end(words: Sequence[str], events: Sequence[Mention], at: int, stop: int, *, fronted: bool) -> int:
+    """The end of the clause that the connective words[at] opens."""
     following = [m for m in events if m.start > at]
     for i in range(at + 1, stop):
         if words[i] in _CLOSES and not any(m.start <= i < m.end for m in events):

@@ -1,12 +1,12 @@
-"""Where an answer that may be a letter, a yes or a list says that it now gives its answer."""
+"""Finds the conclusions of an answer that may be a letter, a yes or no, a list or a sentence."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
-_TRIES = 20  # so many conclusions are looked at, from the last one on
-_SCOPE = 1000  # characters of a conclusion
+_MAX_CONCLUSIONS = 20  # of each kind: of more, only the last are read
+_SCOPE = 1000  # characters of a conclusion that are read
 
 _OPENS = r"(?:^|(?<=[.!?;:\n])[ \t]{0,3})"
 _FINAL = "(?:final|correct|best|right|overall|actual|most likely|predicted|my)"
@@ -31,17 +31,17 @@ _THEREFORE = re.compile(
 
 
 def conclusions(normalised: str) -> Iterator[str]:
-    """What follows each "the answer is", then each "therefore", as far as its line: the last one first."""
+    """The rest of the line after each "the answer is", then after each "therefore", from the last one to the first."""
     for cue in (_ANSWER, _THEREFORE):
         ends = [match.end() for match in cue.finditer(normalised)]
-        for end in reversed(ends[-_TRIES:]):
+        for end in reversed(ends[-_MAX_CONCLUSIONS:]):
             line = normalised[end : end + _SCOPE].split("\n", 1)[0].strip()
             if line:
                 yield line
 
 
 def final_part(normalised: str) -> str | None:
-    """All that follows the last "Answer:", "final answer is" or "Labels:"; None without one."""
+    """The text after the last "Answer:", "final answer is" or "Labels:"; None without one."""
     starts = [m.end() for cue in (_ANSWER, _NAMED) for m in cue.finditer(normalised)]
     rest = normalised[max(starts) :].strip() if starts else ""
     return rest or None

@@ -10,11 +10,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from videostar.labels import lexicon
-from videostar.labels.context import elsewhere, measured
-from videostar.labels.cues import announced
-from videostar.labels.numbers import Number, number_at, numbers
-from videostar.labels.plain import Plain
-from videostar.labels.settled import Candidate
+from videostar.labels.cues import is_announced
+from videostar.labels.doc import Doc
+from videostar.labels.number_context import is_followed_by_noun, is_unrelated
+from videostar.labels.numbers import Number, find_numbers, number_at
+from videostar.labels.settle import Candidate
 from videostar.labels.value import ValueLabel
 
 _ADVERBS = {"once": 1, "twice": 2, "thrice": 3}
@@ -27,11 +27,11 @@ _NOT_ONE = frozenset("no the this that another each last next first second by an
 
 
 class Count(ValueLabel):
-    """How many: a whole number, and what is counted."""
+    """A whole number."""
 
     kind: Literal["count"] = "count"
     value: Annotated[int, Field(ge=0, le=10**12)]
-    of: str | None = None
+    of: str | None = None  # what is counted: "squats"
 
     def words(self) -> str:
         """The number in digits."""
@@ -39,72 +39,69 @@ class Count(ValueLabel):
 
     @property
     def threshold(self) -> float:
-        """Only the number itself will do."""
+        """1.0: only the number itself is accepted."""
         return 1.0
 
     def similarity(self, value: float) -> float:
-        """1 for the same number, 0.5 for one more or less."""
+        """1 for the same number, 0.5 for one more or one less, and so on."""
         return 1 / (1 + abs(value - self.value))
 
-    def candidates(self, plain: Plain) -> Sequence[Candidate]:
-        """The numbers that may tell how many there are."""
+    def candidates(self, doc: Doc) -> Sequence[Candidate]:
+        """The numbers of a text that may be a count, in order."""
         counted = _stems(self.of or "")
-        found = [c for c in (_candidate(plain, number, counted) for number in numbers(plain)) if c]
-        found = _enumerated(plain, found)
-        for i, word in enumerate(plain.words):
-            other = _other(plain, i, word, counted)
-            if other:
-                found.append(other)
-        return sorted(found, key=lambda c: c.first)
+        candidates = [c for c in (_candidate(doc, number, counted) for number in find_numbers(doc)) if c]
+        candidates = _merge_enumerations(doc, candidates)
+        for i, word in enumerate(doc.words):
+            candidate = _count_without_number(doc, i, word, counted)
+            if candidate:
+                candidates.append(candidate)
+        return sorted(candidates, key=lambda c: c.first)
 
 
-def _candidate(plain: Plain, number: Number, counted: frozenset[str]) -> Candidate | None:
+def _candidate(doc: Doc, number: Number, counted: frozenset[str]) -> Candidate | None:
+    """The count that a number is; None if it is something else. `counted`: stems of what is counted."""
     value = int(number.value) if number.value == int(number.value) else number.value
     if number.value < 0:
         return None
-    end, after = number.end, plain.word(number.end)
-    if after in ("x", "times", "time") and plain.word(number.end + 1) not in ("as", "faster", "more"):
-        return None if _operand(plain, number) else Candidate(value, number.first, end + 1, 1)
-    if plain.word(number.first - 1) == "x" and plain.glued(number.first - 1) and plain.word(number.first - 2) != "=":
+    end, after = number.end, doc.word(number.end)
+    if after in ("x", "times", "time") and doc.word(number.end + 1) not in ("as", "faster", "more"):
+        is_product = after == "x" and doc.word(end + 1)[:1].isdecimal()  # "3 x 8"
+        return None if is_product else Candidate(value, number.first, end + 1, 1)
+    if doc.word(number.first - 1) == "x" and doc.glued(number.first - 1) and doc.word(number.first - 2) != "=":
         return Candidate(value, number.first, end, 1)
-    if after == "/" or plain.words[end : end + 2] == ["out", "of"]:
+    if after == "/" or doc.words[end : end + 2] == ["out", "of"]:
         end += 1
-    elif elsewhere(plain, number) or plain.word(number.first - 1) == "/":
+    elif is_unrelated(doc, number) or doc.word(number.first - 1) == "/":
         return None
-    if plain.words[number.first - 2 : number.first] == ["out", "of"] or (after in _PARTS and after != "of"):
+    if doc.words[number.first - 2 : number.first] == ["out", "of"] or (after in _PARTS and after != "of"):
         return None
-    if after == "more" and plain.word(number.end + 1) == "than":
+    if after == "more" and doc.word(number.end + 1) == "than":
         return None
-    if plain.word(number.first - 1) in _SOME_OF_THEM or _is_whole(plain, number):
+    if doc.word(number.first - 1) in _SOME_OF_THEM or _is_whole(doc, number):
         return None
-    if _names(plain, end, counted):
+    if _counted_follows(doc, end, counted):
         return Candidate(value, number.first, end, 1)
-    if number.spelled and number.value == 1 and (after == "of" or plain.word(number.first - 1) in _NOT_ONE):
+    if number.spelled and number.value == 1 and (after == "of" or doc.word(number.first - 1) in _NOT_ONE):
         return None
-    told = announced(plain, number.first)
-    if measured(plain, number) and not told and after not in _TIMES:
+    announced = is_announced(doc, number.first)
+    if is_followed_by_noun(doc, number) and not announced and after not in _TIMES:
         return None if counted else Candidate(value, number.first, end, 0)
-    near = plain.words[max(plain.sentence(number.first)[0], number.first - 7) : number.first]
-    if number.spelled and number.value == 1 and not told and _COUNTS.isdisjoint(near):
+    near = doc.words[max(doc.sentence(number.first)[0], number.first - 7) : number.first]
+    if number.spelled and number.value == 1 and not announced and _COUNTS.isdisjoint(near):
         return None
-    return Candidate(value, number.first, end, int(told or not _COUNTS.isdisjoint(near)))
+    return Candidate(value, number.first, end, int(announced or not _COUNTS.isdisjoint(near)))
 
 
-def _is_whole(plain: Plain, number: Number) -> bool:
-    """Whether it is the 5 of "3 of the 5"."""
-    of = number.first - 1 - (plain.word(number.first - 1) in ("the", "his", "her", "their", "all"))
-    return plain.word(of) == "of" and number_at(plain, of - 1) is not None
+def _is_whole(doc: Doc, number: Number) -> bool:
+    """Whether a number is the 5 of "3 of the 5"."""
+    of = number.first - 1 - (doc.word(number.first - 1) in ("the", "his", "her", "their", "all"))
+    return doc.word(of) == "of" and number_at(doc, of - 1) is not None
 
 
-def _operand(plain: Plain, number: Number) -> bool:
-    """Whether "3 x 8" is a product."""
-    return plain.word(number.end) == "x" and plain.word(number.end + 1)[:1].isdecimal()
-
-
-def _names(plain: Plain, i: int, counted: frozenset[str]) -> bool:
-    """Whether what is counted, or repetitions, are named within a few words after a number that ends at `i`."""
+def _counted_follows(doc: Doc, i: int, counted: frozenset[str]) -> bool:
+    """Whether the few words from `i` on name what is counted, or repetitions."""
     pair = ""
-    for word in plain.words[i : i + 6]:
+    for word in doc.words[i : i + 6]:
         if word == "-":
             continue
         if not word[:1].isalpha() or word in ("and", "or", "to", "in", "of", "for", "with", "by", "on"):
@@ -116,36 +113,36 @@ def _names(plain: Plain, i: int, counted: frozenset[str]) -> bool:
     return False
 
 
-def _other(plain: Plain, i: int, word: str, counted: frozenset[str]) -> Candidate | None:
-    """Counts that are no numbers: "twice", "a single jump", "a dozen", "a pair of", "no goals"."""
-    before, after = plain.word(i - 1), plain.word(i + 1)
+def _count_without_number(doc: Doc, i: int, word: str, counted: frozenset[str]) -> Candidate | None:
+    """The count at `i` in a word that is no number: "twice", "a single jump", "a dozen", "a pair of", "no goals"."""
+    before, after = doc.word(i - 1), doc.word(i + 1)
     if word in _ADVERBS:
         if before in ("at", "every", "than") or after in _NOT_ADVERB or (word == "once" and not before):
             return None
         return Candidate(_ADVERBS[word], i, i + 1, 1)
     if word == "single" and before in ("a", "one", "only", "the", ":", ""):
-        none = next((k for k in range(i - 1, max(-1, i - 5), -1) if plain.words[k] in lexicon.NEGATIONS), None)
+        none = next((k for k in range(i - 1, max(-1, i - 5), -1) if doc.words[k] in lexicon.NEGATIONS), None)
         if none is not None:  # "not a single jump"
             return Candidate(0, none, i + 1, 1)
-        return Candidate(1, i, i + 1, int(_names(plain, i + 1, counted)))
-    if word in ("dozen", "pair", "couple") and before in ("a", "one") and plain.word(i - 2) != "half":
+        return Candidate(1, i, i + 1, int(_counted_follows(doc, i + 1, counted)))
+    if word in ("dozen", "pair", "couple") and before in ("a", "one") and doc.word(i - 2) != "half":
         value = 12 if word == "dozen" else 2
-        named = _names(plain, i + 1 + (after == "of"), counted)
+        named = _counted_follows(doc, i + 1 + (after == "of"), counted)
         return Candidate(value, i - 1, i + 1, 1) if named else None
-    if word == "dozen" and plain.words[max(0, i - 2) : i] == ["half", "a"]:
-        return Candidate(6, i - 2, i + 1, int(_names(plain, i + 1, counted)))
-    if word in ("no", "zero") and counted and _names(plain, i + 1, counted) and word == "no":
+    if word == "dozen" and doc.words[max(0, i - 2) : i] == ["half", "a"]:
+        return Candidate(6, i - 2, i + 1, int(_counted_follows(doc, i + 1, counted)))
+    if word in ("no", "zero") and counted and _counted_follows(doc, i + 1, counted) and word == "no":
         return Candidate(0, i, i + 1, 1)
     return None
 
 
-def _enumerated(plain: Plain, found: list[Candidate]) -> list[Candidate]:
-    """With "1, 2, 3, 4" as the one candidate 4."""
+def _merge_enumerations(doc: Doc, candidates: list[Candidate]) -> list[Candidate]:
+    """The candidates with an enumeration "1, 2, 3, 4" as the one candidate 4."""
     kept: list[Candidate] = []
-    length = 0  # of the present run
-    for c in found:
+    length = 0  # of the current enumeration
+    for c in candidates:
         before = kept[-1] if kept else None
-        if before and c.value == before.value + 1 and _comma(plain, before.end, c.first):
+        if before and c.value == before.value + 1 and _comma(doc, before.end, c.first):
             length += 1
             kept.pop()
             c = Candidate(c.value, before.first, c.end, 1 if length == c.value > 2 else c.level)
@@ -155,12 +152,12 @@ def _enumerated(plain: Plain, found: list[Candidate]) -> list[Candidate]:
     return kept
 
 
-def _comma(plain: Plain, end: int, first: int) -> bool:
-    return plain.words[end:first] in ([","], ["and"], [",", "and"], ["."], [".", ".", "."])
+def _comma(doc: Doc, end: int, first: int) -> bool:
+    return doc.words[end:first] in ([","], ["and"], [",", "and"], ["."], [".", ".", "."])
 
 
 def _stems(name: str) -> frozenset[str]:
-    """The words of what is counted, without their endings, and their joint forms ("push-ups", "pushups")."""
+    """The stems of the words of a name, and of neighbouring words joined ("push-ups", "pushups")."""
     words = [_stem(word) for word in re.findall(r"[^\W\d_]+", name.lower())]
     joint = {a + b for a, b in pairwise(words)}
     return frozenset(word for word in words if len(word) > 2) | joint

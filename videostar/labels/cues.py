@@ -1,11 +1,11 @@
-"""Where an answer says that it settles: "Answer:", "the final score is", "therefore", "in total"."""
+"""Finds the cues that announce the value of an answer: "Answer:", "the final score is", "therefore", "in total"."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from videostar.labels.plain import Plain
+from videostar.labels.doc import Doc
 
 CONCLUDED = 2  # "therefore", "I'd say", "=", "in total"
 EXPLICIT = 3  # "the answer is", "final score:"
@@ -15,7 +15,7 @@ _IS = frozenset("is was : = are be would must should".split())
 _NOT_THE_LAST = frozenset(
     "first initial second third another other previous earlier possible wrong every each one rough no any".split()
 )
-# "the final second", "the final jump": a final something else.
+# After "final" these make no answer: "the final second", "the final jump".
 _PARTS = frozenset(
     "frame frames second seconds part moment moments scene clip round attempt repetition rep jump set phase stage "
     "minute minutes third quarter half stretch entry position step image shot".split()
@@ -38,90 +38,90 @@ _LEADS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """A cue: the first word after it, and how binding what follows is."""
+    """A cue for a value."""
 
-    end: int
-    level: int
+    end: int  # index of the first word after it
+    level: int  # CONCLUDED or EXPLICIT
 
 
-def cues(plain: Plain) -> Iterator[Cue]:
-    """The cues of a text, each before what it announces."""
-    for i, word in enumerate(plain.words):
+def find_cues(doc: Doc) -> Iterator[Cue]:
+    """The cues of a text that precede a value, in order."""
+    for i, word in enumerate(doc.words):
         if word in _NOUNS:
-            end = _announced(plain, i)
+            end = _explicit_cue_end(doc, i)
             if end:
                 yield Cue(end, EXPLICIT)
         elif word == "=":
             yield Cue(i + 1, CONCLUDED)
         elif word in _CONCLUSIONS:
-            loose = word == "so" and plain.word(i + 1) in ("that", "far", "much", "many", "as")
-            if not loose and (not i or plain.word(i - 1) in _STOPS or plain.word(i - 1) in ("and", "is")):
+            loose = word == "so" and doc.word(i + 1) in ("that", "far", "much", "many", "as")
+            if not loose and (not i or doc.word(i - 1) in _STOPS or doc.word(i - 1) in ("and", "is")):
                 yield Cue(i + 1, CONCLUDED)
         elif word in ("total", "sum"):
-            closes = plain.word(i - 1) == "in" and plain.word(i + 1) not in (",", ":")  # "7 in total"
-            if not closes or plain.sentence(i)[0] == i - 1:
+            closes = doc.word(i - 1) == "in" and doc.word(i + 1) not in (",", ":")  # "7 in total"
+            if not closes or doc.sentence(i)[0] == i - 1:
                 yield Cue(i + 1, CONCLUDED)
-        elif word in _RESULTS or (word in ("gives", "makes") and plain.word(i - 1) in _RESULTING):
+        elif word in _RESULTS or (word in ("gives", "makes") and doc.word(i - 1) in _RESULTING):
             yield Cue(i + 1, CONCLUDED)
         elif word in _I:
-            end = _chosen(plain, i)
+            end = _choice_cue_end(doc, i)
             if end:
                 yield Cue(end, CONCLUDED)
 
 
-def summed(plain: Plain, end: int) -> bool:
-    """Whether what ends at `end` is called a sum: "7 in total", "7 squats altogether"."""
-    for i in range(end, min(end + 6, len(plain))):
-        word = plain.words[i]
+def is_total(doc: Doc, end: int) -> bool:
+    """Whether the words from `end` on call the value before them a total: "7 in total", "7 squats altogether"."""
+    for i in range(end, min(end + 6, len(doc))):
+        word = doc.words[i]
         if word in _STOPS or word in ("and", "but"):
             return False
-        if word in ("altogether", "overall") or (word == "in" and plain.word(i + 1) in ("total", "all")):
+        if word in ("altogether", "overall") or (word == "in" and doc.word(i + 1) in ("total", "all")):
             return True
     return False
 
 
-def announced(plain: Plain, first: int) -> bool:
-    """Whether the value at `first` follows a colon, "is" or the like that an explicit cue leads up to, or is alone."""
+def is_announced(doc: Doc, first: int) -> bool:
+    """Whether an explicit cue leads up to the value at `first`: "answer: 7", "the final score is about 7"."""
     i = first - 1
-    while plain.word(i) in _LEADS and plain.word(i) != "\n" and first - i < 8:
+    while doc.word(i) in _LEADS and doc.word(i) != "\n" and first - i < 8:
         i -= 1
-    return any(_announced(plain, k) for k in range(max(0, i - 3), i + 1) if plain.words[k] in _NOUNS)
+    return any(_explicit_cue_end(doc, k) for k in range(max(0, i - 3), i + 1) if doc.words[k] in _NOUNS)
 
 
-def alone(plain: Plain, first: int, end: int) -> bool:
-    """Whether words[first:end] is all that its line says."""
-    while plain.word(first - 1) in _LEADS:
+def is_alone(doc: Doc, first: int, end: int) -> bool:
+    """Whether words[first:end] is all of its line, apart from brackets and words like "about"."""
+    while doc.word(first - 1) in _LEADS:
         first -= 1
-    while plain.word(end) in ("]", ")", "}", ">", ".", "!", ";", "of", "the"):
+    while doc.word(end) in ("]", ")", "}", ">", ".", "!", ";", "of", "the"):
         end += 1
-    return plain.word(first - 1) in ("", "\n") and plain.word(end) in ("", "\n")
+    return doc.word(first - 1) in ("", "\n") and doc.word(end) in ("", "\n")
 
 
-def _announced(plain: Plain, i: int) -> int | None:
-    """The end of the cue whose noun is at `i`."""
-    before = plain.word(i - 1)
-    if before in _NOT_THE_LAST or (plain.word(i - 2) in _NOT_THE_LAST and before not in _STOPS):
+def _explicit_cue_end(doc: Doc, i: int) -> int | None:
+    """The end of the explicit cue whose noun is at `i`; None if it is no cue."""
+    before = doc.word(i - 1)
+    if before in _NOT_THE_LAST or (doc.word(i - 2) in _NOT_THE_LAST and before not in _STOPS):
         return None
-    reach = 5 if plain.words[i] == "final" else 12
-    if plain.words[i] == "final" and plain.word(i + 1) in _PARTS:
+    reach = 5 if doc.words[i] == "final" else 12
+    if doc.words[i] == "final" and doc.word(i + 1) in _PARTS:
         return None
-    for k in range(i + 1, min(i + reach, len(plain))):
-        word = plain.words[k]
+    for k in range(i + 1, min(i + reach, len(doc))):
+        word = doc.words[k]
         if word in _IS:
             return k + 1
         if word == "\n":
-            opens = not i or plain.word(plain.sentence(i)[0]) in _NOUNS | {"the", "my"}
+            opens = not i or doc.word(doc.sentence(i)[0]) in _NOUNS | {"the", "my"}
             return k + 1 if opens and k - i < 5 else None
         if word in (".", "!", "?", ";"):
             return None
-        if word == "of" and plain.words[i] == "final":
+        if word == "of" and doc.words[i] == "final":
             return k + 1
     return None
 
 
-def _chosen(plain: Plain, i: int) -> int | None:
-    """The end of "I'd say", "I would go with" at `i`."""
+def _choice_cue_end(doc: Doc, i: int) -> int | None:
+    """The end of "I'd say", "I would go" and the like that start at `i`; None if it is no cue."""
     k = i + 1
-    while plain.word(k) in _WEAK and k < i + 5:
+    while doc.word(k) in _WEAK and k < i + 5:
         k += 1
-    return k + 1 if plain.word(k) in _CHOOSE else None
+    return k + 1 if doc.word(k) in _CHOOSE else None

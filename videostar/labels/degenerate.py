@@ -1,4 +1,4 @@
-"""Answers that say nothing: loops, refusals and echoes of the prompt."""
+"""Detects answers without content: loops, refusals and echoes of the prompt."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from videostar.labels.text import normalise, tokens, words
 
-LOOPS = 8  # so many times one phrase, and it is a loop
-LONG = 100_000  # characters; of more, which no model writes in earnest, the two ends are read
+MIN_REPEATS = 8  # of one phrase, to count as a loop
+MAX_CHARACTERS = 100_000  # of a longer answer only the two ends are read
 
 _REFUSAL = re.compile(
     r"\b(?:sorry|apologi[sz]e|unable to|as an ai|(?:i|we) (?:can't|cannot|can not|could not|couldn't|am not able to|"
@@ -17,31 +17,32 @@ _REFUSAL = re.compile(
 _ROLES = frozenset(["user", "assistant", "human", "system", "gpt", "video", "image", "bot", "model"])
 
 
-def unlooped(tokens: Sequence[str]) -> tuple[int, bool]:
-    """How many tokens stand before the second pass of a looping tail, and whether the loop is all there is.
+def count_before_loop(tokens: Sequence[str]) -> tuple[int, bool]:
+    """The number of tokens before the first repetition of a looping tail, and whether the loop is the whole text.
 
-    A tail loops when it is one phrase eight times or more; its last pass may be cut off, in the middle of a word
-    even. Without such a tail all tokens count. Linear in their number.
+    A tail loops if it is one phrase `MIN_REPEATS` times or more. The last repetition may be cut off, even within a
+    word. Without a loop the number is that of all tokens. Takes linear time.
     """
     count = len(tokens)
-    if count < LOOPS:
+    if count < MIN_REPEATS:
         return count, False
-    # A loop repeats its last word but one, whatever it is: most texts are let through here.
+    # A loop repeats the last two words of its tail. This quick test passes most texts.
     for cut in (0, 1):
         end = count - cut
-        if tokens.count(tokens[end - 1]) < LOOPS - 1 or tokens.count(tokens[end - 2]) < LOOPS - 1:
+        if tokens.count(tokens[end - 1]) < MIN_REPEATS - 1 or tokens.count(tokens[end - 2]) < MIN_REPEATS - 1:
             continue
         length, period = _periodic_suffix(tokens[:end])
-        if length >= LOOPS * period:
+        if length >= MIN_REPEATS * period:
             start = end - length
             return start + period, start == 0
     return count, False
 
 
 def _periodic_suffix(tokens: Sequence[str]) -> tuple[int, int]:
-    """The longest suffix that is one phrase over and over (eight times or more), and that phrase's length.
+    """The length of the longest suffix that repeats one phrase `MIN_REPEATS` times or more, and the phrase's length.
 
-    By the failure function of the reversed tokens: its value at n gives the smallest period of the last n tokens.
+    Uses the failure function (Knuth, Morris, Pratt 1977) of the reversed tokens, which gives the smallest period of the
+    last n tokens for every n.
     """
     backward = tokens[::-1]
     borders = [0] * len(backward)
@@ -54,56 +55,59 @@ def _periodic_suffix(tokens: Sequence[str]) -> tuple[int, int]:
             border += 1
         borders[i] = border
         period = i + 1 - border
-        if i + 1 >= LOOPS * period:
+        if i + 1 >= MIN_REPEATS * period:
             best = (i + 1, period)
     return best
 
 
-def told(answer: str, prompt: str | None) -> str | None:
-    """What `answer` tells beyond an echo of `prompt`, up to the first pass of a looping tail; None if nothing.
+def answer_content(answer: str, prompt: str | None) -> str | None:
+    """`answer` without an echo of `prompt` at its start and without the repetitions of a looping tail; None if empty.
 
-    For the kinds that read numbers and marks: the text is as it was written. Of more than LONG characters the first
-    and the last half of so many are told, each without its own looping tail, so that a verdict costs no more.
+    The text is not normalised. Of an answer of more than `MAX_CHARACTERS` it has the first and the last half of so
+    many, each without its own looping tail, which bounds the cost of a verdict.
     """
     if prompt:
-        answer = without_prompt(answer, prompt)
-    if len(answer) > LONG:
-        head, tail = answer[: LONG // 2], answer[-LONG // 2 :]
-        ends = told(head.rpartition(" ")[0] or head, None), told(tail.partition(" ")[2] or tail, None)
+        answer = strip_prompt(answer, prompt)
+    if len(answer) > MAX_CHARACTERS:
+        head, tail = answer[: MAX_CHARACTERS // 2], answer[-MAX_CHARACTERS // 2 :]
+        ends = (
+            answer_content(head.rpartition(" ")[0] or head, None),
+            answer_content(tail.partition(" ")[2] or tail, None),
+        )
         return "\n".join(filter(None, ends)) or None
-    spoken = tokens(normalise(answer))
-    count, looping = unlooped(spoken)
-    if looping or not any(token[0].isalnum() for token in spoken):
+    all_tokens = tokens(normalise(answer))
+    count, looping = count_before_loop(all_tokens)
+    if looping or not any(token[0].isalnum() for token in all_tokens):
         return None
-    if count == len(spoken):
+    if count == len(all_tokens):
         return answer
-    seen = 0
+    passed = 0
     for match in re.finditer(r"\S+", answer):
-        seen += len(tokens(normalise(match[0])))
-        if seen >= count:
+        passed += len(tokens(normalise(match[0])))
+        if passed >= count:
             return answer[: match.end()]
     return answer
 
 
 def is_refusal(normalised: str) -> bool:
-    """Whether the answer declines to answer. Something may be said after it all the same."""
+    """Whether a normalised answer starts with a refusal. It may still give an answer after that."""
     return _REFUSAL.search(normalised, 0, 400) is not None
 
 
-def without_prompt(answer: str, prompt: str) -> str:
-    """`answer` after an echo of `prompt` at its start; empty when there is nothing else. Role marks do not count."""
-    asked = [w for w in words(prompt) if w not in _ROLES]
-    if not asked:
+def strip_prompt(answer: str, prompt: str) -> str:
+    """`answer` without an echo of `prompt` at its start, comparing words and ignoring names of roles ("user:")."""
+    prompt_words = [w for w in words(prompt) if w not in _ROLES]
+    if not prompt_words:
         return answer
     position = 0
-    # Words are told apart by the same rules on both sides; the reply starts where the prompt's last word ends.
+    # Both sides are split into words by the same rules. The reply starts where the last word of the prompt ends.
     for match in re.finditer(r"\S+", answer):
         for word in words(match[0]):
             if word in _ROLES:
                 continue
-            if position >= len(asked):
+            if position >= len(prompt_words):
                 return answer[match.start() :]
-            if word != asked[position]:
+            if word != prompt_words[position]:
                 return answer
             position += 1
-    return "" if position >= len(asked) else answer
+    return "" if position >= len(prompt_words) else answer

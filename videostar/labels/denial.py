@@ -1,4 +1,4 @@
-"""Whether a sentence denies what it mentions."""
+"""Decides whether a sentence denies a phrase that it mentions."""
 
 from __future__ import annotations
 
@@ -8,38 +8,39 @@ from videostar.labels import lexicon
 from videostar.labels.text import SENTENCE_ENDS
 
 _MARKS = frozenset(",;:()")
-# A negation does not reach over these into the next clause.
+# Words that start a clause, where the scope of a negation ends.
 _BARRIERS = frozenset(
     "but while when whereas because since although though after before until till yet however then so who which "
     "where by and".split()
 )
-# Denials that are none: "no doubt", "not only", "nothing else than"; and "never stops", "cannot help".
+# A negation before these denies nothing: "no doubt", "not only", "nothing else than"; "never stops", "cannot help".
 _CANCELS = frozenset("doubt question only just merely simply solely wonder surprise mistaking mistake else".split())
 _STOPPING = frozenset(
     "stop stops stopped stopping quit quits cease ceases hesitate hesitates doubt deny denying help pause pausing "
     "interruption rest resting fail fails failing tire tires".split()
 )
-# What is in none of the items of such a list.
+# Words that no item of a denied list contains.
 _NO_ITEM = lexicon.PRONOUNS | lexicon.AUXILIARIES | frozenset("and but so then".split())
 # "instead of", "rather than", "as opposed to", "far from"
 _IN_PLACE = {"instead": "of", "rather": "than", "opposed": "to", "far": "from"}
 _NOBODY = frozenset("nobody one none anyone evidence sign".split())
-# After "X is", "X can be".
+# Predicates that deny X after "X is" or "X can be".
 _EXCLUDED = frozenset("ruled wrong incorrect impossible unlikely excluded absent false out".split())
 
 
-def denied(words: Sequence[str], first: int, start: int, end: int, stop: int) -> bool:
-    """Whether words[start:end] is denied in its sentence, words[first:stop]."""
-    return _before(words, first, start, end) or _after(words, first, start, end, stop)
+def is_denied(words: Sequence[str], first: int, start: int, end: int, stop: int) -> bool:
+    """Whether the phrase words[start:end] is denied in its sentence, words[first:stop]."""
+    return _denied_before(words, first, start, end) or _denied_after(words, first, start, end, stop)
 
 
-def _before(words: Sequence[str], first: int, start: int, end: int) -> bool:
+def _denied_before(words: Sequence[str], first: int, start: int, end: int) -> bool:
+    """Whether a negation before the phrase denies it: "he is not X", "instead of X"."""
     finite = words[start].endswith(("s", "ed")) and not words[start].endswith("ss")
-    listed = False  # in a list that is denied as a whole: "not running, jumping or walking"
+    listed = False  # whether the phrase is in a list that is denied as a whole: "not running, jumping or walking"
     for i in range(start - 1, first - 1, -1):
         word, following = words[i], words[i + 1]
         if word in lexicon.NEGATIONS:
-            verdict = _reaches(words, first, i, start, finite)
+            verdict = _in_scope(words, first, i, start, finite)
             if verdict is not None:
                 return verdict
         elif word in _IN_PLACE and following == _IN_PLACE[word]:
@@ -65,8 +66,8 @@ def _before(words: Sequence[str], first: int, start: int, end: int) -> bool:
     return False
 
 
-def _reaches(words: Sequence[str], first: int, i: int, start: int, finite: bool) -> bool | None:
-    """Whether the negation words[i] holds for what stands at `start`; None to look on for another."""
+def _in_scope(words: Sequence[str], first: int, i: int, start: int, finite: bool) -> bool | None:
+    """Whether the scope of the negation words[i] includes the phrase at `start`; None to look for another negation."""
     word, between = words[i], words[i + 1 : start]
     following = between[0] if between else ""
     if following in _CANCELS or (following in ("the", "a", "any") and between[1:2] and between[1] in _CANCELS):
@@ -88,7 +89,7 @@ def _reaches(words: Sequence[str], first: int, i: int, start: int, finite: bool)
 
 
 def _or_follows(words: Sequence[str], end: int) -> bool:
-    """Whether a list that goes on after `end` is closed by "or" or "nor"."""
+    """Whether the list that goes on after `end` closes with "or" or "nor"."""
     for word in words[end : end + 14]:
         if word in ("or", "nor"):
             return True
@@ -97,8 +98,8 @@ def _or_follows(words: Sequence[str], end: int) -> bool:
     return False
 
 
-def _after(words: Sequence[str], first: int, start: int, end: int, stop: int) -> bool:
-    """Whether "X is not what happens", "X never happens", "X can be ruled out"; not "the man juggling is not old"."""
+def _denied_after(words: Sequence[str], first: int, start: int, end: int, stop: int) -> bool:
+    """Whether the words after a phrase deny it: "X is not what happens", but not "the man juggling is not old"."""
     after = words[end : min(end + 4, stop)]
     if not after or (after[0] not in lexicon.AUXILIARIES and after[0] not in ("never", "not")) or after[0] == "to":
         return False

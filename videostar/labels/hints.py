@@ -1,22 +1,21 @@
-"""Answers that were helped by a hint: which of them let it show.
+"""Finds answers that reveal that the model was given the label as a hint.
 
-To rationalise, the model is shown the label and asked why it holds. The answer is stored under the question without the
-label, so whatever refers to it ("as stated", "you are right", "which confirms the given score") would teach the model
-to lean on what will not be there. Such an answer is rejected; a lost one is cheap. Only an opening that names where the
-label came from ("According to the label, he rows.") is cut, since the rest is as it would be without it.
+To rationalise, the model explains a label that it is given. Its answer is stored under the question without the label,
+where words that refer to the label ("as stated", "which confirms the given score") would teach the model to rely on
+something that it will not have. Such an answer is rejected. Only an opening that names the source of the label
+("According to the label, he rows.") is cut, since the rest does not depend on it.
 
-The rules are read on *tokens*: the words in lower case and the marks `. , ; : ! ? ( )`, one space around each, so that
-case, emphasis, hyphens and line breaks make no difference; what is quoted is one word. The same words occur in scenes:
-a rule of `_RULES` says what it needs beside them ("indicated by the scoreboard" passes), and a noun such as "the label"
-betrays only when nothing in the answer has introduced it (`_prompted`). Naming the question, which is stored with the
-answer, and concluding from what is seen ("this confirms that he rows") are innocent.
+The rules apply to *tokens*: words in lower case and the marks `. , ; : ! ? ( )`, with one space around each, so that
+case, emphasis, hyphens and line breaks make no difference. A quotation is one word. A scene may have the same words,
+so a rule of `_RULES` also needs some context ("indicated by the scoreboard" passes), and a noun such as "the label"
+reveals the hint only if nothing earlier in the answer has introduced it (`_prompted`).
 """
 
 from __future__ import annotations
 
 import re
 
-# What a hint states: as the name of a label, or in any words.
+# Nouns for what a hint states: kinds of label, then other nouns.
 _CORE = (
     "(?:action|activity|answer|label|class|classification|category|score|rating|count|event|timestamp|interval|"
     "degree of difficulty|sub actions?)"
@@ -26,7 +25,7 @@ _FACT = (
     "statement|claim|information|facts?|details?|context|clues?|conclusion|response|solution|annotations?|hints?|"
     "premise|outcome)"
 )
-# What is a hint only when it was given, not when it was named or described as well.
+# Nouns that refer to a hint only if it was given ("the stated time"), not if it was named or described.
 _LOOSE = (
     "(?:numbers?|times?|time range|time window|duration|seconds|steps?|sequence|data|text|motions?|movements?|option|"
     "choice|sport|exercise|dive|start|end|window|moment|name|term|task|skill|technique|total|mark|grade|behaviou?r|box)"
@@ -35,7 +34,7 @@ _STRONGLY = (
     "(?:given|provided|stated|supplied|specified|mentioned|aforementioned|claimed|annotated|indicated|listed|expected|"
     "designated|reference|assigned)"
 )
-# Where a hint comes from.
+# Sources of a hint.
 _SOURCE = (
     "(?:ground truth|annotations?|metadata|data ?set|(?:system |text )?prompt|hints?|question|query|user|instructions?|"
     "request|labels?|captions?|title|description|input|tags?|answer key|(?:reference|correct|given) answer|problem|"
@@ -43,10 +42,10 @@ _SOURCE = (
 )
 _THE = "(?:the|this|that|these|those|your|its|any|such|all)"
 _ADVERB = (
-    # no "only": `\w+ly` has it, and n words that can be read in two ways would take 2^n steps
+    # Without "only", which `\w+ly` has: n words that match in two ways would take 2^n steps.
     r"(?:already|also|just|now|first|then|thus|therefore|hence|in fact|here|itself|above|previously|so|\w+ly)"
 )
-# Not when it goes on with who did it or where: "indicated by the scoreboard", "the stated time on the board".
+# Not if someone or something in the scene follows: "indicated by the scoreboard", "the stated time on the board".
 _NOBODY = (
     rf"(?! (?:by|on|in|at|from|through|with|to(?! be)|for|over|under|near|away|out|up) "
     rf"(?!{_THE} (?:\w+ )?(?:{_SOURCE}|video|clip|footage) ))"
@@ -67,7 +66,7 @@ _SAYS = (
     "assert|reveal|inform|report|place|list|ask|want|request|call|define|confirm|establishe)(?:s|d|ed|ing)?|gave|said|"
     "told|puts|has|(?:shows|reads) that|makes (?:it )?(?:clear|plain)|point(?:s|ed) out)"
 )
-# What the question does in an answer without a hint as well.
+# Phrases about the question that an answer without a hint may have.
 _ASKS = (
     r"(?:ask|want|request|require)\w* (?:(?:us|me) )?(?:to (?:know|count|find|determine|identify|choose|rate|score) "
     r")?(?:how(?! (?:one|we|i|you) )|what|which|whether|when|where|if|who|about|(?:for )?(?:the|an?) (?!expla|reason|"
@@ -78,7 +77,7 @@ _BECAUSE = (
     "accepting|recogni[sz]ing|acknowledging|understanding|remembering|noting|aware|fact|knowledge|information|mind|"
     "although|though|while|premise|assumption|account|presupposing|told|informed|learne?[dt])(?: that)?"
 )
-# Not when it is true of an action in a scene: "since the action is performed slowly".
+# Not if it describes an action in the scene: "since the action is performed slowly".
 _STATE = (
     r"(?! (?:being |not |still |now |only )?(?:performed|repeated|carried|done|completed|shown|seen|over|finished|"
     r"taking|slow\w*|fast\w*|quick\w*|so|too|clear\w*|happening|on|written|\w+(?:ed|ly|ous|ive|ible|able|ief|al)) )"
@@ -92,7 +91,7 @@ _CONFIRMS = (
 )
 
 _RULES = [
-    # Words that stand for nothing else.
+    # Words that have no other meaning.
     r"ground ?truth|metadata|mislabell?ed|rationale|rationali[sz]\w*|annotators?|(?:the|this) data ?set|user (?:input|"
     r"provided|supplied)|(?:correct|true|actual|video|clip's|action|activity|gold) label|correctness|reword\w*|"
     rf"rephras\w*|paraphras\w*|(?:correct|true|actual) (?!answer|event){_CORE}(?! (?:of|is|would))|the reference(?! "
@@ -104,7 +103,7 @@ _RULES = [
     rf"{_FACT} (?:\w[\w.]* ){{0,3}}?(?!(?:known|described|identified|defined|explained) as){_SAID}{_NOBODY}|"
     rf"{_LOOSE} (?:that |which )?(?:(?:is|was|has been) )?{_STRONGLY}{_NOBODY}|{_CORE} in question|in advance|"
     r"(?:prior|background|advance|additional|extra) (?:knowledge|information)|information (?:given|provided)",
-    # As stated; it is stated that; named as the answer; what was said.
+    # As stated; it is stated that; named as the answer; what was mentioned.
     rf"(?:as|like|what|than) (?:(?:it|i|we|is|was|were|am|are|have|has|had|been) )*(?:{_ADVERB} )?{_SAID}{_NOBODY}",
     rf"[.,!?] (?:just |exactly )?as (?:was |would be )?expected (?:from|for|of) {_THE} {_CORE}|"
     rf"(?:one|we|you) would expect|{_SAID} (?:above|earlier|before|previously|beforehand)|previously {_SAID}",
@@ -128,7 +127,7 @@ _RULES = [
     r"with|in (?:light|view) of|guided by|informed by|drawing on|relying on|trusting|taking|given|considering|despite|"
     rf"regardless of) (?:the|your|this|that|any) (?:\w+ )?{_SOURCE}"
     r"(?! (?:on|of|at|in|from|that can|that is|shown|visible|available|above|below|beside|mark|display\w*))",
-    # You, who asked, and what is yours. (A label may have "your camera" in it.)
+    # The user: "you are right", "your label". (A label may contain "your camera".)
     rf"you (?:(?:are|were|have|had|did|do|{_ADVERB}) )*(?:right|correct|told|tell me|gave|give|know|knew|want|say|"
     r"state|mention|wrote|write|chose|thought|put it|meant|ask|require|request|describe|specify|provide|suppl\w+|"
     r"claim|said|(?:stat|mention|provid|indicat|not|describ|specifi|ask|want|point|suggest|claim|identifi|label|labell|"
@@ -137,7 +136,7 @@ _RULES = [
     r"annotat|tagg|confirm|correct)ed)|(?:thank you|thanks) for|as you (?:see it|note|point out|indicate|suggest)",
     rf"your (?:\w+ )?(?:{_SOURCE}|{_FACT}|{_LOOSE}|observation|assessment|assertion|suggestion|message|remark|guess|"
     r"assumption|words?|explanation|interpretation|analysis|note|post|comment|point)s?",
-    # I, we and me, to whom something was given, or who know, agree, or are to explain.
+    # The model: "I was given", "we know", "I agree", "my task is to explain".
     r"(?:i|we) (?:(?:have|had|has|am|was|were|are|been|being|can|could|do|must|should|will|would|"
     rf"{_ADVERB}) )*(?:told|informed|asked|instructed|tasked|prompted|advised|notified|supposed to|required|received?|"
     r"handed|access(?: to)?|agree|concur|accept|trust|rely|relied|explain|justify|"
@@ -155,7 +154,7 @@ _RULES = [
     r"since|from|by|due) )|(?:let me|let us|let's|i will|i shall|allow me to) (?:now )?(?:explain|justify|verify|"
     r"confirm|show|walk)|my (?:\w+ )?(?:task|job|goal|aim|purpose|explanation|instructions?|prompt)|"
     r"(?:task|goal|aim|job|user|purpose) (?:\w+ ){0,3}?to (?:explain|justify|show|describe why|say why|support|verify)",
-    # Agreement with what was said.
+    # Agreement: "Sure,", "that is correct", "the label is accurate".
     r"[.!?] (?:sure|certainly|absolutely|of course|definitely|agreed|ok|okay|alright|understood|got it|precisely|"
     r"exactly|correct|indeed|affirmative|great(?: \w+)?|good \w+|quite right|well said|true(?= ,)|"
     r"right(?= [,!.] (?:the|this|that|it|so|here|he|she|they|a|an) )) [,.!;]",
@@ -172,7 +171,7 @@ _RULES = [
     r"(?!(?:on|of|at|in) )(?:\w+ ){1,5}(?:is|was|seems) (?:correct|right|accurate|valid|justified|appropriate|fitting|"
     r"true)|\w+ of yours|video does (?:indeed )?(?:show|depict|contain)|(?:this|that) information(?! (?:is|on|in|at|"
     r"desk|board))",
-    # It confirms the answer, or the action (but not: fits the action of rowing); hence the label.
+    # It confirms the answer or the action (but not: fits the action of rowing); hence the label.
     rf"{_CONFIRMS} (?:that )?{_THE} (?:\w+ )?(?:answer|label|claim|description|caption|annotation|statement|title|tag|"
     r"classification|designation|assertion|hint|prompt|question|premise)"
     r"(?! (?:on|of|to|at|is|in|behind|from|[a-f]|yes|no))",
@@ -186,7 +185,7 @@ _RULES = [
     rf"knowing (?:that )?(?:(?:this|it) is|(?:the|this) (?:\w+ )?{_CORE})|knowledge (?:of|about) {_THE} (?:\w+ "
     rf")?{_CORE}|with {_THE} (?:\w+ )?{_CORE} (?:being(?! \w+ed )|known|given|in (?:mind|hand))|being the (?:correct "
     rf")?(?:answer|label|action)|(?:since|because|as|given that) (?:it|this) (?:is|was|has been) {_SAID}{_NOBODY}",
-    # Talk of the explanation, or the words of the templates.
+    # Mentions of the explanation, and words of the templates of hints.
     r"how (?:one|we|you|i|it) can (?:see|tell|know|be seen|be told|recogni[sz]e|infer|determine|verify)|how can (?:one|"
     r"we|you|i)|here (?:is|are) (?:why|how|the explanation|an explanation|the reason\w*)|justifications?|be "
     r"(?:justified|explained) as|explanation (?:for|of|why|that|is)|in (?:my|your) own words|end with (?:it|them) \.|"
@@ -197,8 +196,8 @@ _RULES = [
     r"why it (?:is|was|can be|should be|has been) (?:labell?ed|called|considered|classified|described|scored|rated|"
     r"given|identified|recogni[sz]ed)|(?:this|that) is (?:why|how) (?:one|we|you|i)|(?:see|understand) why the",
 ]
-# Nouns that are in scenes too. "A label", "the label on the can", "reads the label", "the label faces us" are in the
-# scene, and so is what is called "the label" after that; with none of these before, it can only be that of the prompt.
+# Nouns for things that a scene may have too. "A label", "the label on the can", "reads the label" and "the label faces
+# us" are in the scene, and so is "the label" after any of these. Without one before it, it is the label of the prompt.
 _NOUN = "label|caption|title|description|annotation|hint|claim|premise|instruction"
 _MENTION = re.compile(
     rf"(?P<part> an? (?:\w+ ){{1,2}}with)?(?: (?P<verb>\w+))??(?: (?:at|up|out|to|off|down|over|through))?? (?:{_THE}|"
@@ -222,9 +221,9 @@ _LOGIC = re.compile(
     rf"following|taking"
 )
 _STATES = re.compile(_SAYS)
-_BETRAYS = re.compile(f" (?:{'|'.join(_RULES)})(?= )")
+_REVEALING = re.compile(f" (?:{'|'.join(_RULES)})(?= )")
 
-# An opening that says where the label came from, on the answer as it is written.
+# An opening that names the source of the label, in the answer before tokenization.
 _SOURCE_IN_FULL = f"(?:the|your|this) (?:(?:{_GIVEN}|action|video|class) )*{_SOURCE}"
 _LEAD_IN = re.compile(
     (
@@ -233,7 +232,7 @@ _LEAD_IN = re.compile(
     ).replace(" ", r"\s"),
     re.IGNORECASE,
 )
-_CONTRACTED = [
+_CONTRACTIONS = [
     (re.compile(r"(?<=\w)'re\b"), " are"),
     (re.compile(r"(?<=\w)'ve\b"), " have"),
     (re.compile(r"(?<=\w)'ll\b"), " will"),
@@ -243,33 +242,34 @@ _CONTRACTED = [
 _TOKEN = re.compile(r"\d+(?:\.\d+)*|[^\W_]+(?:'[^\W_]+)?|[.,;:!?()]")
 # The question is stored with its options.
 _CHOICES = re.compile(rf" (?:options|choices|alternatives) (?:{_SAID} )?(?:in|by|from) the (?:question|prompt)(?= )")
-# What people in the scene say or what is written there; not a whole answer in quotes.
+# Speech or writing in the scene, but not a whole answer in quotes.
 _QUOTED = re.compile(r"""(?<=\w[ ,:]|[,:] )(?:"[^"\n]{0,200}?([.!?]?)"|(?<!\w)'[^'\n]{0,200}?[.!?]?'(?!\w))""")
 _BREAK = re.compile(r"\n[ \t]*(?=[\n\-*#\d])")
-_LONGEST = 100_000
+_MAX_CHARACTERS = 100_000
 
 
 def strip_hint(answer: str) -> str | None:
-    """`answer` as it is stored, so that nothing in it shows that the label was given; None when something does.
+    """`answer` without an opening that names the source of the label; None if the rest reveals the hint or is too long.
 
-    None as well when it is longer than any explanation (`_LONGEST` characters).
+    >>> strip_hint("According to the label, he rows."), strip_hint("He rows, which confirms the given label.")
+    ('He rows.', None)
     """
-    if len(answer) > _LONGEST:
+    if len(answer) > _MAX_CHARACTERS:
         return None
-    if not _betrays(answer):
+    if not _reveals_hint(answer):
         return answer
     opening = _LEAD_IN.match(answer)
     rest = answer[opening.end() :] if opening else ""
-    return rest[:1].upper() + rest[1:] if rest and not _betrays(rest) else None
+    return rest[:1].upper() + rest[1:] if rest and not _reveals_hint(rest) else None
 
 
-def _betrays(answer: str) -> bool:
+def _reveals_hint(answer: str) -> bool:
     text = _tokens(answer)
-    return bool(_BETRAYS.search(text)) or _prompted(text)
+    return bool(_REVEALING.search(text)) or _prompted(text)
 
 
 def _prompted(text: str) -> bool:
-    """Whether a noun of `_NOUN` is first mentioned as something known that no scene explains."""
+    """Whether the first mention of a noun of `_NOUN` has the article of something known, but is not in the scene."""
     seen: set[str] = set()
     for mention in _MENTION.finditer(text):
         noun = mention["noun"] or mention["other"]
@@ -281,6 +281,7 @@ def _prompted(text: str) -> bool:
 
 
 def _in_scene(mention: re.Match[str]) -> bool:
+    """Whether the words around a noun place it in the scene."""
     if mention["part"] or _IN_PLACE.match(mention["next"]):
         return True
     verb, after = mention["verb"] or "", mention["next"].split()[0]
@@ -292,6 +293,6 @@ def _in_scene(mention: re.Match[str]) -> bool:
 def _tokens(answer: str) -> str:
     text = answer.lower().translate(str.maketrans("’‘“”", "''\"\""))
     text = _QUOTED.sub(r" quotation \1 ", _BREAK.sub(" . ", text))
-    for contracted, full in _CONTRACTED:
+    for contracted, full in _CONTRACTIONS:
         text = contracted.sub(full, text)
     return _CHOICES.sub(" options", f" . {' '.join(_TOKEN.findall(text))} . ")

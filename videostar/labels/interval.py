@@ -1,4 +1,4 @@
-"""The label of kind `interval`: from when to when something happens."""
+"""The label of kind `interval`: when something starts and ends in the video."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from videostar.labels.cues import alone, announced
-from videostar.labels.numbers import written
-from videostar.labels.plain import Plain
-from videostar.labels.settled import Candidate
-from videostar.labels.times import Time, times
-from videostar.labels.value import ValueLabel, overlap
+from videostar.labels.cues import is_alone, is_announced
+from videostar.labels.doc import Doc
+from videostar.labels.label import Share
+from videostar.labels.numbers import format_number
+from videostar.labels.settle import Candidate
+from videostar.labels.times import Time, find_times
+from videostar.labels.value import ValueLabel, intersection_over_union, shared_length
 
 _TO = frozenset("to - ~ until till through thru".split())
 _FILLERS = frozenset(
@@ -26,17 +27,17 @@ _STOPS = frozenset(
 )
 _LASTS = frozenset("lasts lasting lasted duration length".split())
 _EDGES = frozenset("from until till to through at since".split())
-_REACH = 25  # words between a start and its end
+_MAX_GAP = 25  # words between a start and its end
 
 
 class Interval(ValueLabel):
-    """A stretch of time in seconds, and how much of it an answer must meet."""
+    """An interval of time."""
 
     kind: Literal["interval"] = "interval"
-    start: Annotated[float, Field(ge=0)]
+    start: Annotated[float, Field(ge=0)]  # seconds from the start of the video
     end: float
-    min_iou: Annotated[float, Field(gt=0, le=1)] = 0.5
-    duration: Annotated[float, Field(gt=0)] | None = None
+    min_iou: Share = 0.5
+    duration: Annotated[float, Field(gt=0)] | None = None  # of the video in seconds, for answers like "halfway through"
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -46,45 +47,44 @@ class Interval(ValueLabel):
 
     @property
     def threshold(self) -> float:
-        """The overlap that is asked for."""
+        """The required intersection over union."""
         return self.min_iou
 
     def words(self) -> str:
-        """The stretch in seconds."""
-        return f"from {written(self.start)} to {written(self.end)} seconds"
+        """The interval in seconds: "from 3 to 7.5 seconds"."""
+        return f"from {format_number(self.start)} to {format_number(self.end)} seconds"
 
     def similarity(self, value: tuple[float, float]) -> float:
-        """The intersection over the union."""
-        shared = overlap((self.start, self.end), value)
-        union = (self.end - self.start) + (value[1] - value[0]) - shared
-        return min(1.0, shared / union) if union else 0.0
+        """The intersection over union (IoU)."""
+        shared = shared_length((self.start, self.end), value)
+        return intersection_over_union(shared, self.end - self.start, value[1] - value[0])
 
-    def candidates(self, plain: Plain) -> Sequence[Candidate]:
-        """The pairs of times that may be the stretch."""
-        found = sorted([*times(plain, self.duration), *self._edges(plain)], key=lambda t: t.first)
+    def candidates(self, doc: Doc) -> Sequence[Candidate]:
+        """The pairs of times in a text that may be an interval, as (start, end) in seconds."""
+        times = sorted([*find_times(doc, self.duration), *self._edges(doc)], key=lambda t: t.first)
         candidates = []
         k = 0
-        while k < len(found):
-            candidate = self._alone(plain, found[k])
+        while k < len(times):
+            candidate = self._first_or_last_seconds(doc, times[k])
             step = 1
-            if candidate is None and k + 1 < len(found):
-                candidate = _pair(plain, found[k], found[k + 1])
+            if candidate is None and k + 1 < len(times):
+                candidate = _pair(doc, times[k], times[k + 1])
                 step = 2
             if candidate:
                 candidates.append(candidate)
             k += step if candidate else 1
         return candidates
 
-    def _edges(self, plain: Plain) -> list[Time]:
-        """The beginning and the end of the video, where they are times."""
+    def _edges(self, doc: Doc) -> list[Time]:
+        """The times "from the beginning" and "until the end" of the video."""
         edges = []
-        for i, word in enumerate(plain.words):
+        for i, word in enumerate(doc.words):
             if word not in ("beginning", "start", "end", "finish", "outset"):
                 continue
             first = i
-            while plain.word(first - 1) in ("the", "very"):
+            while doc.word(first - 1) in ("the", "very"):
                 first -= 1
-            if plain.word(first - 1) not in _EDGES or plain.word(i + 1) in (":", "="):
+            if doc.word(first - 1) not in _EDGES or doc.word(i + 1) in (":", "="):
                 continue
             if word not in ("end", "finish"):
                 edges.append(Time(0.0, first, i + 1, 1.0))
@@ -92,79 +92,80 @@ class Interval(ValueLabel):
                 edges.append(Time(self.duration, first, i + 1, 1.0))
         return edges
 
-    def _alone(self, plain: Plain, time: Time) -> Candidate | None:
-        """ "The first 9 seconds", "the last 5 seconds"."""
-        if not time.span or not time.unit:
+    def _first_or_last_seconds(self, doc: Doc, time: Time) -> Candidate | None:
+        """The interval of "the first 9 seconds" or "the last 5 seconds"; None for other times."""
+        if not time.is_duration or not time.unit:
             return None
-        if plain.word(time.first - 1) == "first":
+        if doc.word(time.first - 1) == "first":
             return Candidate((0.0, time.seconds), time.first, time.end, 1)
-        if plain.word(time.first - 1) in ("last", "final") and self.duration is not None:
+        if doc.word(time.first - 1) in ("last", "final") and self.duration is not None:
             return Candidate((max(0.0, self.duration - time.seconds), self.duration), time.first, time.end, 1)
         return None
 
 
-def _pair(plain: Plain, a: Time, b: Time) -> Candidate | None:
-    """The stretch between two neighbouring times, if they make one."""
-    between = plain.words[a.end : b.first]
-    if len(between) > _REACH or _opens(plain, b):
+def _pair(doc: Doc, a: Time, b: Time) -> Candidate | None:
+    """The interval from one time to the next; None if they do not belong together."""
+    between = doc.words[a.end : b.first]
+    if len(between) > _MAX_GAP or _opens(doc, b):
         return None
-    if a.span:
-        begins = not b.span and b.unit and not _STARTS.isdisjoint(between) and "." not in between
+    if a.is_duration:
+        begins = not b.is_duration and b.unit and not _STARTS.isdisjoint(between) and "." not in between
         return Candidate((b.seconds, b.seconds + a.seconds), a.first, b.end, 1) if begins else None
-    if b.span or not _LASTS.isdisjoint(between):
-        if not {"until", "till"}.isdisjoint(between) or (not b.span and "duration" not in between):
+    if b.is_duration or not _LASTS.isdisjoint(between):
+        if not {"until", "till"}.isdisjoint(between) or (not b.is_duration and "duration" not in between):
             return None
         return Candidate((a.seconds, a.seconds + b.seconds), a.first, b.end, 1)
-    if not (_connected(plain, a, b, between) or _from_start_to_end(plain, a, b, between)):
+    if not (_connected(doc, a, b, between) or _from_start_to_end(doc, a, b, between)):
         return None
     value = (a.seconds, b.seconds) if a.seconds <= b.seconds else None
     return Candidate(value, a.first, b.end, 1 if a.unit or b.unit else 0)
 
 
-def _opens(plain: Plain, time: Time) -> bool:
-    """Whether the time is the start of a stretch: "from 5", "between 5"."""
+def _opens(doc: Doc, time: Time) -> bool:
+    """Whether the time is the start of an interval: "from 5", "between 5"."""
     i = time.first - 1
-    while plain.word(i) in _FILLERS - {","}:
+    while doc.word(i) in _FILLERS - {","}:
         i -= 1
-    return plain.word(i) in ("from", "between")
+    return doc.word(i) in ("from", "between")
 
 
-def _connected(plain: Plain, a: Time, b: Time, between: Sequence[str]) -> bool:
-    """Whether "a to b", "a - b", "between a and b" or "[a, b]" stands there."""
+def _connected(doc: Doc, a: Time, b: Time, between: Sequence[str]) -> bool:
+    """Whether two times are connected: "a to b", "a - b", "between a and b" or "[a, b]"."""
     words = [word for word in between if word not in _FILLERS]
-    opening = plain.words[max(0, a.first - 4) : a.first]
-    bracketed = plain.word(a.first - 1) in ("[", "(", "<", "{") and plain.word(b.end) in ("]", ")", ">", "}")
+    opening = doc.words[max(0, a.first - 4) : a.first]
+    bracketed = doc.word(a.first - 1) in ("[", "(", "<", "{") and doc.word(b.end) in ("]", ")", ">", "}")
     if bracketed and words in ([], ["-"], [";"]):
-        return plain.word(a.end) in (",", "-", ";")
+        return doc.word(a.end) in (",", "-", ";")
     if words == ["and"]:
         return "between" in opening
     if len(words) != 1 or words[0] not in _TO or ("," in between and words[0] not in ("until", "till")):
         return False
-    if plain.word(b.end) == "-" and plain.glued(b.end - 1):
+    if doc.word(b.end) == "-" and doc.glued(b.end - 1):
         return False  # a date
     if a.unit or b.unit or bracketed:
         return True
-    if plain.word(b.end)[:1].isalpha() and plain.word(b.end) not in ("in", "of"):
+    if doc.word(b.end)[:1].isalpha() and doc.word(b.end) not in ("in", "of"):
         return False
-    told = (
+    marked = (
         "from" in opening
-        or plain.word(a.first - 1) in (":", "=")
-        or alone(plain, a.first, b.end)
-        or announced(plain, a.first)
+        or doc.word(a.first - 1) in (":", "=")
+        or is_alone(doc, a.first, b.end)
+        or is_announced(doc, a.first)
     )
-    start, stop = plain.sentence(a.first)
-    return told or "seconds" in plain.words[max(start, a.first - 20) : min(stop, b.end + 20)]
+    start, stop = doc.sentence(a.first)
+    return marked or "seconds" in doc.words[max(start, a.first - 20) : min(stop, b.end + 20)]
 
 
-def _from_start_to_end(plain: Plain, a: Time, b: Time, between: Sequence[str]) -> bool:
-    """Whether the first is called the start and the second the end: "starts at a and ends at b"."""
-    before = _clause(plain.words[max(0, a.first - 8) : a.first][::-1])
-    after = _clause(plain.words[b.end : b.end + 6])
-    begun = not _STARTS.isdisjoint(before) or _opens(plain, a) or not _STARTS.isdisjoint(between)
+def _from_start_to_end(doc: Doc, a: Time, b: Time, between: Sequence[str]) -> bool:
+    """Whether the first time is called the start and the second the end: "starts at a and ends at b"."""
+    before = _clause(doc.words[max(0, a.first - 8) : a.first][::-1])
+    after = _clause(doc.words[b.end : b.end + 6])
+    begun = not _STARTS.isdisjoint(before) or _opens(doc, a) or not _STARTS.isdisjoint(between)
     return begun and (not _STOPS.isdisjoint(between) or not _STOPS.isdisjoint(after))
 
 
 def _clause(words: Sequence[str]) -> Sequence[str]:
+    """The words up to the end of the clause or the next number."""
     for i, word in enumerate(words):
         if word in (".", ";", "and", "!", "?") or word[-1:].isdecimal():
             return words[:i]

@@ -1,12 +1,12 @@
-"""The letters by which an answer names the options of a question, marked in its text as words of their own."""
+"""Finds the letters by which an answer names the options of a question, and marks them in its text."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
-_MARK = "qqoption"  # and a letter that counts the options: a word that no answer has
-# After "A" these show that it is no article.
+_MARK = "qqoption"  # this word, which no answer has, and a letter that counts the options replace an option's letter
+# An "A" before one of these is no article.
 _AFTER_A = (
     "or|and|nor|is|isn't|was|are|does|doesn't|do|did|has|can|cannot|can't|could|would|may|might|must|should|seems?|"
     "appears?|looks|because|since|as|but|for|not|also|matches|fits|describes|mentions|says|states|suggests|refers|"
@@ -14,13 +14,13 @@ _AFTER_A = (
 )
 
 
-class Letters:
-    """The keys of some options, found in raw text."""
+class OptionLetters:
+    """The keys of options, such as A, B and C, ready for a search in answers."""
 
     def __init__(self, keys: Sequence[str]) -> None:
         self._index = {key.casefold(): k for k, key in enumerate(keys)}
         key = "(" + "|".join(re.escape(k) for k in sorted(keys, key=len, reverse=True)) + ")"
-        plain = [k for k in keys if len(k) == 1 and k.isalpha() and k not in "AI"]
+        unambiguous = [k for k in keys if len(k) == 1 and k.isalpha() and k not in "AI"]
         end = r"(?![\w'’-])"
         quote = "[\"'*_`“‘]{0,4}"
         closing = "[\"'*_`”’]{0,4}"
@@ -36,8 +36,8 @@ class Letters:
         ]
         self._cued = re.compile("|".join(forms), re.IGNORECASE)
         bare = []
-        if plain:
-            bare.append(rf"(?<![\w'’.-])({'|'.join(plain)}){end}")
+        if unambiguous:
+            bare.append(rf"(?<![\w'’.-])({'|'.join(unambiguous)}){end}")
         articles = "".join(k for k in keys if k in ("A", "I"))
         if articles:
             bare.append(
@@ -46,7 +46,7 @@ class Letters:
         self._bare = re.compile("|".join(bare)) if bare else None
 
     def mark(self, text: str) -> str:
-        """`text` with a word of its own in the place of each letter."""
+        """`text`, not normalised, with a marked word in place of each option's letter."""
         text = self._cued.sub(self._word, text)
         return self._bare.sub(self._word, text) if self._bare else text
 
@@ -55,8 +55,8 @@ class Letters:
         return f" {_MARK}{chr(ord('a') + self._index[key.casefold()])} "
 
     @staticmethod
-    def option(word: str) -> int | None:
-        """Which option a word of a marked text is, by its place among the keys."""
+    def option_index(word: str) -> int | None:
+        """The index of the option that a word of a marked text names; None for other words."""
         if word.startswith(_MARK) and len(word) == len(_MARK) + 1:
             return ord(word[-1]) - ord("a")
         return None

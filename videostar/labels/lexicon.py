@@ -1,6 +1,6 @@
-"""The small words of English that carry grammar, and how words are inflected.
+"""English function words by class, and the inflections of words.
 
-Closed classes only: no list here depends on a data set or on a label.
+The lists are closed classes: none of them depends on a data set or a label.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ADVERBS = frozenset(
     "actually clearly even simply so too more most well hard fast ever once twice both right left straight forward "
     "backward forwards backwards yet indeed currently".split()
 )
-# "a slice of cake" is cake: these do not come between a verb and its object.
+# "Eats a slice of cake" mentions eating cake: these words do not separate a verb from its object.
 MEASURES = frozenset(
     "piece slice glass cup bottle pair game bit lot lots bunch set couple number stack pile round match sip bite "
     "can bowl plate mug jar box bag group handful series kind type sort part row pieces slices glasses cups bottles "
@@ -60,7 +60,7 @@ NEGATIONS = frozenset(
 )
 GRAMMAR = DETERMINERS | PREPOSITIONS | ADVERBS | CONJUNCTIONS | AUXILIARIES | PRONOUNS | NEGATIONS
 MODALS = frozenset("could might may perhaps maybe possibly".split())
-# Words that give an appearance or a belief instead of a fact.
+# Words of an appearance or a belief, as opposed to a fact.
 EPISTEMIC = MODALS | frozenset(
     "seem seems seemed appear appears appeared look looks looked looking probably likely suggest suggests suggested "
     "suspect suspected think thought believe believed assume assumed expect expected guess guessed mistake resemble "
@@ -68,100 +68,95 @@ EPISTEMIC = MODALS | frozenset(
 )
 
 
+def lemmas(word: str) -> dict[str, tuple[str, ...]]:
+    """The lemmas of `word` in the dictionary, by its possible parts of speech (VERB, NOUN, ADJ, ADV, ...)."""
+    import lemminflect  # slow to import: it loads its tables
+
+    by_kind: dict[str, tuple[str, ...]] = lemminflect.getAllLemmas(word)
+    return by_kind
+
+
 @cache
 def forms(word: str) -> frozenset[str]:
     """Every inflection of `word`, itself included: juggling -> juggle, juggles, juggled, juggling.
 
-    lemminflect and not simplemma: it gives the lemmas of a word as noun and as verb (shook, left, shot, fell), where
-    simplemma gives one only and misses `shook`; and it goes the other way, from a lemma to its forms. So the words of
-    a label are inflected once, and those of an answer are looked up as they stand, at the cost of a set's look-up.
+    The words of a label are inflected once; those of an answer are then only looked up in sets. lemminflect is used
+    rather than simplemma because it gives the lemmas of a word both as noun and as verb (shook, left, shot, fell), and
+    the forms of a lemma.
     """
     if "-" in word:  # a compound written as one word: only its last part is inflected
         head, _, tail = word.rpartition("-")
         return frozenset(head.replace("-", "") + form for form in forms(tail))
     if not word.isalpha() or not word.isascii():
         return frozenset([word])
-    import lemminflect  # loads its tables (numpy) on import: not worth it before the first label is judged
+    import lemminflect
 
-    found = {word}
-    lemmas = lemminflect.getAllLemmas(word)
-    if word == "left":  # the direction; as a form of `leave` it is no label's word
-        lemmas.pop("VERB", None)
+    inflections = {word}
+    by_kind = lemmas(word)
+    if word == "left":  # a direction in labels, not a form of `leave`
+        by_kind.pop("VERB", None)
     for kind in ("VERB", "NOUN"):
-        for lemma in lemmas.get(kind, ()):
+        for lemma in by_kind.get(kind, ()):
             for inflected in lemminflect.getAllInflections(lemma, upos=kind).values():
-                found.update(inflected)
-    if not lemmas:
+                inflections.update(inflected)
+    if not by_kind:
         kind = "VERB" if word.endswith("ing") else "NOUN"
         stems = {*lemminflect.getAllLemmasOOV(word, kind).get(kind, (word,))}
-        if kind == "VERB":  # snowkiting: of snowkite or of snowkit?
+        if kind == "VERB":  # snowkiting may come from snowkite or snowkit
             stems |= {word[:-3], word[:-3] + "e"}
         for stem in stems:
             for inflected in lemminflect.getAllInflectionsOOV(stem, kind).values():
-                found.update(inflected)
-    return frozenset(f.lower() for f in found)
+                inflections.update(inflected)
+    return frozenset(f.lower() for f in inflections)
 
 
 @cache
 def past_forms(word: str) -> frozenset[str]:
-    """The forms of a verb that stand in its passive: throwing -> threw, thrown."""
+    """The past forms of a verb, which its passive may have: throwing -> threw, thrown."""
     import lemminflect
 
-    found = {form for form in forms(word) if form.endswith("ed")}
-    for lemma in lemminflect.getAllLemmas(word).get("VERB", ()):
+    past = {form for form in forms(word) if form.endswith("ed")}
+    for lemma in lemmas(word).get("VERB", ()):
         inflected = lemminflect.getAllInflections(lemma, upos="VERB")
-        found.update(inflected.get("VBD", ()), inflected.get("VBN", ()))
-    return frozenset(found)
+        past.update(inflected.get("VBD", ()), inflected.get("VBN", ()))
+    return frozenset(past)
 
 
 @cache
 def is_gerund(word: str) -> bool:
     """Whether `word` is the -ing form of a verb: swinging is, swing is not."""
-    import lemminflect
-
-    return word.endswith("ing") and len(word) > 4 and word not in lemminflect.getAllLemmas(word).get("VERB", ())
+    return word.endswith("ing") and len(word) > 4 and word not in lemmas(word).get("VERB", ())
 
 
 @cache
 def noun_forms(word: str) -> frozenset[str]:
-    """The forms of `word` that may be a noun and are not the verb's -ing: fencing -> fence, fences."""
-    import lemminflect
-
+    """The forms of `word` that may be a noun, without gerunds: fencing -> fence, fences."""
     return frozenset(
         form
         for form in forms(word)
-        if not is_gerund(form)
-        and any(form.startswith(lemma[:-1]) for lemma in lemminflect.getAllLemmas(form).get("NOUN", ()))
+        if not is_gerund(form) and any(form.startswith(lemma[:-1]) for lemma in lemmas(form).get("NOUN", ()))
     )
 
 
 @lru_cache(maxsize=1 << 16)
 def is_verb(word: str) -> bool:
-    """Whether `word` can be a verb: an -ing form, or in the dictionary as one."""
-    import lemminflect
-
-    return (word.endswith("ing") and len(word) > 4) or "VERB" in lemminflect.getAllLemmas(word)
+    """Whether `word` can be a verb: it ends with -ing, or the dictionary has it as a verb."""
+    return (word.endswith("ing") and len(word) > 4) or "VERB" in lemmas(word)
 
 
 @lru_cache(maxsize=1 << 16)
 def is_adjective(word: str) -> bool:
     """Whether `word` can be an adjective."""
-    import lemminflect
-
-    return "ADJ" in lemminflect.getAllLemmas(word)
+    return "ADJ" in lemmas(word)
 
 
 @lru_cache(maxsize=1 << 16)
 def is_word(word: str) -> bool:
-    """Whether the dictionary knows `word`."""
-    import lemminflect
-
-    return bool(lemminflect.getAllLemmas(word))
+    """Whether `word` is in the dictionary."""
+    return bool(lemmas(word))
 
 
 @lru_cache(maxsize=1 << 16)
 def is_noun(word: str) -> bool:
     """Whether `word` can be a noun."""
-    import lemminflect
-
-    return "NOUN" in lemminflect.getAllLemmas(word)
+    return "NOUN" in lemmas(word)

@@ -1,4 +1,4 @@
-"""Patterns over the words of an answer: the words of a name in order, and what may stand between them."""
+"""Patterns over the words of an answer: the words of a name in order, and what may come between them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from functools import cached_property
 
 from videostar.labels import lexicon
 
-_REACH = 8  # words that may stand between two of a label's words
-_CONTENT = 4  # of them adjectives and noun modifiers
+_REACH = 8  # how far ahead of a word the next word of the label may be
+_MAX_CONTENT = 4  # adjectives and noun modifiers among the words between
 _INVISIBLE = lexicon.ARTICLES | frozenset(",()/=:")
 _FILLER = lexicon.DETERMINERS | lexicon.PREPOSITIONS | lexicon.ADVERBS
 _NEVER = (lexicon.GRAMMAR - _FILLER) | frozenset(".!?\n,;:()/=")
@@ -22,7 +22,7 @@ _BETWEEN_PASSIVE = (
 
 
 class Gap(IntEnum):
-    """What may stand before an element."""
+    """What may come between an element and the one before it."""
 
     NOTHING = 0  # articles only: the parts of a compound
     ADVERB = 1  # "blow" quickly "out"
@@ -32,26 +32,26 @@ class Gap(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """One word of a name: the forms in which it may be said, and what may stand before it."""
+    """One word of a name: its forms, and what may come before it."""
 
     forms: frozenset[str]
     gap: Gap
-    loose: bool = False  # the name has a mark of punctuation before it, so the answer may have one there too
+    loose: bool = False  # the name has punctuation before it, so the answer may have it too
 
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """Where a name is said: tokens[start:end], by so many words of the name, denied within itself or not."""
+    """A place in an answer, tokens[start:end], that has the words of a name."""
 
     start: int
     end: int
-    size: int
-    denied: bool = False
-    noun: bool = False  # its first word may be a thing: a bowl, and not bowling
+    size: int  # of the pattern, see `Pattern.size`
+    denied: bool = False  # within the mention: "the ball is not being juggled"
+    noun: bool = False  # its first word may be a thing: a bowl, not bowling
     gerund: bool = False  # the name is an -ing form
 
     def within(self, other: Mention) -> bool:
-        """Whether `other` is a longer name around this one, or one as long that is said in fewer words."""
+        """Whether `other` is a longer name around this mention, or a name of this size in fewer words of the answer."""
         if other.size > self.size:
             return other.start <= self.start and self.end <= other.end
         return other.size == self.size and self.start < other.start and other.end == self.end
@@ -59,31 +59,31 @@ class Mention:
 
 @dataclass(frozen=True)
 class Pattern:
-    """Elements in order. The first is a word; `tail` says that any object must follow the last."""
+    """Elements that an answer must have in this order."""
 
     elements: tuple[Element, ...]
-    tail: bool = False
-    gerund: bool = False  # the first element is a verb's -ing form
-    participles: frozenset[str] = frozenset()  # forms of its verb that stand in a passive
+    tail: bool = False  # any object must follow the last element
+    gerund: bool = False  # the first element is the -ing form of a verb
+    participles: frozenset[str] = frozenset()  # past forms of its verb, for the passive
     nouns: frozenset[str] = frozenset()  # forms of its verb that may be a thing: the fence of fencing
 
     @cached_property
     def size(self) -> int:
-        """How much of an answer it accounts for: the longer of two names in one place wins."""
+        """How specific the pattern is: of two names at one place, the one of greater size counts."""
         return 2 * len(self.elements) + sum(e.gap is Gap.OBJECT for e in self.elements) + self.tail
 
-    def at(self, words: Sequence[str], i: int) -> Mention | None:
-        """The mention whose first word, or whose verb in a passive, is `words[i]` (tokens of an answer)."""
+    def match_at(self, words: Sequence[str], i: int) -> Mention | None:
+        """The mention whose first word, or whose verb in a passive, is `words[i]`; None if there is none."""
         end = self._forward(words, i)
         if end:
-            # Of a longer name only its verb alone can be a thing: "a brush" in her "hair".
+            # A longer name can only be a thing if its words are apart: "a brush" in her "hair".
             length = len(self.elements)
             alone = length == 1 or (end - i > length and i > 0 and words[i - 1] in lexicon.DETERMINERS)
             return Mention(i, end, self.size, noun=alone and words[i] in self.nouns, gerund=self.gerund)
         return self._passive(words, i) if words[i] in self.participles else None
 
     def _forward(self, words: Sequence[str], i: int) -> int:
-        """The end of the match that starts at `i`, or 0."""
+        """The end of the match that starts at `i`; 0 if there is none."""
         at = i + 1
         for element in self.elements[1:]:
             at = _next(words, at, element)
@@ -96,17 +96,17 @@ class Pattern:
         return at
 
     def _passive(self, words: Sequence[str], i: int) -> Mention | None:
-        """`words[i]` as the participle of "the ball is being juggled" or "balls juggled by"."""
+        """The passive mention with the participle `words[i]`: "the ball is being juggled", "balls juggled by"."""
         rest = list(self.elements[1:])
         particle: list[Element] = []
         while len(rest) > 1 and rest[0].forms & lexicon.PARTICLES:
             particle.append(rest.pop(0))
-        objects = 0  # how many elements are the object, which comes first now
+        objects = 0  # how many elements are the object, which comes first in a passive
         if rest and rest[0].gap is Gap.PHRASE:
             objects = next((k for k, e in enumerate(rest) if k and e.gap is not Gap.NOTHING), len(rest))
         elif not (rest and rest[0].gap is Gap.OBJECT) and not (self.tail and not rest):
             return None
-        thing, rest = rest[:objects], rest[objects:]
+        noun, rest = rest[:objects], rest[objects:]
         at = i - 1
         while at > 0 and i - at < _REACH and words[at] in _BETWEEN_PASSIVE:
             at -= 1
@@ -115,11 +115,11 @@ class Pattern:
         if not any(w in _PASSIVE for w in between) and not by:
             return None
         start = at
-        if thing:
-            found = _backward(words, at, thing)
-            if found is None:
+        if noun:
+            before = _backward(words, at, noun)
+            if before is None:
                 return None
-            start = found
+            start = before
         elif at < 0 or words[at] in _ENDS:
             return None
         end = i + 1
@@ -133,7 +133,7 @@ class Pattern:
 
 
 def _next(words: Sequence[str], at: int, element: Element) -> int:
-    """The index after `element`, looked for from `at` on across what may stand before it; 0 if it is not there."""
+    """The index after `element`, searched from `at` across the words that may precede it; 0 if it is not there."""
     wanted, gap = element.forms, element.gap
     content = 0
     for j in range(at, min(at + _REACH, len(words))):
@@ -152,7 +152,7 @@ def _next(words: Sequence[str], at: int, element: Element) -> int:
         elif word in _FILLER:
             if content and word == "of" and words[j - 1] in lexicon.MEASURES:  # a slice of, a game of
                 content = 0
-            # A new phrase after a noun: that noun was the object, and not this element's adjective.
+            # A new phrase starts after a noun, so that noun was the object and not an adjective of this element.
             elif content or gap is Gap.ADVERB:
                 return 0
         elif word == "," and content and _adjectives(words[j - 1], words[j + 1] if j + 1 < len(words) else "", wanted):
@@ -163,30 +163,30 @@ def _next(words: Sequence[str], at: int, element: Element) -> int:
             content = 0
         else:
             content += 1
-            if content > _CONTENT:
+            if content > _MAX_CONTENT:
                 return 0
     return 0
 
 
 def _adjectives(before: str, after: str, wanted: frozenset[str]) -> bool:
-    """Whether a comma between these two parts adjectives ("long, dusty") and not objects ("piano, guitar")."""
+    """Whether a comma between two words separates adjectives ("long, dusty"), not objects ("piano, guitar")."""
     if not lexicon.is_adjective(before):
         return False
     return not lexicon.is_noun(before) or (after not in wanted and lexicon.is_adjective(after))
 
 
-def _backward(words: Sequence[str], at: int, thing: Sequence[Element]) -> int | None:
-    """The start of the noun `thing` that stands before `at`, with at most a short phrase after it."""
+def _backward(words: Sequence[str], at: int, noun: Sequence[Element]) -> int | None:
+    """The start of the noun `thing`, which must end at `at` or a short phrase before it; None if it is not there."""
     last = at
     for _ in range(6):
         if last < 0 or words[last] in _ENDS or words[last] in (",", "and", "or", "but"):
             return None
-        if words[last] in thing[-1].forms:
+        if words[last] in noun[-1].forms:
             break
         last -= 1
     else:
         return None
-    start = last - len(thing) + 1
-    if start < 0 or any(words[start + k] not in e.forms for k, e in enumerate(thing)):
+    start = last - len(noun) + 1
+    if start < 0 or any(words[start + k] not in e.forms for k, e in enumerate(noun)):
         return None
     return start

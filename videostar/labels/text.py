@@ -1,11 +1,14 @@
-"""Free text made plain: one spelling for what is written in many ways, and its words."""
+"""Normalises free text and splits it into words, for labels that are names or sentences."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from typing import TypeVar
 
-# Marks that end a sentence, as they come out of `tokens`. A line break that ends a thought is one too.
+T = TypeVar("T")
+
+# Tokens that end a sentence. `normalise` keeps a line break only where it ends something.
 SENTENCE_ENDS = frozenset(".!?\n")
 
 _QUOTES = str.maketrans(
@@ -23,7 +26,7 @@ _QUOTES = str.maketrans(
 )
 _THOUGHT = re.compile(r"</think(?:ing)?>", re.IGNORECASE)
 _TAG = re.compile(r"<(/?)([A-Za-z]\w{0,30})[^<>\n]{0,80}>")
-# SoccerJuggling, BMXRiding. The letter comes before the looks around it, which lets the search skip to capitals.
+# SoccerJuggling, BMXRiding. The letter precedes the look-arounds, so that the search can skip to capitals.
 _CAMEL = re.compile(r"[A-Z](?:(?<=[a-z].)(?=[a-z])|(?<=[A-Z].)(?=[a-z]{2}))")
 _BLANK_LINES = re.compile(r"\n\s*")
 _BULLET = re.compile(r"\n(?:[-*+>#|.)\s]|\d{1,3}[.)](?=\s))+")
@@ -32,17 +35,18 @@ _DASH = re.compile(r"\s-+\s|--+")
 _QUOTE = re.compile(r"(?<!\w)'+|'+(?!\w)")
 _TOKEN = re.compile(r"[a-z']+|[.!?;:,()/\n=]|\d+(?:\.\d+)?[a-z]*")  # three times as fast as the one for all scripts
 _TOKEN_OF_ANY_SCRIPT = re.compile(r"(?:[^\W\d_]|')+|[.!?;:,()/\n=]|\d+(?:\.\d+)?[^\W\d_]*")
-_WRAPPED = 40  # a shorter line that ends without a mark is an item of a list, not a wrapped sentence
+_MIN_WRAPPED = 40  # characters: a shorter line without a final mark is an item of a list, not a wrapped sentence
 
 
 def normalise(text: str) -> str:
-    """`text` in lower case without accents, markup and fancy marks; line breaks stay where they end something.
+    """`text` in lower case, without accents, markup, reasoning (see `drop_reasoning`) and typographic marks.
 
-    The reasoning before a `</think>` is left out, unless nothing follows it.
+    A line break stays where it ends a sentence or an item of a list.
+
+    >>> normalise("**Answer:** “ShavingBeard”")
+    'answer: shaving beard'
     """
-    if "</think" in text.lower():
-        after = _THOUGHT.split(text)[-1]
-        text = after if after.strip() else text
+    text = drop_reasoning(text)
     if not text.isascii():
         text = text.translate(_QUOTES)
         text = "".join(
@@ -50,7 +54,7 @@ def normalise(text: str) -> str:
         ).translate(_QUOTES)
     if "<" in text:
         text = _TAG.sub(_untag, text)
-    text = parted(text)
+    text = split_camel_case(text)
     if "\n" in text or "\r" in text:
         text = _lines(text)
     text = _MARKS.sub("", text.replace("_", " ").replace(" & ", " and "))
@@ -61,19 +65,30 @@ def normalise(text: str) -> str:
     return text.casefold()
 
 
-def parted(text: str) -> str:
-    """`text` with the words of CamelCase names set apart."""
+def drop_reasoning(text: str) -> str:
+    """The part of `text` after the last `</think>`, or all of it if nothing follows."""
+    after = _THOUGHT.split(text)[-1] if "</think" in text.lower() else ""
+    return after if after.strip() else text
+
+
+def split_camel_case(text: str) -> str:
+    """`text` with a space between the words of CamelCase names."""
     return _CAMEL.sub(r" \g<0>", text)
 
 
 def tokens(normalised: str) -> list[str]:
-    """The words, numbers and marks of a normalised text, in order. Hyphens part words."""
+    """The words, numbers and marks of a normalised text, in order. A hyphen separates words."""
     return (_TOKEN if normalised.isascii() else _TOKEN_OF_ANY_SCRIPT).findall(normalised)
 
 
 def words(text: str) -> list[str]:
-    """The words and numbers alone of any text."""
+    """The words and numbers of any text, normalised, without marks."""
     return [t for t in tokens(normalise(text)) if t[0].isalnum()]
+
+
+def both_ends(items: list[T], limit: int) -> list[T]:
+    """All `items`, or the first and the last half of `limit` if there are more."""
+    return items if len(items) <= limit else items[: limit // 2] + items[-limit // 2 :]
 
 
 def _untag(match: re.Match[str]) -> str:
@@ -81,11 +96,11 @@ def _untag(match: re.Match[str]) -> str:
 
 
 def _lines(text: str) -> str:
-    """Marks of lists and headings taken off, and lines that were only wrapped joined again."""
+    """`text` without the marks of lists and headings, and with wrapped lines joined."""
     text = _BLANK_LINES.sub("\n", "\n" + text.replace("\r\n", "\n").replace("\r", "\n").strip())
     lines = _BULLET.sub("\n", text).split("\n")
     joined = [lines[0]]
     for before, line in zip(map(str.rstrip, lines), lines[1:], strict=False):
-        wrapped = len(before) >= _WRAPPED and line[:1].islower() and before[-1] not in ".:;!?"
+        wrapped = len(before) >= _MIN_WRAPPED and line[:1].islower() and before[-1] not in ".:;!?"
         joined.append((" " if wrapped else "\n") + line)
     return "".join(joined).strip()

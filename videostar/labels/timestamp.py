@@ -1,4 +1,4 @@
-"""The label of kind `timestamp`: the moment at which something happens."""
+"""The label of kind `timestamp`: when something happens in the video."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from videostar.labels.cues import alone, announced
-from videostar.labels.numbers import written
-from videostar.labels.plain import Plain
-from videostar.labels.settled import Candidate
-from videostar.labels.times import Time, times
+from videostar.labels.cues import is_alone, is_announced
+from videostar.labels.doc import Doc
+from videostar.labels.numbers import format_number
+from videostar.labels.settle import Candidate
+from videostar.labels.times import Time, find_times
 from videostar.labels.value import ValueLabel, closeness
 
 _NAMES = frozenset("timestamp timestamps time moment seconds secs second position fraction sec ts".split())
@@ -21,12 +21,12 @@ _SHARES = ("normal", "fraction", "relative", "proportion", "ratio")
 
 
 class Timestamp(ValueLabel):
-    """A moment in seconds from the start, and how far from it an answer may be."""
+    """A moment of the video."""
 
     kind: Literal["timestamp"] = "timestamp"
-    seconds: Annotated[float, Field(ge=0)]
-    tolerance: Annotated[float, Field(ge=0)] = 1.0
-    duration: Annotated[float, Field(gt=0)] | None = None
+    seconds: Annotated[float, Field(ge=0)]  # from the start of the video
+    tolerance: Annotated[float, Field(ge=0)] = 1.0  # seconds
+    duration: Annotated[float, Field(gt=0)] | None = None  # of the video in seconds, for answers like "halfway through"
 
     @model_validator(mode="after")
     def _within(self) -> Self:
@@ -35,42 +35,42 @@ class Timestamp(ValueLabel):
         return self
 
     def words(self) -> str:
-        """The moment in seconds."""
-        return f"{written(self.seconds)} seconds"
+        """The moment in seconds: "7.5 seconds"."""
+        return f"{format_number(self.seconds)} seconds"
 
     def similarity(self, value: float) -> float:
         """1 for the same moment, 0.5 at the tolerance."""
         return closeness(abs(value - self.seconds), self.tolerance)
 
-    def candidates(self, plain: Plain) -> Sequence[Candidate]:
-        """The times that may be the moment."""
-        found = [(t, self._level(plain, t)) for t in times(plain, self.duration) if not t.span]
-        return [Candidate(self._seconds(plain, t), t.first, t.end, level) for t, level in found if level is not None]
+    def candidates(self, doc: Doc) -> Sequence[Candidate]:
+        """The times of a text that may be the moment, in seconds."""
+        levels = [(t, self._level(doc, t)) for t in find_times(doc, self.duration) if not t.is_duration]
+        return [Candidate(self._seconds(doc, t), t.first, t.end, level) for t, level in levels if level is not None]
 
-    def _level(self, plain: Plain, time: Time) -> int | None:
+    def _level(self, doc: Doc, time: Time) -> int | None:
         if time.unit:
             return 1
-        if time.seconds < 0 or plain.word(time.end) in ("%", "/", "percent"):
+        if time.seconds < 0 or doc.word(time.end) in ("%", "/", "percent"):
             return None
-        if announced(plain, time.first) or alone(plain, time.first, time.end) or _named(plain, time.first):
+        if is_announced(doc, time.first) or is_alone(doc, time.first, time.end) or _named(doc, time.first):
             return 1
-        at = plain.word(time.first - 1) in _AT
-        return 0 if at and not plain.word(time.end)[:1].isalpha() else None
+        at = doc.word(time.first - 1) in _AT
+        return 0 if at and not doc.word(time.end)[:1].isalpha() else None
 
-    def _seconds(self, plain: Plain, time: Time) -> float:
-        """With a duration, a bare number that is said to be a share of it is one."""
+    def _seconds(self, doc: Doc, time: Time) -> float:
+        """The seconds of a time. A number without a unit may be called a share of the duration in its sentence."""
         if self.duration is None or time.unit or not 0 <= time.seconds <= 1:
             return time.seconds
-        start, stop = plain.sentence(time.first)
-        told = any(word.startswith(_SHARES) for word in plain.words[max(start, time.first - 30) : stop][:60])
-        return time.seconds * self.duration if told else time.seconds
+        start, stop = doc.sentence(time.first)
+        is_share = any(word.startswith(_SHARES) for word in doc.words[max(start, time.first - 30) : stop][:60])
+        return time.seconds * self.duration if is_share else time.seconds
 
 
-def _named(plain: Plain, first: int) -> bool:
-    """Whether the number stands after "time:", "timestamp is" or the like."""
+def _named(doc: Doc, first: int) -> bool:
+    """Whether the number at `first` follows "time:", "timestamp is" or the like."""
     stated = False
     for i in range(first - 1, max(-1, first - 8), -1):
-        word = plain.words[i]
+        word = doc.words[i]
         if word in _NAMES or word.startswith(_SHARES):
             return True
         stated = stated or word in (":", "=", "is")

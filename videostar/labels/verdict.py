@@ -1,4 +1,4 @@
-"""What a judgement says."""
+"""The verdict of a label on an answer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Reason(StrEnum):
-    """Why an answer was accepted or not: `matched`, or the first of the others that holds."""
+    """Why an answer is accepted (`matched`) or rejected (one of the others)."""
 
     MATCHED = "matched"
     DEGENERATE = "degenerate"
@@ -21,28 +21,25 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The judgement of one answer by one label.
-
-    `parsed` is what was read in the answer, as plain JSON: for an action the label it settles on.
-    """
+    """The verdict on one answer."""
 
     accepted: bool
-    score: float
+    score: float  # from 0 to 1: how well the answer agrees with the label
     reason: Reason
-    parsed: Any = None
+    parsed: Any = None  # the value or names that the answer gives, as plain JSON
 
     @classmethod
     def yes(cls, parsed: Any, score: float = 1.0) -> Verdict:
-        """The answer contains the label."""
+        """An accepting verdict."""
         return cls(True, score, Reason.MATCHED, parsed)
 
     @classmethod
     def no(cls, reason: Reason, parsed: Any = None, score: float = 0.0) -> Verdict:
-        """The answer does not contain the label, for that reason."""
+        """A rejecting verdict."""
         return cls(False, score, reason, parsed)
 
     def as_dict(self) -> dict[str, Any]:
-        """The verdict as it stands in a file."""
+        """The verdict as a JSON object."""
         return {
             "accepted": self.accepted,
             "score": self.score,

@@ -1,4 +1,4 @@
-"""A label among the other labels of its set: which patterns are its own, and where any of them is said."""
+"""A set of label names: which patterns belong to each name, and where an answer mentions any of them."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from functools import cached_property, lru_cache
 from videostar.labels import lexicon
 from videostar.labels.names import patterns, spellings, squash
 from videostar.labels.patterns import Mention, Pattern
+from videostar.labels.text import both_ends
 
-_MENTIONS = 100  # so many mentions of one label are read, from both ends of an answer
+_MAX_MENTIONS = 100  # of one label: of more, the first and the last are used
 
 
 class LabelSet:
-    """Every name of a set with its patterns, found from the words of an answer by an index."""
+    """The names of a set with their patterns, and an index from the words of an answer to the patterns."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names = list(dict.fromkeys(names))
         self.keys = [squash(name) for name in self.names]
-        # A shorter spelling that two labels share ("switch leap" with two qualifiers) says neither of them.
+        # A shorter spelling that two labels share ("switch leap" with two qualifiers) stands for neither of them.
         owners: dict[str, set[str]] = defaultdict(set)
         for name, key in zip(self.names, self.keys, strict=True):
             for spelling in spellings(name):
@@ -28,19 +29,19 @@ class LabelSet:
         self.patterns = [self.own_patterns(name) for name in self.names]
 
     def own_patterns(self, name: str) -> list[Pattern]:
-        """The patterns that say `name` and no other label of the set."""
+        """The patterns of `name` that are not also patterns of another name of the set."""
         key = squash(name)
-        found = [
+        own = [
             pattern
             for spelling in spellings(name)
             if squash(spelling) == key or self._owners.get(squash(spelling), {key}) <= {key}
             for pattern in patterns(spelling)
         ]
-        return list(dict.fromkeys(found))
+        return list(dict.fromkeys(own))
 
     @cached_property
     def _index(self) -> dict[str, list[tuple[int, Pattern]]]:
-        """From a word to the patterns that need it: each pattern under the rarest of its elements."""
+        """From a word to the patterns that need it. Each pattern is listed under its rarest element."""
         commonness = Counter(e.forms for own in self.patterns for p in own for e in p.elements)
         for forms in commonness:
             if not forms.isdisjoint(lexicon.GRAMMAR):
@@ -55,41 +56,41 @@ class LabelSet:
 
     @cached_property
     def _vocabulary(self) -> frozenset[str]:
-        """The words at which anything can begin to be found."""
+        """All words that are in the index or start a pattern."""
         return frozenset(self._index) | {form for own in self.patterns for p in own for form in p.elements[0].forms}
 
-    def find(self, words: Sequence[str], without: Container[str] = ()) -> dict[str, list[Mention]]:
-        """Where each name of the set is said in `words`; names whose key is in `without` are left out."""
-        index, found = self._index, defaultdict[str, list[Mention]](list)
-        at = places(words, self._vocabulary)
+    def find(self, words: Sequence[str], exclude: Container[str] = ()) -> dict[str, list[Mention]]:
+        """The mentions in `words` of each name of the set, except the names whose key is in `exclude`."""
+        index, mentions = self._index, defaultdict[str, list[Mention]](list)
+        at = word_positions(words, self._vocabulary)
         for word in at:
             for k, pattern in index.get(word, ()):
-                if self.keys[k] in without:
+                if self.keys[k] in exclude:
                     continue
                 for form in pattern.elements[0].forms:
                     for i in at.get(form, ()):
-                        mention = pattern.at(words, i)
+                        mention = pattern.match_at(words, i)
                         if mention:
-                            found[self.names[k]].append(mention)
-        return {name: _both_ends(mentions) for name, mentions in found.items()}
+                            mentions[self.names[k]].append(mention)
+        return {name: both_ends(own, _MAX_MENTIONS) for name, own in mentions.items()}
 
 
 @lru_cache(maxsize=64)
 def label_set(names: tuple[str, ...]) -> LabelSet:
-    """The compiled set of these names, made once."""
+    """The set of these names, from a cache."""
     return LabelSet(names)
 
 
-def places(words: Sequence[str], vocabulary: Container[str]) -> dict[str, list[int]]:
-    """From each word of the vocabulary that stands in `words` to its indices."""
+def word_positions(words: Sequence[str], vocabulary: Container[str]) -> dict[str, list[int]]:
+    """From each word of `vocabulary` that is in `words` to its indices there."""
     at: dict[str, list[int]] = {}
     for i, word in [(i, word) for i, word in enumerate(words) if word in vocabulary]:
         at.setdefault(word, []).append(i)
     return at
 
 
-def by_start(own: Sequence[Pattern]) -> dict[str, list[Pattern]]:
-    """From each word to the patterns that start with it, the longest first."""
+def index_by_first_form(own: Sequence[Pattern]) -> dict[str, list[Pattern]]:
+    """From a word to the patterns that start with it, the longest first."""
     starts: dict[str, list[Pattern]] = {}
     for pattern in sorted(dict.fromkeys(own), key=lambda p: -p.size):
         for form in pattern.elements[0].forms:
@@ -97,22 +98,18 @@ def by_start(own: Sequence[Pattern]) -> dict[str, list[Pattern]]:
     return starts
 
 
-def mentions(starts: Mapping[str, Sequence[Pattern]], words: Sequence[str]) -> list[Mention]:
-    """Where a label is said, in order, each place once by its longest pattern; `starts` are its patterns by word."""
-    found = [m for i in [i for i, word in enumerate(words) if word in starts] for m in _at(starts, words, i)]
-    if len(found) > 1:
-        found.sort(key=lambda m: m.start)
-        found = [m for k, m in enumerate(found) if not k or not m.within(found[k - 1])]
-    return _both_ends(found)
+def find_mentions(starts: Mapping[str, Sequence[Pattern]], words: Sequence[str]) -> list[Mention]:
+    """The mentions of a label with the patterns `starts`, in order; of several at one place the longest."""
+    mentions = [m for i in [i for i, word in enumerate(words) if word in starts] for m in _mention_at(starts, words, i)]
+    if len(mentions) > 1:
+        mentions.sort(key=lambda m: m.start)
+        mentions = [m for k, m in enumerate(mentions) if not k or not m.within(mentions[k - 1])]
+    return both_ends(mentions, _MAX_MENTIONS)
 
 
-def _at(starts: Mapping[str, Sequence[Pattern]], words: Sequence[str], i: int) -> Iterator[Mention]:
+def _mention_at(starts: Mapping[str, Sequence[Pattern]], words: Sequence[str], i: int) -> Iterator[Mention]:
     for pattern in starts[words[i]]:
-        mention = pattern.at(words, i)
+        mention = pattern.match_at(words, i)
         if mention:
             yield mention
             return
-
-
-def _both_ends(found: list[Mention]) -> list[Mention]:
-    return found if len(found) <= _MENTIONS else found[: _MENTIONS // 2] + found[-_MENTIONS // 2 :]

@@ -1,1 +1,1 @@
-"""Vision-language models: loading, prompts and LoRA."""
+"""Vision-language models: loading, prompts, LoRA and canaries."""

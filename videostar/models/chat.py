@@ -1,7 +1,6 @@
-"""Questions, answers and clips to what a vision-language model takes in: one place for both uses.
+"""Questions, answers and clips as model inputs, in one place for generation and training.
 
-Prompts and answers are tokenised apart and joined, so that training sees the very tokens that
-generation saw and wrote.
+Prompts and answers are tokenised separately and joined, so that training sees exactly the tokens of generation.
 """
 
 from __future__ import annotations
@@ -14,21 +13,16 @@ from typing import Any
 import torch
 from transformers.video_utils import VideoMetadata
 
+from videostar.models.cut_off import CutOff
 from videostar.util.errors import UserError
 from videostar.video.clip import Clip
 
 IGNORED = -100  # the label that the loss skips
 
 
-class CutOff(str):
-    """An answer that was not at its end when it had as many tokens as answers may have."""
-
-    __slots__ = ()
-
-
 @dataclass(frozen=True)
 class Turn:
-    """A question about a clip (or about nothing), and the answer where there is one."""
+    """A question, the clip that it is about (if any), and the answer (if there is one)."""
 
     question: str
     clip: Clip | None
@@ -42,18 +36,18 @@ class Chat:
         self.processor = processor
         self.tokenizer = processor.tokenizer
         added = {token.content for token in self.tokenizer.added_tokens_decoder.values() if token.special}
-        # Some tokenizers do not mark as special what their processor replaces by a video.
+        # Some tokenizers do not mark the placeholder of a video as special.
         marks = {getattr(processor, name, None) or "" for name in ("image_token", "video_token")} - {""}
         self._marks = set(self.tokenizer.convert_tokens_to_ids(sorted(marks)))
         self._special = sorted(added | marks | set(self.tokenizer.all_special_tokens), key=len, reverse=True)
 
     def prompts(self, turns: Sequence[Turn], padding_side: str = "left") -> dict[str, torch.Tensor]:
-        """Model inputs for the questions, padded to [len(turns), longest]."""
+        """Model inputs for the questions: `input_ids` and masks [turns, longest], and the pixels of the clips."""
         clips = [turn.clip for turn in turns if turn.clip is not None]
         videos: dict[str, Any] = {}
         if clips:
             videos = {
-                # A list for each text: some processors count.
+                # One list per text, which some processors count.
                 "videos": [[] if turn.clip is None else [_frames(turn.clip)] for turn in turns],
                 "video_metadata": [metadata(clip) for clip in clips],
                 "do_sample_frames": False,
@@ -65,9 +59,9 @@ class Chat:
         return dict(batch)
 
     def examples(self, turns: Sequence[Turn]) -> dict[str, torch.Tensor]:
-        """Model inputs for questions and answers, padded right, with `labels` on the answers alone."""
+        """Model inputs for questions and answers, padded right; `labels` are IGNORED outside the answers."""
         answers = [self._answer_tokens(turn) for turn in turns]
-        batch, lengths = self._grown(turns, answers)
+        batch, lengths = self._joined(turns, answers)
         labels = torch.full_like(batch["input_ids"], IGNORED)
         for row, (length, answer) in enumerate(zip(lengths, answers, strict=True)):
             labels[row, length : length + len(answer)] = torch.tensor(answer)
@@ -75,11 +69,11 @@ class Chat:
         return batch
 
     def continued(self, turn: Turn, tokens: list[int]) -> dict[str, torch.Tensor]:
-        """Model inputs for one question that is answered with `tokens`."""
-        return self._grown([turn], [tokens])[0]
+        """Model inputs for one question followed by the answer `tokens`."""
+        return self._joined([turn], [tokens])[0]
 
-    def _grown(self, turns: Sequence[Turn], answers: Sequence[list[int]]) -> tuple[dict[str, torch.Tensor], list[int]]:
-        """Model inputs for questions and their answers' tokens, padded right, and where each answer starts."""
+    def _joined(self, turns: Sequence[Turn], answers: Sequence[list[int]]) -> tuple[dict[str, torch.Tensor], list[int]]:
+        """Model inputs for questions and their answers, padded right, and the position where each answer starts."""
         batch = self.prompts(turns, padding_side="right")
         shape = batch["input_ids"].shape
         lengths: list[int] = batch["attention_mask"].sum(dim=1).tolist()
@@ -99,7 +93,7 @@ class Chat:
         return batch, lengths
 
     def answers(self, rows: Sequence[Sequence[int]], most: int) -> list[str]:
-        """Generated token rows as text; of those with `most` tokens and no end, as text that is CutOff."""
+        """Generated token rows as text. A row with `most` tokens and no end becomes CutOff."""
         ends = set(self.tokenizer.all_special_ids)
         return [
             CutOff(text) if len(row) >= most and ends.isdisjoint(row) else text
@@ -111,7 +105,7 @@ class Chat:
         return [text.strip() for text in self.tokenizer.batch_decode(tokens, skip_special_tokens=True)]
 
     def before_marks(self, tokens: list[int]) -> list[int]:
-        """An answer's tokens up to the first that stands for a picture or a video, of which there is none to show."""
+        """An answer's tokens up to the first placeholder of a picture or video."""
         return list(takewhile(lambda token: token not in self._marks, tokens))
 
     def text(self, turn: Turn) -> str:
@@ -129,9 +123,12 @@ class Chat:
         return text
 
     def _answer_tokens(self, turn: Turn) -> list[int]:
-        """The answer and the token that ends it, as the chat template writes them. Raises UserError if it does not."""
+        """The answer's tokens with the one that ends it, as the chat template writes them.
+
+        Raises UserError if the template changes the answer.
+        """
         prompt, full = self.text(turn), self._templated(turn, with_answer=True)
-        if not full.startswith(prompt):  # some have a space more before answers
+        if not full.startswith(prompt):  # some templates add a space before answers
             begins = full.rfind(self.plain(turn.answer or ""))
             if begins < 0:
                 raise UserError("the model's chat template changes answers: it cannot be trained; give another model")
@@ -149,17 +146,17 @@ class Chat:
         return tokens
 
     def plain(self, text: str) -> str:
-        """`text` with the model's special tokens broken up: labels and answers must not steer the chat."""
+        """`text` with the model's special tokens split, so that labels and answers cannot steer the chat."""
         for token in self._special:
             text = text.replace(token, f"{token[0]} {token[1:]}")
         return text
 
 
 def without_prompts(batch: dict[str, torch.Tensor]) -> dict[str, Any]:
-    """A batch of examples, to get logits only from where the first answer is learned from.
+    """A batch of examples for which the model computes logits only from the first answer token on.
 
-    There the same loss takes a fraction of the memory: videos are most of the tokens, and logits as wide as the
-    vocabulary.
+    The loss is the same and takes a fraction of the memory: most tokens are those of videos, and logits are as wide as
+    the vocabulary.
     """
     learned = (batch["labels"] != IGNORED).any(dim=0)
     kept = len(learned) - int(learned.int().argmax()) + 1  # with the token before the first that is learned
@@ -171,7 +168,7 @@ def _frames(clip: Clip) -> torch.Tensor:
 
 
 def metadata(clip: Clip) -> VideoMetadata:
-    """When the frames of a clip are shown, as processors want to be told."""
+    """Frame times of a clip, in the form that processors take."""
     return VideoMetadata(
         total_num_frames=max(1, round(clip.seconds * clip.fps)),
         fps=clip.fps,

@@ -1,6 +1,6 @@
-"""What is particular to a family of models and its processor does not tell, in one place.
+"""Facts about families of models that their processors do not give.
 
-A family is a `model_type` of transformers. Every other model is served by its processor's own chat template, or
+A family is a `model_type` of transformers. Any other model is used with its processor's own chat template, or
 refused with the reason. `tests/test_families.py` checks each family on a small model made on the spot.
 """
 
@@ -15,7 +15,7 @@ from jinja2 import TemplateError
 
 from videostar.util.errors import UserError
 
-# As the paper's model was trained: the role names of Vicuna, one space between turns, an end after each answer.
+# The paper's model was trained with it: the role names of Vicuna, one space between turns, an end after each answer.
 _VIDEO_LLAVA_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}{{ 'USER: ' if message.role == 'user' else 'ASSISTANT: ' }}"
     "{% for part in message.content %}{% if part.type == 'video' %}{{ '<video>\n' }}{% else %}{{ part.text }}"
@@ -51,16 +51,16 @@ def _text_after_video(model: Any) -> None:
 
 @dataclass(frozen=True)
 class Family:
-    """What code must know of a family."""
+    """Facts about one family."""
 
     language: str = "language_model"  # the module of the language model, for the paths of LoRA's targets
     template: str | None = None  # the chat template, where the processor brings none
-    fix: Callable[[Any], None] | None = None  # what transformers gets wrong about the model, put right in it
+    fix: Callable[[Any], None] | None = None  # corrects a fault of transformers in the loaded model
     fills: str = "video_token"  # which of the processor's tokens stands where a clip's features go
-    vllm: bool = False  # vLLM was seen to answer about videos as transformers does
-    lora: bool = True  # vLLM has adapters for it; otherwise they are merged into the weights
-    one_length: bool = False  # the clips of a batch must have as many frames as each other, or are refused or confused
-    on_device: bool = False  # vLLM normalises videos where it computes, and so keeps them as bytes
+    vllm: bool = False  # tests show that vLLM answers about videos as transformers does
+    lora: bool = True  # vLLM supports LoRA for it; otherwise the LoRA is merged into the weights
+    one_length: bool = False  # the clips of a batch must all have the same number of frames
+    on_device: bool = False  # vLLM normalises videos on its device, and so keeps them as bytes
 
 
 #: By `model_type`.

@@ -1,4 +1,4 @@
-"""What a model and its videos take: tokens of a prompt, bytes of weights."""
+"""Sizes of a model and of its prompts: tokens and bytes."""
 
 from __future__ import annotations
 
@@ -10,47 +10,66 @@ import torch
 from huggingface_hub import snapshot_download
 from safetensors import safe_open
 
-from videostar.config import Pipeline
+from videostar.config import ModelSpec, Video
 from videostar.models.chat import Chat, Turn
 from videostar.models.load import dtype, load_config, load_processor
+from videostar.util.errors import UserError
 from videostar.util.resources import model_path
 from videostar.video.clip import Clip
 
-
-def video_tokens(settings: Pipeline) -> int:
-    """The tokens of a prompt that shows the largest clip which `settings.video` allows, and says nothing."""
-    return int(largest_prompt(settings)["input_ids"].shape[1])
+LONGEST_TEXT = 1024  # tokens of the longest question, its label and the template around it
+_LEAST_TEXT = 64  # tokens of a short question
 
 
-def largest_prompt(settings: Pipeline) -> dict[str, torch.Tensor]:
-    """The inputs of a prompt that shows the largest clip, and says nothing."""
-    return Chat(load_processor(settings)).prompts([Turn("", largest_clip(settings))])
+def video_tokens(spec: ModelSpec, video: Video) -> int:
+    """Tokens of a prompt that shows the largest clip which `video` allows, without a question."""
+    return int(largest_prompt(spec, video)["input_ids"].shape[1])
 
 
-def largest_clip(settings: Pipeline) -> Clip:
-    """Black frames, as many and as large as `settings.video` allows, one every three seconds."""
-    side = int(settings.video.max_pixels**0.5)
-    frames = settings.video.frames
-    times = tuple(3.0 * number for number in range(frames))
-    return Clip(np.zeros((frames, side, side, 3), np.uint8), times, fps=10.0, seconds=3.0 * frames)
+def largest_prompt(spec: ModelSpec, video: Video) -> dict[str, torch.Tensor]:
+    """Model inputs of a prompt that shows the largest clip, without a question."""
+    return Chat(load_processor(spec)).prompts([Turn("", largest_clip(video))])
 
 
-def context_length(settings: Pipeline) -> int | None:
-    """The most tokens that the model was made for, if its configuration says."""
-    length = getattr(load_config(settings).get_text_config(), "max_position_embeddings", None)
+def largest_clip(video: Video) -> Clip:
+    """Black frames [frames, side, side, 3], as many and as large as `video` allows, one every three seconds."""
+    side = int(video.max_pixels**0.5)
+    times = tuple(3.0 * number for number in range(video.frames))
+    frames = np.zeros((video.frames, side, side, 3), np.uint8)
+    return Clip(frames, times, fps=10.0, seconds=3.0 * video.frames)
+
+
+def context_length(spec: ModelSpec) -> int | None:
+    """Tokens of the longest context that the model was made for, if its configuration gives it."""
+    length = getattr(load_config(spec).get_text_config(), "max_position_embeddings", None)
     return int(length) if length else None
 
 
-def weights_bytes(settings: Pipeline) -> int:
-    """The size of the model's weights (*.safetensors) in the engine's dtype; 0 if they are not on this machine."""
-    folder = Path(model_path(settings.model))
+def sequence_length(spec: ModelSpec, video: Video, max_new_tokens: int) -> int:
+    """Tokens to allow for a video, its question and its answer of `max_new_tokens`.
+
+    Raises UserError if the model's context is too short for them.
+    """
+    shown, context = video_tokens(spec, video), context_length(spec)
+    needed = shown + max_new_tokens
+    if context is not None and needed + _LEAST_TEXT > context:
+        raise UserError(
+            f"model {spec.name!r}: a video takes {shown} tokens and an answer {max_new_tokens}, but its context "
+            f"has {context}: lower video.frames (now {video.frames}) or video.max_pixels (now {video.max_pixels})"
+        )
+    return min(needed + LONGEST_TEXT, context or needed + LONGEST_TEXT)
+
+
+def weights_bytes(spec: ModelSpec) -> int:
+    """Size of the model's weights (*.safetensors) in the dtype of `spec`; 0 if they are not on this machine."""
+    folder = Path(model_path(spec.name))
     if not folder.is_dir():
         try:
-            folder = Path(snapshot_download(settings.model, local_files_only=True))
+            folder = Path(snapshot_download(spec.name, local_files_only=True))
         except (OSError, ValueError):
             return 0
     total = 0
     for file in folder.glob("*.safetensors"):
         with safe_open(file, "pt") as weights:
             total += sum(math.prod(weights.get_slice(name).get_shape()) for name in weights.offset_keys())
-    return total * int(dtype(settings).itemsize)
+    return total * int(dtype(spec).itemsize)

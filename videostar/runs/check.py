@@ -1,31 +1,29 @@
-"""Look a data set over before hours are spent on it: every row is read and every video opened, once, if wanted."""
+"""Check a data set before hours are spent on it: every row is read, and every video opened once."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from videostar.adapters.questions import Questions, load_tasks
-from videostar.config import Pipeline
-from videostar.data.formats import official_classes
+from videostar.config import Cache, Pipeline, Video
 from videostar.data.leaks import content, find_leaks
 from videostar.data.rows import Skipped, Split
 from videostar.data.samples import Sample
-from videostar.data.source import Data, open_data
+from videostar.data.source import Data, DataSource
 from videostar.util.progress import Progress
 from videostar.video.errors import BadVideo
-from videostar.video.pool import File, look_at
+from videostar.video.pool import ClipRequest, iter_clips
 
-FEW = 5  # training rows: a class with fewer is hardly learnt
+FEW = 5  # training rows: a class with fewer is hardly learned
 _SHOWN = 3  # examples of a problem
-_HOW = "its name does not tell enough; --set columns.NAME=NAME has it read"
+_HOW = "its name is ambiguous; --set columns.NAME=NAME reads it"
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What of a split can be used."""
+    """The usable rows of a split."""
 
     rows: int
     videos: int
@@ -37,25 +35,25 @@ class Counts:
 
 @dataclass(frozen=True)
 class Problem:
-    """One kind of trouble."""
+    """One kind of problem."""
 
     what: str
     count: int
-    loses_data: bool  # rows or the worth of the held-out figures; else it is only good to know
+    loses_data: bool  # rows are lost, or held-out figures are worthless; otherwise it is only a note
     examples: list[str]
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a check found. `rows` are the usable and the skipped ones together."""
+    """The result of a check. `rows` counts usable and skipped rows."""
 
     data: str  # the manifest
     root: str
     rows: int
     usable: int
-    official_classes: int  # 0 where there is no list
+    official_classes: int  # 0 if there is no list
     splits: dict[Split, Counts]
-    labels: dict[str, int]  # usable rows by label in words, as answers are judged by it
+    labels: dict[str, int]  # usable rows by label in words
     skipped: list[Skipped]
     problems: list[Problem]
 
@@ -66,27 +64,28 @@ class Report:
 
 
 def check(settings: Pipeline, progress: Progress, *, contents: bool = True, pictures: bool = False) -> Report:
-    """What a run with these settings would use of its data, and all that is wrong with the rest.
+    """What a run with these settings would use of its data, and the problems of the rest.
 
-    Without `contents` no video is opened: a file that is there counts as good, and as no other's double. With
-    `pictures` every one is decoded too, as a run does, so that damage shows; a run then finds its frames in the cache.
-    Raises UserError when the settings, the manifest or a file of rows are wrong.
+    Without `contents` no video is opened: an existing file counts as good, and never as a double. With `pictures` every
+    video is also decoded, as a run does, so that damage shows; a later run finds the frames in the cache. Raises
+    UserError if the settings, the data manifest or a row file are wrong.
     """
-    tasks = load_tasks(settings)
-    root = Path(settings.root).expanduser() if settings.root else None
-    data = open_data(settings.data, settings.limit, progress, root, settings.cache, settings.columns, contents=contents)
+    source = DataSource.find(settings.data, root=settings.root, columns=settings.columns, limit=settings.limit)
+    tasks = load_tasks(source, settings.adapter, settings.prompts)
+    data = source.read(settings.cache.home if contents else None, progress)
     questions = Questions(data, tasks, settings.seed)
     if pictures:
-        data, questions = _seen(data, questions, settings, progress)
+        data = _without_damaged(data, questions, settings.video, settings.cache, progress)
+        questions = Questions(data, tasks, settings.seed)
     labels: Counter[str] = Counter()
-    asked: set[int] = set()  # of samples, by identity: there may be a million
+    asked: set[int] = set()  # ids of sample objects: there may be a million
     for question in questions.all():
         if id(question.sample) not in asked:
             asked.add(id(question.sample))
             labels[question.label.words()] += 1
-    broken = {(row.where, row.video): row for row in questions.set_aside}
+    broken = {(row.where, row.video): row for row in questions.skipped}
     why = "; ".join(f"{task}: {reason}" for task, reason in questions.why_not.items())
-    skipped = list(data.set_aside)
+    skipped = list(data.skipped)
     for sample in data.samples:
         if id(sample) not in asked:
             place = sample.row, sample.video
@@ -94,11 +93,11 @@ def check(settings: Pipeline, progress: Progress, *, contents: bool = True, pict
     data = replace(data, samples=[sample for sample in data.samples if id(sample) in asked])
     splits: dict[Split, list[Sample]] = {split: data.split(split) for split in ("train", "validation", "test")}
     return Report(
-        data=data.where,
+        data=source.where,
         root=str(data.root),
         rows=len(data.samples) + len(skipped),
         usable=len(data.samples),
-        official_classes=len(official_classes(data.manifest, data.root, data.where)),
+        official_classes=len(source.official_classes()),
         splits={split: _counts(samples) for split, samples in splits.items()},
         labels=dict(labels.most_common()),
         skipped=skipped,
@@ -120,31 +119,30 @@ def check(settings: Pipeline, progress: Progress, *, contents: bool = True, pict
     )
 
 
-def _seen(data: Data, questions: Questions, settings: Pipeline, progress: Progress) -> tuple[Data, Questions]:
-    """Data and questions, less those about videos that cannot be decoded as they were encoded."""
-    asked = {id(question.sample): question.sampling(settings.video) for question in questions.all()}
-    files: dict[int, File] = {
+def _without_damaged(data: Data, questions: Questions, video: Video, cache: Cache, progress: Progress) -> Data:
+    """The data without the samples whose videos are damaged."""
+    asked = {id(question.sample): question.sampling(video) for question in questions.all()}
+    files: dict[int, ClipRequest] = {
         id(sample): (data.root / sample.video, sample.sha256, asked[id(sample)])
         for sample in data.samples
         if id(sample) in asked
     }
     distinct = dict.fromkeys(files.values())
     tick = progress("videos decoded")
-    bad: dict[File, BadVideo] = {}
-    for number, (file, clip) in enumerate(look_at(settings.cache.frames(), distinct), start=1):
+    bad: dict[ClipRequest, BadVideo] = {}
+    for number, (file, clip) in enumerate(iter_clips(cache.frames(), distinct), start=1):
         if isinstance(clip, BadVideo):
             bad[file] = clip
         tick(number, len(distinct))
     good: list[Sample] = []
-    set_aside = list(data.set_aside)
+    skipped = list(data.skipped)
     for sample in data.samples:
         wrong = bad.get(files[id(sample)]) if id(sample) in files else None
         if wrong is None:
             good.append(sample)
         else:
-            set_aside.append(Skipped(sample.row, sample.video, wrong.reason, wrong.detail))
-    data = replace(data, samples=good, set_aside=set_aside)
-    return data, Questions(data, questions.tasks, settings.seed)
+            skipped.append(Skipped(sample.row, sample.video, wrong.reason, wrong.detail))
+    return replace(data, samples=good, skipped=skipped)
 
 
 def _counts(samples: list[Sample]) -> Counts:
@@ -160,7 +158,7 @@ def _counts(samples: list[Sample]) -> Counts:
 
 
 def _classes(samples: Iterable[Sample]) -> Counter[str]:
-    """Rows by class; the answer to a question of its own is no class."""
+    """Rows by class. A row with a question of its own has an answer, not a class."""
     return Counter(sample.label for sample in samples if sample.label and "question" not in sample.values)
 
 
@@ -177,15 +175,15 @@ def _line(row: Skipped) -> str:
 
 
 def _partly_broken(rows: Iterable[Skipped]) -> list[Problem]:
-    """Rows that one adapter asks about and another does not understand."""
+    """Rows that one adapter can read and another cannot."""
     return _groups("label not understood", {row.where: [row.detail] for row in rows}, True)
 
 
 def _two_labels(samples: list[Sample]) -> list[Problem]:
-    labels: dict[str, str] = {}  # the first of each video: lists would be several times as large
+    labels: dict[str, str] = {}  # the first of each video; lists would take several times the memory
     more: dict[str, list[str]] = {}
     for sample in samples:
-        if sample.values.keys() & {"start", "labels", "question"}:  # those may well be several of one video
+        if sample.values.keys() & {"start", "labels", "question"}:  # a video may have several of those
             continue
         if sample.video in labels:
             more.setdefault(sample.video, [labels[sample.video]]).append(sample.label)
@@ -195,7 +193,7 @@ def _two_labels(samples: list[Sample]) -> list[Problem]:
 
 def _same_content(samples: list[Sample]) -> list[Problem]:
     firsts: dict[str, str] = {}
-    same: dict[str, dict[str, None]] = {}  # of ordered sets
+    same: dict[str, dict[str, None]] = {}  # ordered sets
     for sample in samples:
         first = firsts.setdefault(content(sample), sample.video)
         if sample.video != first:

@@ -1,7 +1,7 @@
 """What changed between two dataset versions, question by question, and why.
 
-Texts are read a batch at a time. What is held are the questions' ids and a mark of what each was answered, of 48 bits:
-one in 2**48 changes goes unseen.
+Texts are read in batches. In memory are only the questions' ids and a 48-bit hash of their answers, so one change in
+2**48 is missed.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from videostar.runs.history import dataset_folder
 from videostar.runs.manifest import open_run
+from videostar.runs.stage_names import RoundFiles
 from videostar.stages.versions import Version, read_version
 from videostar.util.errors import UserError
 
 Change = Literal["gained", "lost", "changed", "unchanged"]
 CHANGES: tuple[Change, ...] = ("gained", "lost", "changed", "unchanged")
-_EXAMPLES = 3  # of each but the unchanged
+_EXAMPLES = 3  # of each change but `unchanged`
 _MARK = 2**48 - 1
 _QUESTIONS = pa.schema([("id", pa.string()), ("label", pa.string()), ("mark", pa.int64())])
 _KEPT = ["question_id", "task", "label", "kind", "messages"]
@@ -33,15 +33,15 @@ _REJECTED = ["question_id", "kind", "answer", "reason"]
 class Side:
     """One of the two versions."""
 
-    name: str  # as the user called it
+    name: str  # as the user wrote it
     version: str  # its id
     rows: int
-    data: str | None  # digest of the data that it was made from
+    data: str | None  # digest of its data
 
 
 @dataclass(frozen=True)
-class Said:
-    """An answer, and what became of it: kept, or the reason for which it was rejected."""
+class Response:
+    """An answer with its verdict: `kept`, or the reason why it was rejected."""
 
     kind: str
     verdict: str
@@ -56,34 +56,34 @@ class Example:
     video: str
     label: str
     question: str
-    before: list[Said]
-    after: list[Said]
+    before: list[Response]
+    after: list[Response]
 
 
 @dataclass(frozen=True)
 class Diff:
-    """From one version to another. What is counted are questions that have a kept answer, not rows.
+    """The change from one version to another, counted in questions with a kept answer, not in rows.
 
-    Reasons are those for which the last answer was rejected: before, of what was gained; after, of what was lost.
+    A reason is that of the last rejected answer: in the old version for gained questions, in the new one for lost ones.
     """
 
     before: Side
     after: Side
     same_data: bool
     counts: dict[Change, int]
-    by_label: dict[str, dict[Change, int]]  # by label, or by task where labels are no actions; most changed first
+    by_label: dict[str, dict[Change, int]]  # by action, or by task for other labels; most changed first
     reasons: dict[Change, dict[str, int]]
     examples: dict[Change, list[Example]]
 
 
 def diff(before: str, after: str) -> Diff:
-    """Compare two versions, each given by its folder or as RUN:ROUND. Raises UserError when one cannot be read."""
+    """Compare two versions, each given by its folder or as RUN:ROUND. Raises UserError if one cannot be read."""
     old, new = _Opened(before), _Opened(after)
     try:
         changes = _changes(old.questions(), new.questions())
         chosen = {change: _first_ids(_ids(changes, change)) for change in CHANGES[:3]}
-        asked = [key for ids in chosen.values() for key in ids]
-        was, is_ = old.examples(asked), new.examples(asked)
+        keys = [key for ids in chosen.values() for key in ids]
+        was, is_ = old.examples(keys), new.examples(keys)
         return Diff(
             before=old.side,
             after=new.side,
@@ -101,23 +101,23 @@ def diff(before: str, after: str) -> Diff:
 
 
 def find_version(name: str) -> Path:
-    """The folder of the version called `name`: that folder, or RUN:ROUND. Raises UserError, with what there is."""
+    """The folder of the version called `name`: that folder, or RUN:ROUND. Raises UserError, with those that exist."""
     if (Path(name) / "version.json").is_file():
         return Path(name)
     run, colon, number = name.rpartition(":")
     if colon and number.isascii() and number.isdecimal():
         folder, manifest = open_run(Path(run))
-        rounds = [n for n in range(1, manifest.settings.rounds + 1) if (folder / dataset_folder(n)).is_dir()]
+        rounds = [n for n in range(1, manifest.settings.rounds + 1) if RoundFiles(folder, n).dataset.is_dir()]
         if int(number) not in rounds:
             there = ", ".join(map(str, rounds)) or "none yet"
             raise UserError(f"{name}: no dataset version of that round; there are: {there}")
-        return folder / dataset_folder(int(number))
+        return RoundFiles(folder, int(number)).dataset
     folder, manifest = open_run(Path(name))
-    raise UserError(f"{name}: is a run; name one of its rounds too, such as {folder}:{manifest.settings.rounds}")
+    raise UserError(f"{name}: is a run; add one of its rounds, such as {folder}:{manifest.settings.rounds}")
 
 
 class _Opened:
-    """A version, whose files are those that its version.json says."""
+    """A version with intact files."""
 
     def __init__(self, name: str) -> None:
         self.folder = find_version(name)
@@ -126,7 +126,7 @@ class _Opened:
         self._data = [self.folder / file for file in self.version.files if file.startswith("data-")]
 
     def questions(self) -> pa.Table:
-        """Of each question with a kept answer its `id`, its `label` and a `mark` of its answers in any order."""
+        """Per question with a kept answer: its `id`, its `label` and a `mark`, the order-free hash of its answers."""
         rows = pa.Table.from_batches(self._rows(), _QUESTIONS)
         found = rows.group_by("id", use_threads=False).aggregate([("label", "first"), ("mark", "sum")])
         return found.rename_columns(_QUESTIONS.names)
@@ -135,39 +135,41 @@ class _Opened:
         groups = pa.array(self.version.by_label, pa.string())
         for file in self._data:
             for batch in pq.ParquetFile(file).iter_batches(8192, columns=_KEPT):
-                said = pc.list_element(pc.struct_field(pc.list_element(batch["messages"], 1), "content"), 0)
-                texts = pc.struct_field(said, "text").to_pylist()
+                content = pc.list_element(pc.struct_field(pc.list_element(batch["messages"], 1), "content"), 0)
+                texts = pc.struct_field(content, "text").to_pylist()
                 marks = [hash(pair) & _MARK for pair in zip(batch["kind"].to_pylist(), texts, strict=True)]
                 label = pc.if_else(pc.is_in(batch["label"], groups), batch["label"], batch["task"])
                 yield pa.record_batch([batch["question_id"], label, pa.array(marks, pa.int64())], schema=_QUESTIONS)
 
     def reasons(self, ids: pa.Table) -> dict[str, int]:
-        """How many of the questions were rejected for what, by the last answer to each."""
+        """The number of questions by the reason why their last answer was rejected."""
         rows = pq.read_table(self.folder / "rejected.parquet", columns=["question_id", "kind", "reason"])
-        said = pc.binary_join_element_wise(rows["kind"], rows["reason"], ": ")
-        last = pa.table({"id": rows["question_id"], "said": said}).group_by("id", use_threads=False)
-        found = ids.join(last.aggregate([("said", "last")]), "id")["said_last"].fill_null("not asked")
+        reasons = pc.binary_join_element_wise(rows["kind"], rows["reason"], ": ")
+        last = pa.table({"id": rows["question_id"], "reason": reasons}).group_by("id", use_threads=False)
+        found = ids.join(last.aggregate([("reason", "last")]), "id")["reason_last"].fill_null("not asked")
         counts = {count["values"]: count["counts"] for count in found.value_counts().to_pylist()}
         return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
-    def examples(self, ids: Sequence[str]) -> dict[str, tuple[dict[str, str], list[Said]]]:
-        """What each question is, where it has a kept answer, and the answers."""
+    def examples(self, ids: Sequence[str]) -> dict[str, tuple[dict[str, str], list[Response]]]:
+        """By question: its video, label and text if it has a kept answer, and its answers."""
         wanted = pc.field("question_id").isin(pa.array(ids, pa.string()))
-        rejected: dict[str, list[Said]] = {}
+        rejected: dict[str, list[Response]] = {}
         for row in pq.read_table(self.folder / "rejected.parquet", columns=_REJECTED, filters=wanted).to_pylist():
-            rejected.setdefault(row["question_id"], []).append(Said(row["kind"], row["reason"], row["answer"]))
-        found: dict[str, tuple[dict[str, str], list[Said]]] = {key: ({}, said) for key, said in rejected.items()}
-        kept: dict[str, list[Said]] = {}
+            rejected.setdefault(row["question_id"], []).append(Response(row["kind"], row["reason"], row["answer"]))
+        found: dict[str, tuple[dict[str, str], list[Response]]] = {
+            key: ({}, answers) for key, answers in rejected.items()
+        }
+        kept: dict[str, list[Response]] = {}
         for row in (row for file in self._data for row in pq.read_table(file, filters=wanted).to_pylist()):
             user, reply = (message["content"] for message in row["messages"])
             about = {"video": row["videos"][0], "label": row["label"], "question": user[-1]["text"]}
-            kept.setdefault(row["question_id"], []).append(Said(row["kind"], "kept", reply[0]["text"]))
+            kept.setdefault(row["question_id"], []).append(Response(row["kind"], "kept", reply[0]["text"]))
             found[row["question_id"]] = about, kept[row["question_id"]]
         return found
 
 
 def _changes(before: pa.Table, after: pa.Table) -> pa.Table:
-    """A line a question that either version kept: `id`, `label`, `change`."""
+    """One row per question with a kept answer in either version: `id`, `label`, `change`."""
     both = before.join(after, "id", join_type="full outer", right_suffix="_after")
     old, new = both["mark"], both["mark_after"]
     gained, lost = pc.is_null(old), pc.is_null(new)
@@ -181,7 +183,7 @@ def _ids(changes: pa.Table, change: Change) -> pa.Table:
 
 
 def _first_ids(ids: pa.Table) -> list[str]:
-    """The first few by id, which is a hash, so that they are as good as drawn."""
+    """The first few by id. Ids are hashes, so this is a random choice."""
     found: list[str] = ids.take(pc.select_k_unstable(ids, _EXAMPLES, [("id", "ascending")]))["id"].to_pylist()
     return found
 

@@ -1,4 +1,4 @@
-"""All that a run holds about one video: what it was asked in every round, what was answered, and what became of it."""
+"""Everything that a run holds about one video: questions, answers and verdicts of every round."""
 
 from __future__ import annotations
 
@@ -11,39 +11,40 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from rapidfuzz import fuzz, process
 
-from videostar.runs.history import dataset_folder, recorded_version
+from videostar.runs.history import recorded_version
 from videostar.runs.manifest import Manifest, open_run
+from videostar.runs.stage_names import RoundFiles
 from videostar.stages.ledger import Answer, Key, read_answers
 from videostar.stages.versions import Lineage, Version
 from videostar.util.errors import UserError
 
 _LEDGERS = ("answers.jsonl", "evaluation.jsonl", "validation.jsonl")
-_NEAR = 50.0  # of 100: how alike a name must be to be suggested
+_NEAR = 50.0  # of 100: similarity from which a name is suggested
 _NAMED = 3  # names in a message
 
 
 @dataclass(frozen=True)
-class Told:
-    """An answer, and whether it is a row of its round's dataset version (None: there is none that it could be in)."""
+class Outcome:
+    """An answer, and whether it is a row of its round's dataset version (None: there is no version)."""
 
     answer: Answer
     in_version: bool | None
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a ledger holds about the video."""
+class LedgerAnswers:
+    """The answers about the video in one ledger."""
 
     round: int
     ledger: str  # its path below the run
-    adapter: str | None  # digest of the adapter that answered; None: the base alone
+    lora: str | None  # digest of the LoRA that answered; None: the base model alone
     version: str | None  # id of the dataset version that kept answers went into
-    answers: list[Told]
+    answers: list[Outcome]
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """A video's way through a run. Empty or None is what an older run did not write down."""
+    """A video's way through a run. Fields that an older run did not record are empty or None."""
 
     run: str
     video: str
@@ -51,9 +52,9 @@ class Explanation:
     frame_times: tuple[float, ...]  # seconds from the first picture
     engine: dict[str, str]  # name and dtype
     model: str  # digest of the base model's folder, or its hub id
-    data: str  # digest
-    settings: str | None  # digest
-    asked: list[Asked]
+    data: str  # digest of the data
+    settings: str | None  # digest of the settings
+    ledgers: list[LedgerAnswers]
 
 
 def explain(name: str, run: Path) -> Explanation:
@@ -62,7 +63,7 @@ def explain(name: str, run: Path) -> Explanation:
     ledgers = _ledgers(folder)
     video, question = _find(name, [path for _, path in ledgers], folder)
     versions = {number: recorded_version(folder, manifest, number) for number, _ in ledgers}
-    asked = []
+    found = []
     for number, path in ledgers:
         answers = [
             answer
@@ -72,40 +73,40 @@ def explain(name: str, run: Path) -> Explanation:
         if answers:
             generated = path.name == _LEDGERS[0]
             version = versions[number] if generated else None
-            rows = _rows(folder / dataset_folder(number), version, answers) if version else None
-            asked.append(
-                Asked(
+            rows = _rows(RoundFiles(folder, number).dataset, version, answers) if version else None
+            found.append(
+                LedgerAnswers(
                     round=number,
                     ledger=path.relative_to(folder).as_posix(),
-                    adapter=_adapter(manifest, number - 1 if generated else number),
+                    lora=_lora(manifest, number - 1 if generated else number),
                     version=version.version if version else None,
-                    answers=[Told(answer, None if rows is None else answer.key in rows) for answer in answers],
+                    answers=[Outcome(answer, None if rows is None else answer.key in rows) for answer in answers],
                 )
             )
-    told = [item.answer for each in asked for item in each.answers]
+    all_answers = [item.answer for ledger in found for item in ledger.answers]
     lineage = next((version.lineage for version in versions.values() if version), Lineage())
     settings = manifest.settings.engine
     return Explanation(
         run=str(folder),
         video=video,
-        video_sha256=next((answer.video_sha256 for answer in told if answer.video_sha256), ""),
-        frame_times=next((answer.frame_times for answer in told if answer.frame_times), ()),
+        video_sha256=next((answer.video_sha256 for answer in all_answers if answer.video_sha256), ""),
+        frame_times=next((answer.frame_times for answer in all_answers if answer.frame_times), ()),
         engine=lineage.engine or {"name": settings.name, "dtype": settings.dtype},
         model=manifest.model,
         data=manifest.data,
         settings=lineage.settings,
-        asked=asked,
+        ledgers=found,
     )
 
 
 def _ledgers(folder: Path) -> list[tuple[int, Path]]:
-    """The ledgers of a run with the number of their round, in the order in which they were begun."""
+    """The ledgers of a run with the number of their round, in the order of rounds and stages."""
     rounds = sorted((int(path.name), path) for path in (folder / "rounds").glob("[0-9]*") if path.name.isdecimal())
     return [(number, path / name) for number, path in rounds for name in _LEDGERS if (path / name).is_file()]
 
 
 def _find(name: str, ledgers: Sequence[Path], folder: Path) -> tuple[str, str | None]:
-    """The video called `name`, or that ends so, and the question if it is one that was meant."""
+    """The video called `name` or ending with it, and the question if `name` is a question's id."""
     ends: set[str] = set()
     for answer in (answer for path in ledgers for answer in read_answers(path, name)):
         if answer.video == name:
@@ -119,12 +120,12 @@ def _find(name: str, ledgers: Sequence[Path], folder: Path) -> tuple[str, str | 
         raise UserError(f"{name}: no such video or question in {folder}; {_nearest(name, ledgers)}")
     if len(found) > 1:
         some = ", ".join(found[:_NAMED]) + (", ..." if len(found) > _NAMED else "")
-        raise UserError(f"{name}: {len(found)} videos of {folder} end so: {some}; give more of the path")
+        raise UserError(f"{name}: {len(found)} videos of {folder} end with it: {some}; give more of the path")
     return found[0], None
 
 
 def _nearest(name: str, ledgers: Sequence[Path]) -> str:
-    """The name to suggest: a question's, or of the video whose path ends most alike."""
+    """The name to suggest: of a question, or of the video whose path has the most similar end."""
     parts = name.count("/") + 1
     names: dict[str, str] = {}
     for answer in (answer for path in ledgers for answer in read_answers(path)):
@@ -137,7 +138,7 @@ def _nearest(name: str, ledgers: Sequence[Path]) -> str:
 
 
 def _rows(dataset: Path, version: Version, answers: Sequence[Answer]) -> set[Key] | None:
-    """The answers that are rows of a version; None when its files are gone. Raises UserError."""
+    """The keys of the answers that are rows of a version; None if its files are gone. Raises UserError."""
     files = [dataset / name for name in version.files if name.startswith("data-")]
     if not all(file.is_file() for file in files):
         return None
@@ -146,15 +147,15 @@ def _rows(dataset: Path, version: Version, answers: Sequence[Answer]) -> set[Key
         tables = [pq.read_table(file, columns=["question_id", "kind", "try"], filters=wanted) for file in files]
     except (pa.ArrowException, OSError) as error:
         raise UserError(
-            f"{dataset}: cannot be read: {error}; `videostar versions` tells which file is damaged"
+            f"{dataset}: cannot be read: {error}; `videostar versions` shows which file is damaged"
         ) from None
     return {(row["question_id"], row["kind"], row["try"]) for table in tables for row in table.to_pylist()}
 
 
-def _adapter(manifest: Manifest, last: int) -> str | None:
-    """The digest of the newest adapter of the rounds up to `last`; a round that kept nothing has none."""
+def _lora(manifest: Manifest, last: int) -> str | None:
+    """The digest of the newest LoRA of the rounds up to `last`; a round that kept nothing has none."""
     for number in range(last, 0, -1):
         stage = manifest.stages.get(f"{number:02}/train")
         if stage is not None:
-            return stage.wrote.get(f"rounds/{number:02}/adapter")
+            return next(iter(stage.wrote.values()))
     return None

@@ -1,4 +1,4 @@
-"""What a run will take, from a few of its real videos: hours, tokens, disk, and what it waits for most.
+"""A forecast of what a run takes, from a few of its real videos: hours, tokens, disk and the bottleneck.
 
 The stages themselves are timed, on a few windows of questions and a few steps of training. Cost grows with the number
 of videos, so the rest is multiplication.
@@ -18,17 +18,18 @@ from typing import Any
 
 from pydantic import Field
 
-from videostar.adapters.questions import Question, Questions
-from videostar.config import Pipeline, Settings, Video
+from videostar.adapters.questions import Questions
+from videostar.config import ModelSpec, Pipeline, Settings, Video
 from videostar.engines.base import EngineProtocol
 from videostar.models.chat import Chat
 from videostar.models.load import load_processor
 from videostar.models.sizes import video_tokens
-from videostar.runs.changes import what
+from videostar.runs.folder import FORECAST
 from videostar.runs.manifest import Manifest
-from videostar.runs.run import FORECAST
-from videostar.stages.generation import Asking, generate
+from videostar.runs.settings_diff import without_places
+from videostar.stages.generation import generate
 from videostar.stages.ledger import Answer, Ledger
+from videostar.stages.plan import AnswerPlan
 from videostar.stages.versions import build_version
 from videostar.training.stage import train
 from videostar.util.files import digest_json
@@ -36,60 +37,61 @@ from videostar.util.progress import Progress, Tick
 from videostar.util.yaml_files import load_mapping, validate
 from videostar.video.cache import FrameCache
 from videostar.video.errors import BadVideo
-from videostar.video.pool import File, look_at
+from videostar.video.pool import ClipRequest, iter_clips
 
 _DECODED = 16  # videos whose decoding is timed
-_STEPS = 4  # of training that are timed
+_STEPS = 4  # training steps that are timed
 
 
 class Forecast(Settings):
     """What a whole run takes."""
 
-    settings: str = Field("", description="Digest of those of the run, but for where things lie.")
-    seconds: dict[str, float] = Field(description="By stage, over all rounds; decode: what answering does not hide.")
+    settings: str = Field("", description="Digest of the run's settings, without places.")
+    seconds: dict[str, float] = Field(description="By stage, over all rounds; decode: beyond the time of answering.")
     tokens: int = Field(description="Of all prompts and answers.")
-    disk: int = Field(description="Bytes of frames, answers and adapters.")
+    disk: int = Field(description="Bytes of frames, answers and LoRAs.")
 
 
 def forecast(questions: Questions, settings: Pipeline, engine: EngineProtocol, progress: Progress) -> Forecast:
     """Time a few videos. Raises UserError as the stages do."""
     trained = len(questions.split("train"))
     tested = len(questions.split("test")) + len(questions.split("validation"))
-    size = settings.engine.batch_size
-    some = questions.some("train", slice(size * (engine.windows + 2)))
+    plan = AnswerPlan.of(settings, "forecast")
+    some = questions.some("train", slice(plan.batch_size * (engine.windows + 2)))
     with TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        decode, frames = _decoding(some, settings, folder / "frames")
+        ledger = Ledger(folder / "answers.jsonl")
+        decode, frames = _time_decoding(some, plan, folder / "frames")
         start = _seconds(lambda: engine.use(None))
-        answer = _answering(some, settings, engine, folder / "answers.jsonl", progress("forecast: answers"))
-        ledger = list(Ledger(folder / "answers.jsonl"))
-        line = (folder / "answers.jsonl").stat().st_size / len(ledger)
-        engine.rest()
-        load, step, adapter, kept = _training(some, settings, folder, progress)
+        answer = _time_answering(some, plan, engine, ledger.path, progress("forecast: answers"))
+        answers = list(ledger)
+        line = ledger.path.stat().st_size / len(answers)
+        engine.release()
+        load, step, lora, kept = _time_training(some, settings, folder, progress)
         restart = _seconds(lambda: engine.use(None))
     asked = len(some.split("train"))
-    lines = len(ledger) / asked  # answers a question; a held-out one is asked directly, and once
-    tokens = count_tokens(ledger, settings) / len(ledger)
+    per_question = len(answers) / asked  # answers; a held-out question has one, a direct one
+    tokens = count_tokens(answers, settings.spec, settings.video) / len(answers)
     options, rounds = settings.training, settings.rounds
     rows = kept / asked * trained * (1 + (settings.mix.ratio if settings.mix else 0))
     steps = math.ceil(rows / (options.batch_size * options.gradient_accumulation)) * options.epochs
-    all_lines = rounds * trained * lines + (rounds + 1) * tested
+    all_answers = rounds * trained * per_question + (rounds + 1) * tested
     return Forecast(
-        settings=digest_json(what(settings)),
+        settings=digest_json(without_places(settings)),
         seconds={
             "start": start + rounds * restart,
-            "decode": max(0.0, decode - answer) * trained + max(0.0, decode - answer / lines) * tested,
+            "decode": max(0.0, decode - answer) * trained + max(0.0, decode - answer / per_question) * tested,
             "generate": rounds * trained * answer,
             "train": rounds * (load + steps * step),
-            "evaluate": (rounds + 1) * tested * answer / lines,
+            "evaluate": (rounds + 1) * tested * answer / per_question,
         },
-        tokens=round(all_lines * tokens),
-        disk=round(frames * (trained + tested) + all_lines * line + rounds * adapter),
+        tokens=round(all_answers * tokens),
+        disk=round(frames * (trained + tested) + all_answers * line + rounds * lora),
     )
 
 
-def described(found: Forecast) -> dict[str, Any]:
-    """A forecast for people, in their units."""
+def describe(found: Forecast) -> dict[str, Any]:
+    """A forecast in units for people."""
     return {
         "hours": {stage: round(seconds / 3600, 3) for stage, seconds in found.seconds.items()},
         "hours in all": round(sum(found.seconds.values()) / 3600, 3),
@@ -100,74 +102,78 @@ def described(found: Forecast) -> dict[str, Any]:
 
 
 def compare(run: Path, manifest: Manifest) -> list[tuple[str, str, str]]:
-    """What was forecast for a finished run and what came of it: rows of name, forecast and actual.
+    """The forecast of a finished run and its actual figures: rows of name, forecast, actual.
 
-    None where it was forecast with other settings.
+    Empty if the forecast was made with other settings.
     """
     found = validate(load_mapping(run / FORECAST), Forecast, str(run / FORECAST))
-    if found.settings != digest_json(what(manifest.settings)):
+    if found.settings != digest_json(without_places(manifest.settings)):
         return []
-    said = {part: found.seconds[part] for part in ("generate", "train", "evaluate")}
-    # Starting the engine and decoding are part of the stages that do them.
-    said["generate"] += found.seconds["start"] + found.seconds["decode"]
+    expected = {part: found.seconds[part] for part in ("generate", "train", "evaluate")}
+    # Starting the engine and decoding happen inside the stages that need them.
+    expected["generate"] += found.seconds["start"] + found.seconds["decode"]
     rows = []
-    for part, seconds in said.items():
-        took = sum(stage.seconds for name, stage in manifest.stages.items() if name.endswith(part))
-        rows.append((f"{part}, minutes", f"{seconds / 60:.1f}", f"{took / 60:.1f}"))
-    answers = [
+    for part, seconds in expected.items():
+        actual = sum(stage.seconds for name, stage in manifest.stages.items() if name.endswith(part))
+        rows.append((f"{part}, minutes", f"{seconds / 60:.1f}", f"{actual / 60:.1f}"))
+    ledgers = [
         path for name in ("answers", "evaluation", "validation") for path in (run / "rounds").glob(f"*/{name}.jsonl")
     ]
-    tokens = sum(count_tokens(Ledger(path), manifest.settings) for path in answers)
+    settings = manifest.settings
+    tokens = sum(count_tokens(Ledger(path), settings.spec, settings.video) for path in ledgers)
     return [*rows, ("tokens", f"{found.tokens:,}", f"{tokens:,}")]
 
 
-def count_tokens(answers: Iterable[Answer], settings: Pipeline) -> int:
+def count_tokens(answers: Iterable[Answer], spec: ModelSpec, video: Video) -> int:
     """The tokens of prompts, their videos and answers."""
-    tokenizer = Chat(load_processor(settings)).tokenizer
-    video = video_tokens(settings)
+    tokenizer = Chat(load_processor(spec)).tokenizer
+    per_video = video_tokens(spec, video)
     total = 0
-    said = (answer for answer in answers if answer.kind != "video")
-    while some := list(islice(said, 1024)):
-        tokens = tokenizer([text for answer in some for text in (answer.prompt, answer.answer)])["input_ids"]
-        total += sum(map(len, tokens)) + video * len(some)
+    answered = (answer for answer in answers if answer.kind != "video")
+    while batch := list(islice(answered, 1024)):
+        tokens = tokenizer([text for answer in batch for text in (answer.prompt, answer.answer)])["input_ids"]
+        total += sum(map(len, tokens)) + per_video * len(batch)
     return total
 
 
-def _decoding(some: Questions, settings: Pipeline, folder: Path) -> tuple[float, float]:
-    """Seconds a video of all worker processes together, and bytes that its frames take. All others are read ahead."""
-    files = list(dict.fromkeys(_file(some, question, settings.video) for question in some.split("train")))
+def _time_decoding(some: Questions, plan: AnswerPlan, folder: Path) -> tuple[float, float]:
+    """Seconds per video with all worker processes, and bytes of its frames. Then decodes all into the run's cache."""
+    questions = some.split("train")
+    files: list[ClipRequest] = list(
+        dict.fromkeys(
+            (some.root / question.sample.video, question.sample.sha256, question.sampling(plan.video))
+            for question in questions
+        )
+    )
     cache = FrameCache(folder, 2**62)
     started = time.monotonic()
     for file in files[:_DECODED]:
         try:
             cache.clip(*file)
         except BadVideo:
-            continue  # set aside when it is asked about
+            continue  # skipped when it is asked about
     spent = (time.monotonic() - started) / min(_DECODED, len(files))
     size = sum(entry.stat().st_size for entry in folder.rglob("*.safetensors")) / min(_DECODED, len(files))
-    for _ in look_at(settings.cache.frames(), files):
+    for _ in iter_clips(plan.frames, files):
         pass
     return spent / max(1, (os.cpu_count() or 2) - 1), size
 
 
-def _file(some: Questions, question: Question, video: Video) -> File:
-    return some.root / question.sample.video, question.sample.sha256, question.sampling(video)
-
-
-def _answering(some: Questions, settings: Pipeline, engine: EngineProtocol, out: Path, tick: Tick) -> float:
-    """Seconds a question; where there are enough, after a first window, which waits for much that happens once."""
-    asking = Asking(settings, settings.generation.answers, settings.generation.samples, "forecast")
-    first = some.some("train", slice(settings.engine.batch_size))
+def _time_answering(some: Questions, plan: AnswerPlan, engine: EngineProtocol, out: Path, tick: Tick) -> float:
+    """Seconds per question; if there are enough, without the first window, which includes work that is done once."""
+    first = some.some("train", slice(plan.batch_size))
     each = 0.0
-    for asked, answered in ((first, 0), (some, len(first.split("train")))):
-        if many := len(asked.split("train")) - answered:
-            each = _seconds(partial(generate, asked, engine, asking, split="train", adapter=None, out=out, tick=tick))
+    for questions, answered in ((first, 0), (some, len(first.split("train")))):
+        if many := len(questions.split("train")) - answered:
+            each = _seconds(partial(generate, questions, engine, plan, split="train", lora=None, out=out, tick=tick))
             each /= many
     return each
 
 
-def _training(some: Questions, settings: Pipeline, folder: Path, progress: Progress) -> tuple[float, float, int, int]:
-    """Seconds until the first step ends, seconds of another, bytes of the adapter, and answers that were kept."""
+def _time_training(
+    some: Questions, settings: Pipeline, folder: Path, progress: Progress
+) -> tuple[float, float, int, int]:
+    """Seconds until the first step ends, seconds of a later step, bytes of the LoRA, and the number of kept answers."""
     dataset = folder / "dataset"
     kept = build_version(folder / "answers.jsonl", dataset, lineage={}, direct_only=False)["rows"]
     options = settings.training
@@ -175,15 +181,15 @@ def _training(some: Questions, settings: Pipeline, folder: Path, progress: Progr
     if not rows:
         return 0.0, 0.0, 0, 0
     epochs = _STEPS * options.batch_size * options.gradient_accumulation / rows
-    few = settings.model_copy(update={"training": options.model_copy(update={"epochs": epochs})})
+    short = settings.model_copy(update={"training": options.model_copy(update={"epochs": epochs})})
     watch = _Watch(progress("forecast: training steps"))
-    train(dataset, some.root, few, folder / "adapter", tick=watch)
-    adapter = sum(file.stat().st_size for file in (folder / "adapter").rglob("*") if file.is_file())
-    return watch.first(), watch.each(), adapter, kept
+    train(dataset, some.root, short, folder / "lora", tick=watch)
+    lora = sum(file.stat().st_size for file in (folder / "lora").rglob("*") if file.is_file())
+    return watch.first(), watch.each(), lora, kept
 
 
 class _Watch:
-    """A tick that notes when it was called."""
+    """A tick that records its times."""
 
     def __init__(self, tick: Tick) -> None:
         self._tick, self._times = tick, [(0, time.monotonic())]
@@ -197,7 +203,7 @@ class _Watch:
         return self._times[1][1] - self._times[0][1]
 
     def each(self) -> float:
-        """Seconds for one more, once the first is done; with the first if there was no other."""
+        """Seconds per step after the first; of the first if there is no other."""
         (before, since), (done, now) = self._times[0 if len(self._times) == 2 else 1], self._times[-1]
         return (now - since) / max(1, done - before)
 

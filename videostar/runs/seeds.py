@@ -1,4 +1,4 @@
-"""The same run with several seeds, each a run of its own, and what they come to together."""
+"""Means and spreads over runs with different seeds."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from videostar.runs.manifest import Manifest
 
 
 def across(runs: Mapping[int, Manifest]) -> dict[str, Any]:
-    """By round and for the best round of each run (chosen on validation): test accuracy and kept rows over the seeds.
+    """Test accuracy and kept rows over the seeds, by round and for the best round of each run (by validation).
 
-    Each as mean, sample standard deviation (0 for one run), least and most; null where no run has the figure. A run
+    Each figure has mean, sample standard deviation (0 for one run), minimum and maximum; null if no run has it. A run
     that stopped early has no later rounds.
     """
     last = max(manifest.settings.rounds for manifest in runs.values())

@@ -1,1 +1,1 @@
-"""The stages of a round: functions from files and settings to files."""
+"""The stages of a round: functions that read files and write files."""

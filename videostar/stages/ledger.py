@@ -1,7 +1,7 @@
-"""Every answer ever made, one JSON line each, append-only.
+"""The ledger: every answer of a stage, one JSON line each, append-only.
 
-An answer's key is (question, kind, try), never its position. Lines are written a window at a time and
-fsynced, so a crash costs the window at hand; a torn last line is cut when the ledger is opened again.
+An answer's key is (question, kind, try), never its position. Lines are written and fsynced a window at a time, so a
+crash costs one window; a torn last line is cut when the ledger is opened again.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from pydantic import TypeAdapter, ValidationError
 from videostar.util.errors import UserError
 from videostar.util.files import make_folder, sync_folder
 
-#: Question, kind and number of the try.
+#: Question id, kind and number of the try.
 Key = tuple[str, str, int]
-_State = tuple[tuple[str, int, bool], ...]  # of a question: kind, number and whether it was kept
+_State = tuple[tuple[str, int, bool], ...]  # the answers to a question: kind, number of the try, kept
 
 
 @dataclass(frozen=True)
@@ -28,32 +28,32 @@ class Answer:
     """One line of the ledger."""
 
     question_id: str
-    kind: str  # direct, rationalised, template; `video` when the video could not be shown or asked about
+    kind: str  # direct, rationalised, template; `video` if the video cannot be shown or asked about
     video: str
     task: str
-    group: str  # what it is counted under: an action's name, else the task
+    group: str  # the name that it is counted under: an action's name, else the task
     label: str  # in words
-    question: str  # as stored, without a hint
-    prompt: str  # as asked
-    answer: str  # as given
-    text: str  # as stored: the answer without what gives the hint away
+    question: str  # as stored in datasets, without a hint
+    prompt: str  # as sent to the model
+    answer: str  # as the model wrote it
+    text: str  # as stored in datasets, without traces of the hint
     kept: bool
     accepted: bool
     score: float
     reason: str
     parsed: Any = None
     number: int = 0  # of the try
-    pass_rate: float = 0.0  # share of this question's tries of this kind that passed
-    # Where it comes from; the defaults are those of ledgers written before this was told.
+    pass_rate: float = 0.0  # share of the tries of this question and kind that passed
+    # Provenance. The defaults stand for ledgers of versions that did not record it.
     video_sha256: str = ""
-    frame_times: tuple[float, ...] = ()  # of the frames that were shown, seconds from the first picture
-    span: tuple[float, ...] = ()  # from where to where it was looked at, seconds likewise; empty: all of it
-    seed: int | None = None  # of this try; None: greedy. transformers seeds a batch with that of its first request
-    template: str = ""  # what it was asked with, such as "action.yaml questions[2]"
+    frame_times: tuple[float, ...] = ()  # of the frames that were shown, in seconds from the first picture
+    span: tuple[float, ...] = ()  # start and end of the part that was sampled, in seconds; empty: all of it
+    seed: int | None = None  # of this try; None: greedy. transformers seeds a batch with its first request's
+    template: str = ""  # the prompt template, such as "action.yaml questions[2]"
 
     @property
     def key(self) -> Key:
-        """What identifies it, wherever it stands."""
+        """Its identity, independent of its position."""
         return self.question_id, self.kind, self.number
 
 
@@ -61,9 +61,9 @@ _LINE = TypeAdapter(Answer)
 
 
 def read_answers(path: Path, about: str | None = None) -> Iterator[Answer]:
-    """The answers in the file at `path`, in the order they were made; a torn last line is left out.
+    """The answers in the file at `path`, in the order of its lines, without a torn last line.
 
-    With `about`, only those in whose line that text stands. Raises UserError at a line that is no answer.
+    With `about`, only those whose line contains that text. Raises UserError at a line that is not an answer.
     """
     needle = json.dumps(about or "", ensure_ascii=False)[1:-1].encode("utf-8", "surrogatepass")
     with path.open("rb") as file:
@@ -78,8 +78,8 @@ def read_answers(path: Path, about: str | None = None) -> Iterator[Answer]:
                 ) from None
 
 
-class Written:
-    """Which answers a ledger holds, and whether each was kept. There may be millions: questions share their states."""
+class LedgerIndex:
+    """The keys of a ledger's answers, and whether each was kept. Equal states are shared: there may be millions."""
 
     def __init__(self, answers: Iterable[Answer]) -> None:
         self._states: dict[str, _State] = {}
@@ -90,9 +90,9 @@ class Written:
 
     def kept(self, key: Key) -> bool | None:
         """Whether that answer was kept; None if there is none."""
-        question, *about = key
-        found = (kept for *asked, kept in self._states.get(question, ()) if asked == about)
-        return next(found, None)
+        question, kind, number = key
+        states = self._states.get(question, ())
+        return next((kept for *about, kept in states if about == [kind, number]), None)
 
 
 class Ledger:
@@ -107,18 +107,18 @@ class Ledger:
         self.cut = self._cut_torn_line()
 
     def append(self, answers: Iterable[Answer]) -> None:
-        """Add lines and make them durable."""
+        """Write answers and fsync them."""
         with self.path.open("a", encoding="utf-8") as file:
             file.write("".join(json.dumps(asdict(answer), ensure_ascii=False) + "\n" for answer in answers))
             file.flush()
             os.fsync(file.fileno())
 
     def __iter__(self) -> Iterator[Answer]:
-        """The answers in the order they were made. Raises UserError at a line that is not one."""
+        """The answers in the order of the lines. Raises UserError at a line that is not one."""
         return read_answers(self.path)
 
     def _cut_torn_line(self) -> int:
-        """Bytes of an unfinished last line, which are removed."""
+        """Remove an unfinished last line and return its length in bytes."""
         with self.path.open("rb+") as file:
             size = file.seek(0, os.SEEK_END)
             end = size

@@ -1,4 +1,4 @@
-"""Several tries at one question: which of the accepted ones are worth keeping."""
+"""Several tries at one question: which of those that passed are kept."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Sequence
 
 from rapidfuzz.fuzz import ratio
 
-_SAME = 95.0  # of 100: what differs by less is the same answer in other words
+_SAME = 95.0  # of 100: answers that are more alike than this count as the same
 
 
-def left_out(texts: Sequence[str], accepted: Sequence[bool], limit: int) -> list[str | None]:
-    """Of each accepted try why it is left out (None: it is kept), and None for the others.
+def select_tries(texts: Sequence[str], passed: Sequence[bool], limit: int) -> list[str | None]:
+    """For each try that passed, the reason why it is not kept (None: it is kept); None for the others.
 
-    A try that says nearly the same as an earlier one is a near-duplicate; of the rest the first `limit` are kept.
+    Near-duplicates of an earlier kept try are dropped; of the rest the first `limit` are kept.
     """
     kept: list[str] = []
     reasons: list[str | None] = []
-    for text, good in zip(texts, accepted, strict=True):
+    for text, good in zip(texts, passed, strict=True):
         reason = None
         if good and any(ratio(text, other) >= _SAME for other in kept):
             reason = "near-duplicate"

@@ -1,8 +1,9 @@
-"""How sure held-out figures are, where several questions about one video are not independent of each other.
+"""Standard errors and intervals of held-out accuracy, clustered by video.
 
-Variances are cluster-robust, a cluster being a video: of a mean over n values in G clusters, with e_g the sum of the
-deviations of cluster g, G / (G - 1) * sum(e_g^2) / n^2 (Liang and Zeger, 1986; what statsmodels gives for OLS on a
-constant with `cov_type="cluster"`). Where every video has one value this is the usual s^2 / n.
+Several questions about one video are not independent, so variances are cluster-robust, with a video as cluster. For a
+mean over n values in G clusters, with e_g the sum of the deviations in cluster g, the variance is
+G / (G - 1) * sum(e_g^2) / n^2 (Liang and Zeger, 1986; statsmodels: OLS on a constant with `cov_type="cluster"`). With
+one value per video this is the usual s^2 / n.
 """
 
 from __future__ import annotations
@@ -13,13 +14,12 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri, stdtrit
 
-_Z = float(ndtri(0.975))
+_Z = 1.959963984540054  # the 0.975 quantile of the normal distribution
 
 
 class Estimate(NamedTuple):
-    """A mean with its clustered standard error (None for a single video) and its 95 % interval."""
+    """A mean, its clustered standard error (None for a single video) and its 95 % interval."""
 
     value: float
     se: float | None
@@ -30,27 +30,29 @@ class Estimate(NamedTuple):
 
 
 def accuracy(right: Sequence[bool], videos: Sequence[str]) -> Estimate:
-    """The share that is right, of one answer or more; `videos` names the video of each.
+    """The share of right answers; `videos` has the video of each answer. There must be at least one.
 
-    The interval is Wilson's score interval for the effective number of answers, n / deff: deff is how many times the
-    clustered variance is that of independent answers, at least 1. Where all answers are right, or none is, no variance
-    tells, and the videos are counted.
+    The interval is Wilson's score interval for the effective number of answers, n / deff, where deff is the ratio of
+    the clustered variance to that of independent answers, at least 1. If all answers are right or all are wrong, the
+    variance is 0 and the number of videos is used instead.
     """
     values = np.asarray(right, float)
     share = float(values.mean())
     variance, count = _variance(values, videos)
-    alone = share * (1 - share) / (len(values) - 1) if len(values) > 1 else 0.0  # the variance of independent answers
+    alone = share * (1 - share) / (len(values) - 1) if len(values) > 1 else 0.0  # variance of independent answers
     effective = len(values) / max(1.0, variance / alone) if variance is not None and alone else count
     low, high = _wilson(share, effective)
     return Estimate(share, _root(variance), low, high, len(values), count)
 
 
 def difference(after: Sequence[bool], before: Sequence[bool], videos: Sequence[str]) -> Estimate:
-    """By how much the share that is right differs between two answerings of the same questions, one or more.
+    """The paired difference in the share of right answers to the same questions. There must be at least one.
 
-    The interval is that of Student's t with G - 1 degrees of freedom. Where the difference is the same of every
-    question, no variance tells: then it reaches as far as Wilson's would from 0 of as many videos.
+    The interval is Student's t with G - 1 degrees of freedom. If every question has the same difference, the variance
+    is 0 and the reach of Wilson's interval for 0 of G videos is used instead.
     """
+    from scipy.special import stdtrit  # takes long to load
+
     values = np.asarray(after, float) - np.asarray(before, float)
     mean = float(values.mean())
     variance, count = _variance(values, videos)
@@ -65,7 +67,7 @@ def _variance(values: NDArray[np.float64], videos: Sequence[str]) -> tuple[float
     count = len(sums)
     if count == 1:
         return None, 1
-    # Rounding may leave a little of deviations that are none.
+    # Deviations of equal values may round to more than 0.
     spread = float((sums**2).sum()) if np.ptp(values) else 0.0
     return count / (count - 1) * spread / len(values) ** 2, count
 
@@ -75,7 +77,7 @@ def _root(variance: float | None) -> float | None:
 
 
 def _wilson(share: float, n: float) -> tuple[float, float]:
-    """The score interval of a share of n answers, where n need not be whole."""
+    """The score interval of a share of n answers; n may be a fraction."""
     center = (2 * n * share + _Z**2) / (2 * (n + _Z**2))
     reach = _Z * math.sqrt(4 * n * share * (1 - share) + _Z**2) / (2 * (n + _Z**2))
     return 0.0 if share == 0 else max(0.0, center - reach), 1.0 if share == 1 else min(1.0, center + reach)

@@ -1,8 +1,8 @@
-"""Dataset versions: the kept answers of a round, immutable, in the form that trainers read.
+"""Dataset versions: the kept answers of a round, immutable, in the format that trainers read.
 
 dataset/
-  data-00000.parquet   messages + videos, one row a kept answer
-  rejected.parquet     the other answers, with the reason of each
+  data-00000.parquet   messages + videos, one row per kept answer
+  rejected.parquet     the other answers, each with its reason
   version.json         counts, lineage and digests
   README.md            the dataset card
 """
@@ -31,7 +31,7 @@ _KEPT = pa.schema(
     [
         ("messages", pa.list_(_MESSAGE)),
         ("videos", pa.list_(pa.string())),
-        ("span", pa.list_(pa.float64())),  # seconds from its first picture; empty: all of it
+        ("span", pa.list_(pa.float64())),  # seconds from the first picture; empty: the whole video
         ("task", pa.string()),
         ("label", pa.string()),
         ("kind", pa.string()),
@@ -44,11 +44,11 @@ _REJECTED = pa.schema(
     [(name, pa.string()) for name in ("question_id", "kind", "video", "task", "label", "prompt", "answer", "reason")]
 )
 _ROWS_AT_ONCE = 1024
-_LEFT_OUT = "left out of the last round"
+_NOT_IN_LAST = "left out of the last round"  # a reason in files
 
 
 class Lineage(BaseModel):
-    """What a version was made from, as far as it says: digests, and the name and dtype of the engine."""
+    """What a version was made from: digests, and the name and dtype of the engine. None: not recorded."""
 
     data: str | None = None
     settings: str | None = None
@@ -56,7 +56,7 @@ class Lineage(BaseModel):
 
 
 class Version(BaseModel):
-    """What version.json says; other keys are let be."""
+    """The content of version.json; other keys are ignored."""
 
     version: str
     rows: int
@@ -67,7 +67,7 @@ class Version(BaseModel):
 
 
 def read_version(folder: Path) -> Version:
-    """What the version in `folder` says of itself. Raises UserError when it is none or its files are others."""
+    """The version in `folder`. Raises UserError if there is none, or if a file differs from its digest."""
     path = folder / "version.json"
     try:
         version = validate(json.loads(path.read_bytes()), Version, str(path))
@@ -75,28 +75,28 @@ def read_version(folder: Path) -> Version:
         raise UserError(f"{path}: cannot be read ({error}); give the folder of a dataset version") from None
     for name, expected in version.files.items():
         if not (folder / name).is_file() or digest(folder / name) != expected:
-            raise UserError(f"{folder / name}: is not what version.json says; restore it")
+            raise UserError(f"{folder / name}: differs from its digest in version.json; restore it")
     return version
 
 
 def build_version(answers: Path, out: Path, *, lineage: dict[str, Any], direct_only: bool) -> dict[str, Any]:
-    """Write the version folder `out` from the ledger at `answers` and return what its version.json says.
+    """Write the version folder `out` from the ledger at `answers`, and return the content of its version.json.
 
-    With `direct_only` (the paper's rule for the last round) rationalised answers are left out, but only of a task's
-    labels of which at least half of the questions asked have a kept direct answer.
+    With `direct_only` (the paper's rule for the last round) rationalised answers are rejected for the labels of a task
+    for which at least half of the questions have a kept direct answer.
     """
     ledger = Ledger(answers)
     covered = _covered(ledger) if direct_only else set()
     counts: Counter[str] = Counter()
     by_label: dict[str, Counter[str]] = {}
     reasons: Counter[str] = Counter()
-    left_out: dict[str, Counter[str]] = {}  # by task and label
+    dropped: dict[str, Counter[str]] = {}  # rationalised answers by task and label
 
     def sort() -> Iterator[tuple[bool, dict[str, Any]]]:
         for answer in ledger:
             if answer.kept and answer.kind == "rationalised" and hash((answer.task, answer.label)) in covered:
-                left_out.setdefault(answer.task, Counter())[answer.label] += 1
-                reason = _LEFT_OUT
+                dropped.setdefault(answer.task, Counter())[answer.label] += 1
+                reason = _NOT_IN_LAST
             elif answer.kept:
                 counts[answer.kind] += 1
                 by_label.setdefault(answer.group, Counter())[answer.kind] += 1
@@ -104,7 +104,7 @@ def build_version(answers: Path, out: Path, *, lineage: dict[str, Any], direct_o
                 continue
             else:
                 reason = answer.reason
-            counts["set_aside" if answer.kind == "video" else "rejected"] += 1
+            counts["skipped" if answer.kind == "video" else "rejected"] += 1
             reasons[f"{answer.kind}: {reason}"] += 1
             yield False, _rejected_row(answer, reason)
 
@@ -118,26 +118,26 @@ def build_version(answers: Path, out: Path, *, lineage: dict[str, Any], direct_o
             "counts": dict(sorted(counts.items())),
             "by_label": {label: dict(sorted(found.items())) for label, found in sorted(by_label.items())},
             "rejected": dict(reasons.most_common()),
-            "last_round": _last_round(left_out, counts["rationalised"]) if direct_only else None,
+            "last_round": _last_round(dropped, counts["rationalised"]) if direct_only else None,
             "lineage": lineage,
             "files": files,
         }
         write_json(folder / "version.json", version)
         write_text(folder / "README.md", _card(version))
     if not version["rows"]:
-        warn(f"{out}: no answer was kept, so that nothing is trained; rejected.parquet in it has the reasons")
+        warn(f"{out}: no answer was kept, so nothing is trained; rejected.parquet in it has the reasons")
     return version
 
 
 def _covered(ledger: Iterable[Answer]) -> set[int]:
-    """Hashes of the tasks' labels of which half of the questions asked, or more, have a kept direct answer.
+    """Hashes of (task, label) for which at least half of the questions have a kept direct answer.
 
-    Numbers, as there may be millions. A video that could not be shown was not asked about.
+    Hashes, since there may be millions. Videos that cannot be shown do not count as questions.
     """
     asked: Counter[int] = Counter()
     direct: Counter[int] = Counter()
     first = ""  # the kind that every question is asked for
-    last: dict[str, str] = {}  # the question counted last, by task: its tries stand together
+    last: dict[str, str] = {}  # by task, the question that was counted last: its tries are adjacent
     for answer in ledger:
         if answer.kind == "video":
             continue
@@ -150,9 +150,9 @@ def _covered(ledger: Iterable[Answer]) -> set[int]:
     return {about for about, count in direct.items() if 2 * count >= asked[about]}
 
 
-def _last_round(left_out: Mapping[str, Mapping[str, int]], kept: int) -> dict[str, Any]:
-    """What the rule for the last round did to rationalised answers."""
-    by_label = {task: dict(sorted(labels.items())) for task, labels in sorted(left_out.items())}
+def _last_round(dropped: Mapping[str, Mapping[str, int]], kept: int) -> dict[str, Any]:
+    """The effect of the last round's rule on rationalised answers."""
+    by_label = {task: dict(sorted(labels.items())) for task, labels in sorted(dropped.items())}
     count = sum(sum(labels.values()) for labels in by_label.values())
     return {"rationalised_kept": kept, "rationalised_left_out": count, "direct_only": by_label}
 

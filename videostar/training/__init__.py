@@ -1,1 +1,1 @@
-"""One LoRA round."""
+"""The training stage: LoRA on kept answers."""

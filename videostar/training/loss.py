@@ -1,4 +1,4 @@
-"""The loss of training, and what is noted of every step."""
+"""The training loss, and the record of every step."""
 
 from __future__ import annotations
 
@@ -13,38 +13,38 @@ from videostar.util.errors import UserError
 from videostar.util.progress import Tick
 
 
-class Curve(TrainerCallback):
-    """The loss as `Trainer` asks for it, and its way down.
+class LossCurve(TrainerCallback):
+    """The loss function for `Trainer` and the loss of every step.
 
-    The loss of a step is the mean over all answer tokens of its global batch. Models that take no `num_items_in_batch`
-    would be trained on the mean of the micro-batches' means, which is another one for every way to cut that batch.
+    The loss of a step is the mean over all answer tokens of its global batch. Models that ignore `num_items_in_batch`
+    would be trained on the mean of the micro-batches' means, which depends on how the batch is split.
     """
 
     def __init__(self, tick: Tick) -> None:
         self.tick = tick
-        #: Of each step: `step`, `loss`, `tokens` (of answers), `grad_norm` (before clipping) and `learning_rate`.
+        #: For each step: `step`, `loss`, `tokens` (of answers), `grad_norm` (before clipping) and `learning_rate`.
         self.steps: list[dict[str, float | None]] = []
         self._tokens = 0
 
     def loss(self, outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor) -> torch.Tensor:
-        """What a micro-batch adds to the loss of its step.
+        """The part of a step's loss that comes from one micro-batch.
 
-        `labels` [rows, tokens] go with `outputs.logits` [rows, tokens, vocabulary]; a token is predicted by the one
-        before it. `num_items_in_batch` counts the answer tokens of the global batch.
+        `outputs.logits` is [rows, tokens, vocabulary] and `labels` [rows, tokens]; the logits at a token predict the
+        next one. `num_items_in_batch` is the number of answer tokens in the global batch.
         """
         self._tokens = int(num_items_in_batch)
         learned = labels[:, 1:] != IGNORED
-        logits = outputs.logits[:, :-1][learned].float()  # in 16 bits a sum over the vocabulary would be too coarse
+        logits = outputs.logits[:, :-1][learned].float()  # a sum over the vocabulary is too coarse in 16 bits
         lost = torch.nn.functional.cross_entropy(logits, labels[:, 1:][learned], reduction="sum")
         return lost / num_items_in_batch
 
     def mean(self) -> float:
-        """The loss over the answer tokens of all steps."""
+        """The mean loss over the answer tokens of all steps."""
         tokens = [step["tokens"] or 0 for step in self.steps]
         return sum((step["loss"] or 0) * count for step, count in zip(self.steps, tokens, strict=True)) / sum(tokens)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Move the bar on."""
+        """Advance the progress bar."""
         self.tick(state.global_step, state.max_steps)
 
     def on_log(
@@ -55,11 +55,11 @@ class Curve(TrainerCallback):
         logs: dict[str, float] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Note a step. Raises UserError when it spoils the weights."""
+        """Record a step. Raises UserError if its loss or gradient is not finite."""
         if logs is None or "grad_norm" not in logs:  # the summary at the end
             return
         loss, norm = logs["loss"], logs["grad_norm"]
-        # In float16 a gradient may overflow: Trainer then leaves the step out, and scales the next ones down.
+        # In float16 a gradient may overflow: Trainer then skips the step and lowers the loss scale.
         if not math.isfinite(loss) or not (math.isfinite(norm) or args.fp16):
             raise UserError(
                 f"training: step {state.global_step} of {state.max_steps} has a loss of {loss:g} and a gradient of "

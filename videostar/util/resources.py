@@ -1,4 +1,4 @@
-"""What ships with the package: `pipelines/`, `prompts/`, `data_manifests/` by name or path, and the embedded model."""
+"""Files that ship with the package, by name or path: `pipelines/`, `prompts/`, `data_manifests/`, and models."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ EMBEDDED = _PACKAGE / "demo" / "embedded"
 
 
 def resource_folder(kind: str) -> Path:
-    """The folder of that kind: inside the installed package, or beside it in a checkout."""
+    """The folder of that kind, in the installed package or beside it in a checkout."""
     inside = _PACKAGE / kind
     return inside if inside.is_dir() else _PACKAGE.parent / kind
 
 
 def model_path(name: str) -> str:
-    """The folder or hub id that a pipeline's `model` stands for. Raises UserError for a folder that is no model."""
+    """The folder or hub id of a pipeline's `model`. Raises UserError for a folder without a model."""
     if name == "embedded":
         return str(EMBEDDED)
     if name.startswith((".", "/", "~")) or Path(name).exists():
@@ -30,22 +30,38 @@ def model_path(name: str) -> str:
     return name
 
 
-def model_digest(name: str) -> str:
-    """What identifies a pipeline's model: the digest of its folder, or its hub id, `@` and the commit that is loaded.
+def check_model(name: str) -> None:
+    """Raises UserError if a pipeline's model is not on this machine."""
+    path = model_path(name)
+    if not Path(path).is_dir() and _cached_config(path) is None:
+        raise UserError(
+            f"model {name!r}: is not on this machine (hf download {name}); give `embedded`, a folder with config.json "
+            "and *.safetensors, or the id of a model that is downloaded"
+        )
 
-    The id alone where the model is not on this machine.
+
+def model_digest(name: str) -> str:
+    """The identity of a pipeline's model: the digest of its folder, or its hub id, `@` and the commit that is loaded.
+
+    The id alone if the model is not on this machine.
     """
     path = model_path(name)
     if Path(path).is_dir():
         return digest(Path(path), hidden=False)  # `hf download --local-dir` leaves times in .cache
+    config = _cached_config(path)
+    return path if config is None else f"{path}@{config.parent.name}"
+
+
+def _cached_config(hub_id: str) -> Path | None:
+    """The configuration of a downloaded model."""
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
     try:
-        config = try_to_load_from_cache(path, "config.json")
-    except HFValidationError:
-        config = None
-    return f"{path}@{Path(config).parent.name}" if isinstance(config, str) else path
+        config = try_to_load_from_cache(hub_id, "config.json")
+    except HFValidationError:  # not an id
+        return None
+    return Path(config) if isinstance(config, str) else None
 
 
 def resource_names(kind: str) -> list[str]:
@@ -57,8 +73,8 @@ def resource_names(kind: str) -> list[str]:
 def find_resource(kind: str, name: str, beside: Path | None = None) -> Path:
     """The file called `name`: a path if it ends in .yaml, else a shipped one.
 
-    Relative paths are looked up in `beside` (default: the working folder). Raises UserError with the
-    nearest shipped name when there is none.
+    Relative paths start from `beside` (default: the working folder). Raises UserError if there is none, with the
+    nearest shipped name.
     """
     if name.endswith((".yaml", ".yml")):
         path = (beside or Path()) / name

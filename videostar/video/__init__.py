@@ -1,1 +1,4 @@
-"""From a video file to the frames that a model sees. No torch here."""
+"""From a video file to the frames that a model sees, without torch.
+
+A decoded image of a video is a *picture*; a picture that was sampled and scaled for the model is a *frame*.
+"""

@@ -1,4 +1,4 @@
-"""Sampled frames on disk, so that later rounds and training never open the source video."""
+"""A cache of sampled frames on disk, so that later rounds and training do not open the source video."""
 
 from __future__ import annotations
 
@@ -11,50 +11,50 @@ from uuid import uuid4
 from videostar.video.clip import Clip
 from videostar.video.clip_file import Damaged, pack, read_clip
 from videostar.video.decode import decode
-from videostar.video.room import Room
+from videostar.video.folder_quota import FolderQuota
 from videostar.video.sampling import Sampling
 
-FORMAT = 2  # raise it whenever the same video and sampling would give other frames, or another layout here
+FORMAT = 2  # increase it if the same video and sampling would give other frames, or if the layout of files changes
 
 
 class FrameCache:
-    """One file for each video content and sampling, at most `limit` bytes in all; the least recently used go first.
+    """A cache with one file for each video content and sampling, bit-exact and of at most `limit` bytes in all.
 
-    Any number of processes may share it. Frames come out as they were decoded, to the bit.
+    The least recently used files are removed first. Any number of processes may share the cache.
     """
 
     def __init__(self, folder: Path, limit: int) -> None:
-        self._folder, self._room = folder, Room(folder, limit)
+        self._folder, self._quota = folder, FolderQuota(folder, limit)
 
     def clip(self, path: Path, sha256: str, sampling: Sampling) -> Clip:
-        """What `decode` gives for the content `sha256` (hexadecimal).
+        """The clip of the video with the digest `sha256` (hexadecimal), as from `decode`.
 
-        `path` is opened only when there is no sound entry for that content. Raises BadVideo when the file is then bad,
-        or has changed, and OSError when the entry cannot be written.
+        `path` is opened only if there is no valid entry. Raises BadVideo if the file is then bad or has changed, and
+        OSError if the entry cannot be written.
         """
         return self.read(sha256, sampling) or self.make(path, sha256, sampling)
 
     def read(self, sha256: str, sampling: Sampling) -> Clip | None:
-        """The clip, if there is a sound entry."""
+        """The clip in a valid entry, or None."""
         key, entry = self._entry(sha256, sampling)
         try:
             clip = read_clip(entry, key)
-        except Damaged:  # or absent
+        except Damaged:  # or missing
             return None
-        with suppress(OSError):  # gone by now, or not ours
-            os.utime(entry)  # used now
+        with suppress(OSError):  # the entry was removed, or has another owner
+            os.utime(entry)  # marks it as used now
         return clip
 
     def make(self, path: Path, sha256: str, sampling: Sampling) -> Clip:
-        """The clip, from the file at `path`; it is in the cache then, unless it is larger than all of that may be."""
+        """The clip, decoded from the file at `path` and added to the cache, unless it exceeds the limit. See `clip`."""
         key, entry = self._entry(sha256, sampling)
         clip = replace(decode(path, sampling, sha256), key=key)
         content = pack(key, clip)
-        # Renamed into place, so that no process sees half of it; not synced, because it is checked when read.
+        # The file is renamed into place, so that no process sees half of it. It is not synced, since reads check it.
         made = entry.with_name(f".making-{uuid4().hex}")
-        if self._room.take(made, len(content)):
+        if self._quota.reserve(made, len(content)):
             try:
-                with suppress(FileNotFoundError):  # gone already, to make room
+                with suppress(FileNotFoundError):  # removed already, because of the limit
                     with made.open("r+b") as file:
                         file.write(content)
                     made.replace(entry)
@@ -63,8 +63,8 @@ class FrameCache:
         return clip
 
     def used(self) -> int:
-        """Bytes of all entries."""
-        return self._room.used()
+        """The bytes of all entries on disk."""
+        return self._quota.used()
 
     def _entry(self, sha256: str, sampling: Sampling) -> tuple[str, Path]:
         key = f"{sha256}-{sampling.key}-v{FORMAT}"

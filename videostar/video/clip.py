@@ -1,4 +1,4 @@
-"""What a model sees of a video."""
+"""The frames that a model sees of a video."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Clip:
-    """Sampled frames and when they are shown."""
+    """Sampled frames with their times."""
 
     frames: np.ndarray  # uint8 [frames, height, width, 3], RGB
     times: tuple[float, ...]  # presentation time of each frame, seconds from the first picture
-    fps: float  # frames per second of the file, on average
+    fps: float  # average frame rate of the file
     seconds: float  # duration of the file
-    key: str = ""  # equal keys, equal frames; empty: not known
+    key: str = ""  # clips with equal keys have equal frames; empty if unknown

@@ -1,4 +1,4 @@
-"""A clip as one file: its frames as they are, to the bit, packed by LZ4."""
+"""Stores a clip in one safetensors file, with its frames compressed by LZ4 without loss."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ _CODEC = "lz4_raw"
 
 
 class Damaged(Exception):
-    """Not what `pack` made under this key."""
+    """The content is not a clip that `pack` made with this key."""
 
 
 def pack(key: str, clip: Clip) -> bytes:
-    """`clip` as the content of a safetensors file, under a key of the caller's. Equal clips, equal bytes."""
+    """`clip` as the content of a safetensors file, with any `key`. Equal clips give equal bytes."""
     about = {"key": key, "shape": clip.frames.shape, "times": clip.times, "fps": clip.fps, "seconds": clip.seconds}
-    told = np.frombuffer(json.dumps(about).encode(), np.uint8)
+    header = np.frombuffer(json.dumps(about).encode(), np.uint8)
     frames = np.frombuffer(pa.compress(pa.py_buffer(np.ascontiguousarray(clip.frames)), codec=_CODEC), np.uint8)
-    return save({"about": told, "frames": frames, "sha256": np.frombuffer(_digest(told, frames), np.uint8)})
+    return save({"about": header, "frames": frames, "sha256": np.frombuffer(_digest(header, frames), np.uint8)})
 
 
-def unpack(content: bytes, key: str) -> Clip:
-    """The clip that `pack` was given. Raises Damaged for anything else."""
+def read_clip(file: Path, key: str) -> Clip:
+    """The clip in a file of `write_clip`. Raises Damaged if the file is missing or has any other content."""
     try:
-        stored = load(content)
-        told, frames, sha256 = (stored[name] for name in ("about", "frames", "sha256"))
-        if sha256.tobytes() != _digest(told, frames):
+        stored = load(file.read_bytes())
+        header, frames, sha256 = (stored[name] for name in ("about", "frames", "sha256"))
+        if sha256.tobytes() != _digest(header, frames):
             raise Damaged(key)
-        about = json.loads(told.tobytes())
+        about = json.loads(header.tobytes())
         if about["key"] != key:  # a file may have been copied or renamed by hand
             raise Damaged(key)
         raw = pa.decompress(pa.py_buffer(frames), decompressed_size=math.prod(about["shape"]), codec=_CODEC)
@@ -47,21 +47,12 @@ def unpack(content: bytes, key: str) -> Clip:
 
 
 def write_clip(file: Path, key: str, clip: Clip) -> None:
-    """Write `clip` under a key of the caller's."""
+    """Write `clip` to `file`, with a `key` that `read_clip` must be given."""
     file.write_bytes(pack(key, clip))
 
 
-def read_clip(file: Path, key: str) -> Clip:
-    """The clip in a file of `write_clip`. Raises Damaged when it is not there or holds anything else."""
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise Damaged(key) from error
-    return unpack(content, key)
-
-
-def _digest(told: np.ndarray, frames: np.ndarray) -> bytes:
-    """Of everything in the file, since safetensors has no checksum of its own."""
-    digest = hashlib.sha256(told.data)
+def _digest(header: np.ndarray, frames: np.ndarray) -> bytes:
+    """The SHA-256 of the header and the compressed frames, since safetensors has no checksum."""
+    digest = hashlib.sha256(header.data)
     digest.update(frames.data)
     return digest.digest()

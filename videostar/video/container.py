@@ -1,4 +1,4 @@
-"""Open a video file safely: what ffmpeg may touch, what it may spend, and one kind of error for all that fails."""
+"""Opens video files safely: limits what ffmpeg may open and use, and turns all failures into BadVideo."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from av.video.stream import VideoStream
 
 from videostar.video.errors import BadVideo
 
-# Formats that hold their pictures themselves. Never one that names other files or devices: ffmpeg takes any text
-# beginning with `ffconcat version 1.0` for a playlist, whatever its file is called, and opens what it lists.
+# Formats that contain their pictures. Formats that name other files or devices must not be here: ffmpeg takes any file
+# that starts with `ffconcat version 1.0` for a playlist and opens the files that it lists.
 FORMATS = "mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,ogg,asf,gif"
 
 MAX_PICTURE_PIXELS = 8192 * 4608  # 8K
 MAX_SIDE = 16384  # pixels
-# For what decoders meet, which need not be what headers say.
+# The limit for decoders, since pictures may be larger than headers say.
 PICTURE_BUDGET = {"max_pixels": str(MAX_PICTURE_PIXELS)}
 
 
-def look(path: Path) -> os.stat_result:
-    """What the system says of the regular, non-empty file at `path`, unopened. Raises BadVideo."""
+def stat_file(path: Path) -> os.stat_result:
+    """The status of the file at `path`. Raises BadVideo unless it is a regular file that is not empty."""
     try:
         facts = path.stat()
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
-        raise _unopened(error) from None
+        raise _not_opened(error) from None
     if not stat.S_ISREG(facts.st_mode):
         raise BadVideo("not a video", "a folder or a device, not a file")
     if facts.st_size == 0:
@@ -42,12 +42,12 @@ def look(path: Path) -> os.stat_result:
 
 @contextmanager
 def open_file(path: Path) -> Iterator[BufferedReader]:
-    """The regular, non-empty file at `path`, open for reading. Raises BadVideo, also for a read that fails inside."""
-    look(path)  # first, because opening a pipe waits for its writer
+    """Opens the regular, non-empty file at `path`. Raises BadVideo, also if a read inside the block fails."""
+    stat_file(path)  # before opening it, since opening a pipe waits for its writer
     try:
         file = path.open("rb")
     except OSError as error:
-        raise _unopened(error) from error
+        raise _not_opened(error) from error
     with file:
         try:
             yield file
@@ -57,13 +57,13 @@ def open_file(path: Path) -> Iterator[BufferedReader]:
 
 @contextmanager
 def open_video(file: BufferedReader) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """The container in `file`, from its beginning, and its first stream of moving pictures, within the budgets.
+    """Opens the container in `file` from its beginning, and yields it with its first video stream.
 
-    Raises BadVideo, also for whatever ffmpeg raises inside the `with` block.
+    Raises BadVideo if that fails or the pictures are too large, and for all errors of ffmpeg inside the block.
     """
     file.seek(0)
     try:
-        # No name and no protocol, so that nothing else can be opened from inside it.
+        # Without a name and protocols, ffmpeg cannot open other files that the container names.
         container = av.open(
             _Bytes(file),
             mode="r",
@@ -82,7 +82,7 @@ def open_video(file: BufferedReader) -> Iterator[tuple[InputContainer, VideoStre
 
 
 class _Bytes:
-    """What ffmpeg may know of a file: its content, and not its name."""
+    """The methods of a file that ffmpeg needs, without the file's name."""
 
     def __init__(self, file: BufferedReader) -> None:
         self.read = file.read
@@ -90,7 +90,7 @@ class _Bytes:
         self._seek = file.seek
 
     def seek(self, offset: int, whence: int) -> int:
-        """As for files, but a bad offset is answered as C does: PyAV would print an exception to the terminal."""
+        """Seek as in a file, but return -EINVAL for a bad offset: PyAV would print an exception to the terminal."""
         try:
             return self._seek(offset, whence)
         except (OSError, ValueError):
@@ -109,17 +109,17 @@ def _moving_pictures(container: InputContainer) -> VideoStream:
 
 
 def check_size(width: int, height: int) -> None:
-    """Raises BadVideo("too large", ...) for pictures of so many pixels."""
+    """Raises BadVideo("too large", ...) if pictures of this size, in pixels, exceed the limits."""
     if width * height > MAX_PICTURE_PIXELS or max(width, height) > MAX_SIDE:
         limit = f"at most {MAX_PICTURE_PIXELS} pixels and {MAX_SIDE} a side"
         raise BadVideo("too large", f"pictures of {width} x {height}; {limit}")
 
 
-def _unopened(error: OSError | ValueError) -> BadVideo:
+def _not_opened(error: OSError | ValueError) -> BadVideo:
     gone = isinstance(error, FileNotFoundError | NotADirectoryError | ValueError)
     return BadVideo("missing", "no such file") if gone else BadVideo("unreadable", _why(error))
 
 
 def _why(error: Exception) -> str:
-    """ffmpeg's or the system's own words, without the call or the name that they are about."""
+    """The message of ffmpeg or the system, without a function or file name."""
     return str(getattr(error, "strerror", None) or str(error) or type(error).__name__)

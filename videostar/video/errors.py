@@ -1,4 +1,4 @@
-"""Why a file cannot be used as a video."""
+"""The error for files that cannot be used as a video."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ Reason = Literal[
 
 
 class BadVideo(Exception):
-    """The file, not the program, is at fault: skip it and report it.
+    """A video file is bad and must be skipped; the program is not at fault.
 
-    `reason` is one of a few fixed words to count by; `detail` is one line for a person.
+    `reason` is one of a few fixed phrases to count by, `detail` is a line for the user.
     """
 
     def __init__(self, reason: Reason, detail: str) -> None:
-        super().__init__(reason, detail)  # both, so that it survives pickling between processes
+        super().__init__(reason, detail)  # both, so that the error can be pickled
         self.reason: Reason = reason
         self.detail = " ".join(detail.split())
 

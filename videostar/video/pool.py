@@ -1,4 +1,4 @@
-"""Clips ahead of their use: from the cache, or made by worker processes."""
+"""Makes clips ahead of their use, from the cache or in worker processes."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from videostar.video.errors import BadVideo
 from videostar.video.sampling import Sampling
 from videostar.video.workers import Workers
 
-#: A file, its digest (hexadecimal), and what is looked at of it.
-File: TypeAlias = tuple[Path, str, Sampling]
+#: A video file, its SHA-256 (hexadecimal), and the frames to sample.
+ClipRequest: TypeAlias = tuple[Path, str, Sampling]
 
-_AT_ONCE = 64  # clips that are looked at together: their frames are held
+_BATCH = 64  # clips that are made together and kept in memory
 
 
 class ClipPool:
-    """Samples videos through the frame cache. What is in there needs no process."""
+    """Samples videos through the frame cache. Clips that are not in the cache are made in worker processes."""
 
     def __init__(self, cache: FrameCache) -> None:
         self._cache = cache
         self._workers = Workers(max(1, (os.cpu_count() or 2) - 1))
 
-    def ask(self, path: Path, sha256: str, sampling: Sampling) -> Future[Clip | BadVideo]:
-        """The clip of a file, in some time. Its future raises OSError when the cache cannot be written."""
+    def submit(self, path: Path, sha256: str, sampling: Sampling) -> Future[Clip | BadVideo]:
+        """A future of the clip of a file, or of its BadVideo. It raises OSError if the cache cannot be written."""
         return self._workers.submit(self._clip, path, sha256, sampling)
 
     def _clip(self, path: Path, sha256: str, sampling: Sampling) -> Clip | BadVideo:
-        found = self._cache.read(sha256, sampling)
-        return self._workers.call(self._cache.make, path, sha256, sampling) if found is None else found
+        clip = self._cache.read(sha256, sampling)
+        return self._workers.call(self._cache.make, path, sha256, sampling) if clip is None else clip
 
     def __enter__(self) -> Self:
         return self
@@ -43,21 +43,21 @@ class ClipPool:
         self._workers.__exit__(*error)
 
 
-class Ahead:
-    """The clips of some files, asked for now and waited for later."""
+class Prefetch:
+    """Clips that a pool starts to make at once, and that `get` waits for."""
 
-    def __init__(self, pool: ClipPool, files: Sequence[File]) -> None:
+    def __init__(self, pool: ClipPool, files: Sequence[ClipRequest]) -> None:
         self._files = files
-        self._asked = {file: pool.ask(*file) for file in dict.fromkeys(files)}
+        self._futures = {file: pool.submit(*file) for file in dict.fromkeys(files)}
 
     def get(self) -> Iterator[Clip | BadVideo]:
-        """A clip for each file, or what is wrong with it, as soon as it is there; the same one for the same file."""
-        return (self._asked[file].result() for file in self._files)
+        """The clip or BadVideo of each file in order. Equal files share one clip."""
+        return (self._futures[file].result() for file in self._files)
 
 
-def look_at(cache: FrameCache, files: Iterable[File]) -> Iterator[tuple[File, Clip | BadVideo]]:
-    """Every file with its clip or what is wrong with it, in order; those that are good are in the cache afterwards."""
-    left = iter(files)
+def iter_clips(cache: FrameCache, files: Iterable[ClipRequest]) -> Iterator[tuple[ClipRequest, Clip | BadVideo]]:
+    """Each file with its clip or BadVideo, in order. Adds the clips to the cache."""
+    remaining = iter(files)
     with ClipPool(cache) as pool:
-        while some := list(islice(left, _AT_ONCE)):
-            yield from zip(some, Ahead(pool, some).get(), strict=True)
+        while batch := list(islice(remaining, _BATCH)):
+            yield from zip(batch, Prefetch(pool, batch).get(), strict=True)

@@ -1,4 +1,4 @@
-"""What a video file is, once it is known to be one."""
+"""Checks a video file and reads its properties."""
 
 from __future__ import annotations
 
@@ -8,35 +8,35 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from videostar.video.container import open_file
-from videostar.video.film import open_film
+from videostar.video.reader import open_reader
 
 
 @dataclass(frozen=True)
 class VideoFacts:
-    """A video file that opens, is within the budgets, is as long as it says, and shows its first picture."""
+    """The properties of a good video file."""
 
-    seconds: float  # from when the first picture appears until the last one goes
-    fps: float  # pictures per second, on average
-    width: int  # pixels of a picture as stored: neither turned nor stretched for display
+    seconds: float  # from the start of the first picture to the end of the last one
+    fps: float  # average frame rate
+    width: int  # pixels of a stored picture, before rotation and scaling for display
     height: int
-    frames: int | None  # as declared in the file, if declared
+    frames: int | None  # as declared in the file
     codec: str  # ffmpeg's name, such as "h264"
     sha256: str  # hexadecimal, of the whole file
     bytes: int
 
 
 def probe(path: Path) -> VideoFacts:
-    """Reads all of the file once for its digest and once for its packets, and decodes one picture. Raises BadVideo."""
+    """Reads all of the file (twice: digest, packets) and decodes its first picture. Raises BadVideo if it is bad."""
     with open_file(path) as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        with open_film(file) as film:
+        with open_reader(file) as video:
             return VideoFacts(
-                seconds=film.seconds,
-                fps=film.fps,
-                width=film.first.width,
-                height=film.first.height,
-                frames=film.declared_frames,
-                codec=film.codec,
+                seconds=video.seconds,
+                fps=video.fps,
+                width=video.first.width,
+                height=video.first.height,
+                frames=video.declared_frames,
+                codec=video.codec,
                 sha256=sha256,
                 bytes=os.fstat(file.fileno()).st_size,
             )

@@ -1,4 +1,4 @@
-"""Which moments of a video to look at."""
+"""Chooses the times at which a video is sampled."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from videostar.video.errors import BadVideo
 
 @dataclass(frozen=True)
 class Sampling:
-    """What is looked at of a video. Raises ValueError for what cannot be."""
+    """The number, size and part of a video of the frames to sample. Raises ValueError if a number is not positive."""
 
     frames: int  # at most
-    max_pixels: int  # of each
-    fps: float | None = None  # at most so many frames a second, but two where there may be two
-    span: tuple[float, float] | None = None  # seconds from the first picture; None: all
+    max_pixels: int  # of each frame
+    fps: float | None = None  # sampled frames per second of video; there are at least two frames if `frames` allows it
+    span: tuple[float, float] | None = None  # seconds from the first picture; None: the whole video
 
     def __post_init__(self) -> None:
         if self.frames < 1 or self.max_pixels < 1 or (self.fps is not None and not self.fps > 0):
-            raise ValueError(f"cannot look at {self}")
+            raise ValueError(f"not positive: {self}")
 
     @property
     def key(self) -> str:
-        """Equal keys, equal samplings."""
+        """A key for caches; samplings with equal keys are equal."""
         rate = "" if self.fps is None else f"-{self.fps!r}fps"
         span = "" if self.span is None else f"-{self.span[0]!r}to{self.span[1]!r}"
         return f"{self.frames}x{self.max_pixels}{rate}{span}"
 
     def times(self, seconds: float) -> tuple[float, ...]:
-        """The moments to look at in a video of so many seconds. Raises BadVideo when there is none in the span."""
+        """The times to sample in a video of `seconds`, ascending. Raises BadVideo if the span is not in the video."""
         if self.span is None:
             return frame_times(seconds, self._count(seconds))
         start, end = max(0.0, self.span[0]), min(seconds, self.span[1])
         if start >= end:
-            said = f"{self.span[0]:.2f} to {self.span[1]:.2f} s"
-            raise BadVideo("not in the video", f"its label's interval, {said}; it has {seconds:.2f} s")
+            span = f"{self.span[0]:.2f} to {self.span[1]:.2f} s"
+            raise BadVideo("not in the video", f"its label's interval, {span}; it has {seconds:.2f} s")
         return tuple(start + at for at in frame_times(end - start, self._count(end - start)))
 
     def _count(self, seconds: float) -> int:
@@ -42,10 +42,13 @@ class Sampling:
 
 
 def frame_times(seconds: float, frames: int) -> tuple[float, ...]:
-    """The centres of `frames` equal shares of `seconds`, both positive, in seconds from the first picture.
+    """The centres of `frames` equal parts of a video of `seconds`, in seconds from the first picture.
 
-    By time and not by counting pictures, so that a variable frame rate or a dropped picture shifts nothing.
-    Raises ValueError for a duration or a count that is not positive.
+    Times rather than picture numbers, so that variable frame rates and dropped pictures change nothing. Raises
+    ValueError if a number is not positive.
+
+    >>> frame_times(8.0, 4)
+    (1.0, 3.0, 5.0, 7.0)
     """
     if frames < 1 or not 0 < seconds < float("inf"):
         raise ValueError(f"cannot choose {frames} frames from {seconds} seconds")

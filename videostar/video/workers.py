@@ -1,4 +1,4 @@
-"""Calls in worker processes: what a file does to one of them, killing it or keeping it, costs that file alone."""
+"""Calls functions in worker processes, so that a file that crashes or blocks its worker costs that file alone."""
 
 from __future__ import annotations
 
@@ -21,16 +21,18 @@ import psutil
 
 from videostar.video.errors import BadVideo
 
-SECONDS = 600.0  # that a call may take
+SECONDS = 600.0  # the time limit of a call
 
-# It finds the modules that this process would.
-_PROGRAM = "import json, sys; sys.path[:] = json.loads(sys.argv[2]); from videostar.video.worker import main; main()"
+# The program has the module search path of this process.
+_PROGRAM = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[2]); from videostar.video.worker_server import main; main()"
+)
 
 T = TypeVar("T")
 
 
 class Workers:
-    """Threads, each with a worker process of its own that starts with the thread's first call."""
+    """A pool of threads, each with a worker process that starts with the first call of the thread."""
 
     def __init__(self, count: int) -> None:
         self._threads = ThreadPoolExecutor(count)
@@ -40,22 +42,22 @@ class Workers:
         self._closed = False
 
     def submit(self, work: Callable[..., T], *args: Any) -> Future[T]:
-        """Do `work` in one of the threads; there it may use `call`."""
+        """Run `work` in one of the threads, where it may use `call`."""
         return self._threads.submit(work, *args)
 
     def call(self, function: Callable[..., T], *args: Any) -> T | BadVideo:
-        """What `function` gives in this thread's process, or the BadVideo that it raises there.
+        """The result of `function` in this thread's process, or the BadVideo that it raises there.
 
-        A process that dies is replaced and asked once more, for it need not have been the file's fault; one that is
-        not done in time is killed. Both then are a BadVideo. Raises the OSErrors of `function`.
+        If the process dies, the call is repeated once in a new one, since the file may not be the cause. If the call
+        exceeds the time limit, the process is killed. Both give a BadVideo. Raises the OSErrors of `function`.
         """
         for _ in range(2):
             worker = self._worker()
             try:
-                answer = worker.ask(function, args)
+                answer = worker.call(function, args)
             except TimeoutError:
                 self._end(worker)
-                return BadVideo("too slow", f"not done after {SECONDS:.0f} s")
+                return BadVideo("too slow", f"not finished after {SECONDS:.0f} s")
             except (EOFError, OSError):
                 self._end(worker)
                 if not worker.ready and not self._closed:
@@ -64,7 +66,7 @@ class Workers:
             if isinstance(answer, OSError):
                 raise answer
             return answer
-        return BadVideo("unreadable", "the process that opens it dies of it")
+        return BadVideo("unreadable", "it crashes the process that opens it")
 
     def __enter__(self) -> Self:
         return self
@@ -93,11 +95,8 @@ class Workers:
             self._all.discard(worker)
 
 
-def each(function: Callable[..., T], *columns: Iterable[Any]) -> Iterator[T]:
-    """`function` of the first of every column, then of the second, and so on, by as many processes as there are cores.
-
-    Raises RuntimeError when one dies of it.
-    """
+def parallel_map(function: Callable[..., T], *columns: Iterable[Any]) -> Iterator[T]:
+    """Like `map(function, *columns)`, with one process per core. Raises RuntimeError if a call crashes its process."""
     with Workers(os.cpu_count() or 1) as workers:
         calls = [workers.submit(workers.call, function, *row) for row in zip(*columns, strict=True)]
         for call in calls:
@@ -108,15 +107,15 @@ def each(function: Callable[..., T], *columns: Iterable[Any]) -> Iterator[T]:
 
 
 class _Worker:
-    """A process that calls what it is sent."""
+    """A process that calls the functions that it is sent."""
 
     def __init__(self) -> None:
-        self.ready = False  # to be asked; what ends it before is no file's fault
+        self.ready = False  # for calls; if it ends earlier, no file is the cause
         self._pipe, self._process = _server.fork()
-        self._pipe.send(Path.cwd())  # where this process is now
+        self._pipe.send(Path.cwd())
 
-    def ask(self, function: Callable[..., T], args: tuple[Any, ...]) -> T | BadVideo | OSError:
-        """Raises TimeoutError, and EOFError or another OSError when the process has died."""
+    def call(self, function: Callable[..., T], args: tuple[Any, ...]) -> T | BadVideo | OSError:
+        """The result of the call. Raises TimeoutError, or EOFError or another OSError if the process has died."""
         if not self.ready:
             self.ready = self._received()
         self._pipe.send((function, args))
@@ -130,11 +129,11 @@ class _Worker:
 
     def end(self) -> None:
         with suppress(psutil.NoSuchProcess):
-            self._process.kill()  # also one that is stopped, or deep in a call of ffmpeg's
+            self._process.kill()  # works even if it is stopped, or inside a call of ffmpeg
 
 
 class _Server:
-    """The process that workers are forked from (see `worker.py`): started once, for all of this process."""
+    """The process that workers are forked from, see `worker_server.py`. It is started once per process."""
 
     def __init__(self) -> None:
         self._control: socket.socket | None = None
@@ -144,19 +143,19 @@ class _Server:
         atexit.register(self._stop)
 
     def _forget(self) -> None:
-        """It is none of this process's, which has just been forked from its parent."""
+        """Forget the server after a fork, since it belongs to the parent."""
         if self._control is not None:
             self._control.close()
         self._control = self._process = None
         self._lock = threading.Lock()
 
     def fork(self) -> tuple[Connection, psutil.Process]:
-        """A new worker, and the pipe to it. Raises RuntimeError when there is none to be had."""
+        """A pipe to a new worker, and its process. Raises RuntimeError if it cannot be started."""
         ours, theirs = socket.socketpair()
         pipe = Connection(ours.detach())
         with theirs, self._lock:
             pid = self._forked(theirs)
-            if not pid:  # the server was not started yet, or was killed
+            if not pid:  # the server has not been started, or was killed
                 self._start()
                 pid = self._forked(theirs)
         with suppress(psutil.NoSuchProcess):
@@ -165,7 +164,7 @@ class _Server:
         raise RuntimeError("a worker process ended before it was ready")
 
     def _forked(self, theirs: socket.socket) -> int:
-        """The pid of a worker at the other end; 0 if no server is there."""
+        """The pid of a new worker with the socket `theirs`; 0 without a server."""
         with suppress(OSError):
             if self._control is not None:
                 socket.send_fds(self._control, [b"."], [theirs.fileno()])

@@ -11,11 +11,11 @@ from videostar.data.formats.plain import load_json
 from videostar.data.rows import Item, Malformed, Source, Values, as_number, items, malformed, number, text
 from videostar.util.errors import UserError
 
-_SUBSETS = {"training": "train", "validation": "test"}  # the labels of `testing` are kept back
+_SUBSETS = {"training": "train", "validation": "test"}  # the labels of `testing` are not published
 
 
 def read_activitynet(source: Source) -> Iterator[Item]:
-    """A row a segment; validation is the test split."""
+    """One row per segment. The validation subset is the test split."""
     for name, video in _database(source.path).items():
         where = f"{source.path.name}[{name}]"
         try:
@@ -25,7 +25,7 @@ def read_activitynet(source: Source) -> Iterator[Item]:
         except Malformed as error:
             yield malformed(where, error, name)
             continue
-        found: dict[str, Values] = {}
+        rows: dict[str, Values] = {}
         for index, segment in enumerate(segments):
             try:
                 start, end = _segment(segment)
@@ -34,31 +34,31 @@ def read_activitynet(source: Source) -> Iterator[Item]:
                 yield malformed(f"{where}[{index}]", error, name)
             else:
                 times = {"start": start, "end": end, "duration": duration}
-                found[f"{where}[{index}]"] = {"id": name, "label": label, "split": split, **times}
-        actions = list(found.values())
-        whole = len(found) == len(segments)  # where one could not be read, who knows what came before another
-        yield from zip(found, with_neighbours(actions) if whole else actions, strict=True)
+                rows[f"{where}[{index}]"] = {"id": name, "label": label, "split": split, **times}
+        actions = list(rows.values())
+        whole = len(rows) == len(segments)  # if a segment is malformed, the neighbours of others are unknown
+        yield from zip(rows, with_neighbours(actions) if whole else actions, strict=True)
 
 
 def _segment(segment: Any) -> tuple[float, float]:
-    found = items(segment, "segment")
-    if len(found) != 2:
-        raise Malformed(f"segment has {len(found)} times, not 2")
-    return as_number(found[0], "start"), as_number(found[1], "end")
+    times = items(segment, "segment")
+    if len(times) != 2:
+        raise Malformed(f"segment has {len(times)} times, not 2")
+    return as_number(times[0], "start"), as_number(times[1], "end")
 
 
 def _database(path: Path) -> dict[str, Any]:
-    found = load_json(path)
-    database = found.get("database") if isinstance(found, dict) else None
+    content = load_json(path)
+    database = content.get("database") if isinstance(content, dict) else None
     if not isinstance(database, dict):
-        raise UserError(f"{path}: has no `database` of videos; copy activity_net.v1-3.min.json again")
+        raise UserError(f"{path}: no `database` of videos; copy activity_net.v1-3.min.json again")
     return database
 
 
-def taxonomy_leaves(path: Path) -> list[str]:
-    """The classes: what no other node of the taxonomy is above."""
-    found = load_json(path)
-    taxonomy = found.get("taxonomy") if isinstance(found, dict) else None
+def activitynet_classes(path: Path) -> list[str]:
+    """The classes: the leaves of the taxonomy."""
+    content = load_json(path)
+    taxonomy = content.get("taxonomy") if isinstance(content, dict) else None
     nodes = [node for node in taxonomy or [] if isinstance(node, dict)]
     parents = {node.get("parentName") for node in nodes}
     return [str(node["nodeName"]) for node in nodes if "nodeName" in node and node["nodeName"] not in parents]

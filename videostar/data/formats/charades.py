@@ -1,4 +1,4 @@
-"""Charades: a .csv a split with "c092 11.90 21.20;c147 0.00 12.60" a video, and the names of those classes."""
+"""Charades: one .csv per split with "c092 11.90 21.20;c147 0.00 12.60" per video, and a list of class names."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from videostar.data.formats.neighbours import with_neighbours
-from videostar.data.formats.plain import csv_records, lines, require_columns
+from videostar.data.formats.plain import csv_records, read_lines, require_columns
 from videostar.data.rows import Item, Malformed, Source, Values, as_number, malformed, number
 
 
 def read_charades(source: Source) -> Iterator[Item]:
-    """A row a video with all its `labels`, then a row an action with its `label`, `start` and `end`."""
-    classes = dict(line.split(maxsplit=1) for _, line in lines(source.file("classes")) if " " in line)
+    """For each video one row with all its `labels`, then one row per action with its `label`, `start` and `end`."""
+    classes = dict(line.split(maxsplit=1) for _, line in read_lines(source.file("classes")) if " " in line)
     records = csv_records(source.path)
     _, header = next(records, (1, []))
     require_columns(source.path, ("id", "actions", "length"), header)
@@ -25,22 +25,22 @@ def read_charades(source: Source) -> Iterator[Item]:
                 raise Malformed(record)
             if len(record) != len(header):
                 raise Malformed(f"{len(record)} cells, not {len(header)}")
-            said = dict(zip(header, record, strict=True))
-            video: Values = {"id": said["id"], "duration": number(said, "length")}
+            cells = dict(zip(header, record, strict=True))
+            video: Values = {"id": cells["id"], "duration": number(cells, "length")}
         except Malformed as error:
             yield malformed(where, error)
             continue
         actions: list[Values] = []
-        wrong: list[Item] = []
-        for triplet in filter(None, said["actions"].split(";")):
+        bad: list[Item] = []
+        for triplet in filter(None, cells["actions"].split(";")):
             try:
                 actions.append({**video, **_action(triplet, classes)})
             except Malformed as error:
-                wrong.append(malformed(where, error, said["id"]))
-        yield from wrong
-        if actions and not wrong:  # a list that lacks a label would call a right answer wrong
+                bad.append(malformed(where, error, cells["id"]))
+        yield from bad
+        if actions and not bad:  # an answer with a label that is missing in the list would be rejected
             yield where, {**video, "labels": list(dict.fromkeys(action["label"] for action in actions))}
-        for action in actions if wrong else with_neighbours(actions):
+        for action in actions if bad else with_neighbours(actions):
             yield where, action
 
 
@@ -53,6 +53,6 @@ def _action(triplet: str, classes: dict[str, str]) -> Values:
     return {"label": classes[parts[0]], "start": as_number(parts[1], "start"), "end": as_number(parts[2], "end")}
 
 
-def coded_classes(path: Path) -> list[str]:
-    """Of `Charades_v1_classes.txt` ("c000 Holding some clothes")."""
-    return [line.partition(" ")[2].strip() for _, line in lines(path)]
+def charades_classes(path: Path) -> list[str]:
+    """The classes in `Charades_v1_classes.txt`, with lines like "c000 Holding some clothes"."""
+    return [line.partition(" ")[2].strip() for _, line in read_lines(path)]

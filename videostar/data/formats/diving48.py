@@ -1,17 +1,17 @@
-"""Diving48 V2: a JSON list a split of clips with the number of their class, and the classes by their four parts."""
+"""Diving48 V2: one JSON list of clips per split, with numbers of classes, and a list of classes in four parts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from videostar.data.formats.something import json_list
+from videostar.data.formats.plain import json_list
 from videostar.data.rows import Item, Malformed, Source, malformed, text, whole
 
 
 def read_diving48(source: Source) -> Iterator[Item]:
-    """`label` is the class as it is written everywhere, such as Back+15som+05Twis+FREE."""
-    classes = vocabulary(source.file("classes"))
+    """One row per clip. `label` is the class in its usual form, such as Back+15som+05Twis+FREE."""
+    classes = diving48_classes(source.file("classes"))
     for index, entry in enumerate(json_list(source.path)):
         where = f"{source.path.name}[{index}]"
         try:
@@ -30,6 +30,6 @@ def read_diving48(source: Source) -> Iterator[Item]:
             yield where, values
 
 
-def vocabulary(path: Path) -> list[str]:
-    """Of `Diving48_vocab.json` ([["Back", "15som", "05Twis", "FREE"], ...])."""
+def diving48_classes(path: Path) -> list[str]:
+    """The classes in `Diving48_vocab.json` ([["Back", "15som", "05Twis", "FREE"], ...])."""
     return ["+".join(map(str, parts)) if isinstance(parts, list) else str(parts) for parts in json_list(path)]

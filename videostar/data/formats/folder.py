@@ -1,4 +1,4 @@
-"""A folder a class: `root/<class>/*.mp4`, or `root/<split>/<class>/*.mp4`."""
+"""One folder per class: `root/<class>/*.mp4`, or `root/<split>/<class>/*.mp4`."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _ENDINGS = set(".mp4 .m4v .mov .mkv .webm .avi .ts .mpg .mpeg .flv .ogv .wmv .as
 
 
 def read_folder(source: Source) -> Iterator[Item]:
-    """A row a video, by name; without split folders a stable fifth is held out. Other files are passed over.
+    """One row per video, sorted by name; other files are ignored. Without split folders the rows have no `split`.
 
-    Beside folders that name a split, every folder is one: what another holds is skipped, and counted.
+    If any folder has the name of a split, all folders are splits: videos in other folders are skipped and counted.
     """
     root = source.path
     if not root.is_dir():
-        raise UserError(f"{root}: not a folder; give the one that holds a folder a class")
+        raise UserError(f"{root}: not a folder; give the folder that has one folder per class")
     folders = _folders(root)
     splits = folders if any(split_named(folder.name) for folder in folders) else []
     for split in splits or [root]:
@@ -27,8 +27,8 @@ def read_folder(source: Source) -> Iterator[Item]:
             for path in sorted(folder.iterdir()):
                 if path.suffix.lower() in _ENDINGS and not path.name.startswith("."):
                     name = path.relative_to(root).as_posix()
-                    said = {"split": split.name} if splits else {}
-                    yield name, {"video": name, "label": folder.name, **said}
+                    split_value = {"split": split.name} if splits else {}
+                    yield name, {"video": name, "label": folder.name, **split_value}
 
 
 def _folders(path: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Kinetics-400, -600 and -700: a .csv a split, a row a clip of a YouTube video."""
+"""Kinetics-400, -600 and -700: one .csv per split, with one row per clip of a YouTube video."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from videostar.data.formats.plain import csv_records, require_columns
 from videostar.data.rows import Item, Malformed, Source, malformed, text, whole
 
-# The editions name their columns differently; some have `split` and `is_cc` besides.
+# The editions have different names for the columns; some also have `split` and `is_cc`.
 _NAMES = {
     "label": "label",
     "class label": "label",
@@ -22,7 +22,7 @@ _NAMES = {
 
 
 def read_kinetics(source: Source) -> Iterator[Item]:
-    """Times become whole numbers, as clips are named by them."""
+    """One row per clip. Times are whole numbers, as in the names of the clips."""
     records = csv_records(source.path)
     _, header = next(records, (1, []))
     names = [_NAMES.get(cell.strip().lower(), cell.strip()) for cell in header]
@@ -35,7 +35,7 @@ def read_kinetics(source: Source) -> Iterator[Item]:
             if record:
                 values = dict(zip(names, record, strict=False))
                 start, end = whole(values, "time_start"), whole(values, "time_end")
-                # Some copies keep the quotes of names with a space.
+                # Some copies have names with a space in quotes.
                 label = text(values, "label").replace('"', "")
                 yield where, {**values, "label": label, "time_start": start, "time_end": end}
         except Malformed as error:

@@ -1,16 +1,16 @@
-"""Moments in Time: "class/clip.mp4,class,yes,no" a line, without a header."""
+"""Moments in Time: a .csv without a header, with "class/clip.mp4,class,yes,no" per line."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from videostar.data.formats.plain import csv_records, lines
+from videostar.data.formats.plain import csv_records, read_lines
 from videostar.data.rows import Item, Malformed, Source, malformed, whole
 
 
 def read_moments(source: Source) -> Iterator[Item]:
-    """`yes` and `no` are how many of those asked saw the class in the clip."""
+    """One row per clip. `yes` and `no` are the numbers of annotators who saw, or did not see, the class in the clip."""
     for line, record in csv_records(source.path):
         where = f"{source.path.name}:{line}"
         try:
@@ -20,14 +20,14 @@ def read_moments(source: Source) -> Iterator[Item]:
                 continue
             if len(record) < 4:
                 raise Malformed(f"{len(record)} cells, not class/clip.mp4,class,yes,no")
-            said = dict(zip(("video", "label", "yes", "no"), record, strict=False))
-            values = {**said, "yes": whole(said, "yes"), "no": whole(said, "no")}
+            cells = dict(zip(("video", "label", "yes", "no"), record, strict=False))
+            values = {**cells, "yes": whole(cells, "yes"), "no": whole(cells, "no")}
         except Malformed as error:
             yield malformed(where, error)
         else:
             yield where, values
 
 
-def categories(path: Path) -> list[str]:
-    """Of `moments_categories.txt` ("clapping,0")."""
-    return [line.rpartition(",")[0] for _, line in lines(path)]
+def moments_classes(path: Path) -> list[str]:
+    """The classes in `moments_categories.txt`, with lines like "clapping,0"."""
+    return [line.rpartition(",")[0] for _, line in read_lines(path)]

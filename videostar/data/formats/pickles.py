@@ -1,8 +1,7 @@
-"""Read a pickle that may come from anyone: containers, text, numbers and arrays of numbers, and nothing else.
+"""Reads an untrusted pickle of containers, text, numbers and arrays of numbers, without running code from it.
 
-A pickle is a program; `pickle.load` runs it. Here every name that it asks for is refused, but for the four
-that numpy's numbers are made with, and those are stood in for by the small functions below: numpy itself
-is never called with what a file says.
+A pickle is a program that `pickle.load` runs. This unpickler refuses all names that it imports, except for the five
+that numpy's arrays and scalars need. Small functions below replace these, so a file never calls numpy itself.
 """
 
 from __future__ import annotations
@@ -19,35 +18,35 @@ import numpy as np
 
 from videostar.util.errors import UserError
 
-MAX_BYTES = 64 * 1024 * 1024  # the largest of the official files has 5 MB
+MAX_BYTES = 64 * 1024 * 1024  # the largest official file has 5 MB
 
 
-def load_numbers(path: Path) -> Any:
-    """What the pickle at `path` holds; arrays are numpy arrays. Raises UserError."""
+def load_plain_pickle(path: Path) -> Any:
+    """The content of the pickle at `path`, with numpy arrays. Raises UserError if it is no pickle of plain values."""
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise UserError(f"{path}: {size} bytes are too many for an annotation file; copy the official file again")
-        return _settled(_Unpickler(io.BytesIO(path.read_bytes())).load())
-    except _WRONG as error:
+        return _resolve(_Unpickler(io.BytesIO(path.read_bytes())).load())
+    except _ERRORS as error:
         raise UserError(f"{path}: not a pickle of plain values: {error}; copy the official file again") from None
 
 
 class _Unpickler(pickle._Unpickler):
-    # The one in Python, not the one in C, which takes memory for as many entries as the file claims.
+    # In Python, since the unpickler in C allocates as many entries as the file claims.
 
     def find_class(self, module: str, name: str) -> Any:
-        stand_in = _STAND_INS.get((module.replace("numpy._core", "numpy.core"), name))
-        if stand_in is None:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is not run")
-        return partial(stand_in)  # a new one each time: the file may set attributes on what it is given
+        replacement = _REPLACEMENTS.get((module.replace("numpy._core", "numpy.core"), name))
+        if replacement is None:
+            raise pickle.UnpicklingError(f"it imports {module}.{name}, which is refused")
+        return partial(replacement)  # a new object each time, since the file may set attributes on it
 
     def persistent_load(self, pid: Any) -> Any:
-        raise pickle.UnpicklingError("it refers to things outside itself")
+        raise pickle.UnpicklingError("it refers to objects outside the file")
 
 
-class _Kind:
-    """numpy.dtype: of booleans, integers or floats, or None. What is of another kind stays unread."""
+class _Dtype:
+    """Replaces numpy.dtype. `dtype` is one of booleans, integers or floats, or None for other types."""
 
     def __init__(self, code: Any, *_: Any) -> None:
         self.dtype = np.dtype(code) if isinstance(code, str) and code in _CODES else None
@@ -57,59 +56,55 @@ class _Kind:
             self.dtype = self.dtype.newbyteorder(state[1])
 
     def read(self, content: bytes) -> np.ndarray[Any, Any] | None:
-        """The numbers in `content`."""
+        """The numbers in `content`; None for other types."""
         return np.frombuffer(content, self.dtype) if self.dtype is not None and isinstance(content, bytes) else None
 
 
 class _Array:
-    """numpy.ndarray, empty until its state is set."""
+    """Replaces numpy.ndarray. `array` is None until the state is set."""
 
     def __init__(self, *_: Any) -> None:
         self.array: np.ndarray[Any, Any] | None = None
 
     def __setstate__(self, state: Any) -> None:
-        _, shape, kind, by_columns, content = state
-        found = kind.read(content)
-        self.array = None if found is None else found.reshape(shape, order="F" if by_columns else "C")
+        _, shape, dtype, by_columns, content = state
+        numbers = dtype.read(content)
+        self.array = None if numbers is None else numbers.reshape(shape, order="F" if by_columns else "C")
 
 
-def _scalar(kind: Any, content: Any) -> Any:
-    found = kind.read(content)
-    return None if found is None else found.item()
+def _scalar(dtype: Any, content: Any) -> Any:
+    numbers = dtype.read(content)
+    return None if numbers is None else numbers.item()
 
 
 def _encoded(text: str, encoding: str) -> bytes:
-    """How the older protocols spell bytes."""
+    """Replaces _codecs.encode, by which older protocols write bytes."""
     if encoding != "latin1":
-        raise pickle.UnpicklingError(f"it asks for the encoding {encoding!r}")
+        raise pickle.UnpicklingError(f"it has the encoding {encoding!r}, which is refused")
     return text.encode("latin1")
 
 
-def _settled(value: Any) -> Any:
-    """`value` with arrays in place of their stand-ins, three containers deep: as deep as the official files go."""
-    return _settle(value, 3)
-
-
-def _settle(value: Any, depth: int) -> Any:
+def _resolve(value: Any, depth: int = 3) -> Any:
+    """`value` with numpy arrays in place of `_Array`, up to three containers deep, as in the official files."""
     if isinstance(value, _Array):
         return value.array
     if depth and isinstance(value, dict):
-        return {key: _settle(item, depth - 1) for key, item in value.items()}
+        return {key: _resolve(item, depth - 1) for key, item in value.items()}
     if depth and isinstance(value, list):
-        return [_settle(item, depth - 1) for item in value]
+        return [_resolve(item, depth - 1) for item in value]
     return value
 
 
 _CODES = {"b1", *(f"{sign}{size}" for sign in "iu" for size in (1, 2, 4, 8)), "f2", "f4", "f8"}
-_STAND_INS: dict[tuple[str, str], Callable[..., Any]] = {
+_REPLACEMENTS: dict[tuple[str, str], Callable[..., Any]] = {
     ("numpy.core.multiarray", "_reconstruct"): _Array,
     ("numpy.core.multiarray", "scalar"): _scalar,
     ("numpy", "ndarray"): _Array,
-    ("numpy", "dtype"): _Kind,
+    ("numpy", "dtype"): _Dtype,
     ("_codecs", "encode"): _encoded,
 }
-# Whatever a broken or hostile program can bring the unpickler to raise.
-_WRONG = (
+# All errors that a broken or hostile pickle can cause in the unpickler.
+_ERRORS = (
     pickle.UnpicklingError,
     struct.error,
     ArithmeticError,

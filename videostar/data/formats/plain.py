@@ -1,4 +1,4 @@
-"""The plain forms: a .csv, a .jsonl or a .parquet file with a row a video."""
+"""Reads plain files: .csv, .jsonl and .parquet with one row per video, and helpers for JSON and text files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def read_csv(source: Source) -> Iterator[Item]:
-    """Rows of a .csv whose first line names its columns."""
+    """The rows of a .csv file whose first line names its columns."""
     path = source.path
     records = csv_records(path)
     _, header = next(records, (1, []))
@@ -33,11 +33,11 @@ def read_csv(source: Source) -> Iterator[Item]:
 
 
 def csv_records(path: Path) -> Iterator[tuple[int, Any]]:
-    """The line number and cells of every record, or instead of the cells what is wrong with them.
+    """The line number and the cells of each record of a .csv; for a bad record, a message in place of the cells.
 
-    The first record is always a list: the header.
+    The first record is the header and always has cells. Raises UserError if it cannot be read.
     """
-    # Bytes that are no UTF-8 arrive as lone surrogates, so that one bad line does not end the file.
+    # Bytes that are not UTF-8 become lone surrogates, so that one bad line does not end the file.
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         reader = csv.reader(file)
         while True:
@@ -56,22 +56,22 @@ def csv_records(path: Path) -> Iterator[tuple[int, Any]]:
                 yield reader.line_num, record
 
 
-def require_columns(path: Path, wanted: Iterable[str], found: Iterable[str]) -> None:
-    """Raises UserError for the first wanted column that is not there."""
-    found = list(found)
+def require_columns(path: Path, wanted: Iterable[str], columns: Iterable[str]) -> None:
+    """Raises UserError if a wanted column is missing, or a column is there twice."""
+    columns = list(columns)
     for column in wanted:
-        if column not in found:
-            shown = ", ".join(found) or "none"
-            near = difflib.get_close_matches(column, found, n=1)
-            fix = f"did you mean {near[0]!r}?" if near else f"name it in line 1, or say --set columns.{column}=NAME"
+        if column not in columns:
+            shown = ", ".join(columns) or "none"
+            near = difflib.get_close_matches(column, columns, n=1)
+            fix = f"did you mean {near[0]!r}?" if near else f"name it in line 1, or use --set columns.{column}=NAME"
             raise UserError(f"{path}: no column {column!r}, only {shown[:200]}; {fix}")
-    twice = next((name for name, count in Counter(found).items() if count > 1 and name), None)
+    twice = next((name for name, count in Counter(columns).items() if count > 1 and name), None)
     if twice is not None:
-        raise UserError(f"{path}: has two columns {twice!r}: which of them counts? Rename one")
+        raise UserError(f"{path}: two columns are named {twice!r}; rename one")
 
 
 def read_jsonl(source: Source) -> Iterator[Item]:
-    """Rows of a file with a JSON object a line."""
+    """The rows of a file with one JSON object per line."""
     with source.path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             where = f"{source.path.name}:{number}"
@@ -94,22 +94,30 @@ def _object(line: bytes) -> Values:
 
 
 def load_json(path: Path) -> Any:
-    """All of a JSON file. Raises UserError."""
+    """The content of a JSON file. Raises UserError if it cannot be read."""
     try:
         return _json(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: cannot be read as JSON: {error}; copy the official file again") from None
 
 
+def json_list(path: Path) -> list[object]:
+    """The list in a JSON file. Raises UserError if there is none."""
+    content = load_json(path)
+    if not isinstance(content, list):
+        raise UserError(f"{path}: not a JSON list; copy the official file again")
+    return content
+
+
 def _json(content: bytes) -> Any:
     value = json.loads(content)
     if _SURROGATE.search(content):
-        json.dumps(value, ensure_ascii=False).encode()  # a lone one is no text, and could not be written later
+        json.dumps(value, ensure_ascii=False).encode()  # raises for a lone surrogate, which could not be written later
     return value
 
 
 def read_parquet(source: Source) -> Iterator[Item]:
-    """Rows of a .parquet file: its columns of text, numbers and lists of them; what else it holds stays unread."""
+    """The rows of a .parquet file, with its columns of text, numbers, and lists and structs of them."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -137,8 +145,8 @@ def _is_plain(kind: Any) -> bool:
     return any(check(kind) for check in checks)
 
 
-def lines(path: Path) -> list[tuple[int, str]]:
-    """The lines of a small text file with their numbers, without the empty ones. Raises UserError."""
+def read_lines(path: Path) -> list[tuple[int, str]]:
+    """The lines of a small text file that are not empty, with their numbers. Raises UserError if it cannot be read."""
     try:
         content = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -146,6 +154,6 @@ def lines(path: Path) -> list[tuple[int, str]]:
     return [(number, line.strip()) for number, line in enumerate(content.split("\n"), start=1) if line.strip()]
 
 
-def class_lines(path: Path) -> list[str]:
-    """The classes of a text file with one a line."""
-    return [line for _, line in lines(path)]
+def plain_classes(path: Path) -> list[str]:
+    """The classes in a text file with one per line."""
+    return [line for _, line in read_lines(path)]

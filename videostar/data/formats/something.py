@@ -1,17 +1,17 @@
-"""Something-Something V2: a JSON list a split, with the sentence, its template and what fills it."""
+"""Something-Something V2: one JSON list per split, with sentences, their templates and what fills these."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from videostar.data.formats.plain import load_json
+from videostar.data.formats.plain import json_list, load_json
 from videostar.data.rows import Item, Malformed, Source, items, malformed, text
 from videostar.util.errors import UserError
 
 
 def read_something(source: Source) -> Iterator[Item]:
-    """The class (`label`) is the template without its brackets; the sentence is the `description`."""
+    """One row per clip. `label` is the template without its brackets, `description` the sentence."""
     for index, entry in enumerate(json_list(source.path)):
         where = f"{source.path.name}[{index}]"
         try:
@@ -29,17 +29,9 @@ def read_something(source: Source) -> Iterator[Item]:
             yield where, values
 
 
-def json_list(path: Path) -> list[object]:
-    """The list that a JSON file holds. Raises UserError."""
-    found = load_json(path)
-    if not isinstance(found, list):
-        raise UserError(f"{path}: holds no list; copy the official file again")
-    return found
-
-
-def label_keys(path: Path) -> list[str]:
-    """The classes of a JSON object of class: number."""
-    found = load_json(path)
-    if not isinstance(found, dict):
-        raise UserError(f"{path}: holds no object of class: number; copy the official file again")
-    return list(found)
+def something_classes(path: Path) -> list[str]:
+    """The classes in a JSON object of class: number."""
+    content = load_json(path)
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: not a JSON object of class: number; copy the official file again")
+    return list(content)

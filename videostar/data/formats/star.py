@@ -1,18 +1,18 @@
-"""STAR: a JSON list a split of questions with four choices, each about a part of a Charades video."""
+"""STAR: one JSON list per split, of questions with four choices, each about a part of a Charades video."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from videostar.data.formats.something import json_list
+from videostar.data.formats.plain import json_list
 from videostar.data.rows import Item, Malformed, Source, Values, items, malformed, number, text
 
 _LETTERS = "ABCDEFGH"
 
 
 def read_star(source: Source) -> Iterator[Item]:
-    """`options` by letter and the letter that is the `answer`; `label` is that option's text."""
+    """One row per question, with the `options` by letter, the letter of the `answer`, and its text as `label`."""
     for index, entry in enumerate(json_list(source.path)):
         where = f"{source.path.name}[{index}]"
         try:

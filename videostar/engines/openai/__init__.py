@@ -1,1 +1,1 @@
-"""A vLLM server that runs already."""
+"""A vLLM server that already runs."""

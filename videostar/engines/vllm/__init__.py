@@ -1,1 +1,1 @@
-"""vLLM in this process."""
+"""vLLM, started by this process."""

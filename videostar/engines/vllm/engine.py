@@ -1,8 +1,7 @@
-"""vLLM, offline: one engine for a whole run, fed by windows from several threads, with adapters loaded into it.
+"""vLLM, offline: one engine for a whole run, fed by windows from several threads, with LoRAs loaded into it.
 
-vLLM knows adapters by an id that the caller picks, and serves the old weights when an id is used twice: here every
-adapter is copied aside and called by its digest. That it is really served is shown by its canaries (see
-`videostar/models/lora.py`).
+vLLM knows a LoRA by an id that the caller picks, and serves the old weights when an id is used twice: here every LoRA
+is copied and named by its digest. Its canaries prove that it is served (see `videostar/models/canary.py`).
 """
 
 from __future__ import annotations
@@ -18,15 +17,15 @@ from pathlib import Path
 from shutil import copytree, rmtree
 from typing import Any, Self
 
-from videostar.config import Pipeline
-from videostar.engines.base import EngineDied, Refused, Reply, Request
-from videostar.engines.vllm.options import allocator, fits_beside_training, llm_options, unfit
+from videostar.config import ModelSpec, Pipeline
+from videostar.engines.base import EngineDied, LoraNotServed, Refused, Reply, Request
+from videostar.engines.vllm.options import VllmSetup, allocator, fits_beside_training
 from videostar.engines.vllm.pump import Pump
-from videostar.models.canary import alike, canaries_of
+from videostar.models.canary import Canary, exact_arithmetic, find_canaries
 from videostar.models.chat import Chat, Turn, metadata
 from videostar.models.families import as_processed
 from videostar.models.load import device, free_memory, load_config, load_processor, save_merged
-from videostar.models.lora import Canary, read_facts
+from videostar.models.lora import read_facts
 from videostar.util.errors import UserError
 from videostar.util.files import digest
 from videostar.util.processes import OURS, without_main
@@ -34,7 +33,7 @@ from videostar.util.resources import model_path
 from videostar.util.terminal import warn
 from videostar.video.clip import Clip
 
-# Read when vLLM is imported: what users see is ours, and nothing is reported to anyone.
+# Read when vLLM is imported. Usage statistics are never sent.
 os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
 os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
 # A forked process would inherit our threads, and the lock of the run.
@@ -46,90 +45,111 @@ class VllmEngine:
     """vLLM's `LLM`. Frames go in decoded, with the times at which they are shown."""
 
     name = "vllm"
-    windows = 6  # some are answered, some rationalised, some wait for their clips: the engine never runs dry
+    windows = 6  # some are answered, some rationalised, some wait for their clips: the engine never waits
 
     def __init__(self, settings: Pipeline) -> None:
-        self.settings = settings
-        self.chat = Chat(load_processor(settings))
-        self._copies = Path(tempfile.mkdtemp(prefix="videostar-adapters-"))
-        self._model = model_path(settings.model)  # what runs: the base, or a copy with an adapter merged into it
-        self._lora: Any = None
-        self._used: str | None = None  # the digest of the adapter that answers; empty: the base
+        self.spec, self.video, self.generation = settings.spec, settings.video, settings.generation
+        self.setup = VllmSetup.of(settings)
+        self.chat = Chat(load_processor(self.spec))
+        self._base = model_path(self.spec.name)
+        self._weights = self._base  # of the engine that runs: the base, or a copy with a LoRA merged into it
+        self._copies = Path(tempfile.mkdtemp(prefix="videostar-loras-"))
+        self._lora: Any = None  # vLLM's request for the LoRA that answers; None: the weights alone
+        self._used: str | None = None  # digest of the LoRA that answers; empty: the base alone
         self._canaries: dict[str, list[Canary]] = {}
         self._pump: Pump | None = None
         self._starting = threading.Lock()
 
-    def use(self, adapter: Path | None) -> None:
-        """Start if need be, load the adapter and see that it is the one that answers, unless it does already."""
-        wanted = digest(adapter) if adapter is not None else ""
+    def use(self, lora: Path | None) -> None:
+        """Start if need be, load the LoRA and validate it with its canaries, unless it is in use already."""
+        wanted = digest(lora) if lora is not None else ""
         if self._used == wanted and self._pump is not None and self._pump.alive:
             return
         self._used = self._lora = None
-        if adapter is None:
-            self._run(model_path(self.settings.model))
+        if lora is None:
+            self._run(self._base)
         else:
-            self._load(adapter)
+            self._load(lora)
         self._used = wanted
 
-    def _load(self, adapter: Path) -> None:
-        """Have the adapter answer. Raises UserError when it does not."""
+    def _load(self, lora: Path) -> None:
+        """Load the LoRA into vLLM, or else merged into a copy of the weights. Raises UserError if neither serves it."""
         copy = self._copies / "new"
         rmtree(copy, ignore_errors=True)
-        copytree(adapter, copy)
+        copytree(lora, copy)
         facts = read_facts(copy)
-        copy = copy.rename(self._copies / facts.digest) if not (self._copies / facts.digest).exists() else copy
-        # Made but once: an engine that runs may leave no memory for it.
+        folder = self._copies / facts.digest
+        if not folder.exists():
+            copy.rename(folder)
+        # Made once: while an engine runs there may be no memory for it.
         if facts.digest not in self._canaries:
-            self._canaries[facts.digest] = canaries_of(copy, self.settings, self.chat)
+            self._canaries[facts.digest] = find_canaries(folder, self.spec, self.video, self.chat)
         canaries = self._canaries[facts.digest]
-        options = llm_options(self.settings, self._model)
-        wrong = unfit(self.settings, facts.rank, options)
-        if options["enable_lora"] and not wrong:
-            self._run(model_path(self.settings.model))
-            self._lora = _lora_request(facts.digest, self._copies / facts.digest)
-            wrong = self._listen(canaries)
-            if not wrong:
+        options = self.setup.llm_options(self._weights)
+        misfit = self.setup.lora_misfit(facts.rank, options)
+        if options["enable_lora"] and not misfit:
+            self._run(self._base)
+            self._lora = _lora_request(facts.digest, folder)
+            try:
+                self._validate(canaries)
+            except LoraNotServed as error:
+                misfit, self._lora = str(error), None
+            else:
                 return
-            self._lora = None
-        if wrong:
-            warn(f"vLLM does not serve {adapter} as an adapter ({wrong}): it is merged into a copy of the weights")
-        wrong = self._take(self._merged(copy, facts.digest), canaries)
-        if wrong:
-            raise UserError(f"{adapter}: vLLM answers otherwise than transformers does ({wrong}); use that engine")
+        if misfit:
+            warn(f"vLLM does not serve the LoRA {lora} ({misfit}): it is merged into a copy of the weights")
+        try:
+            self._load_merged(self._merge(folder, facts.digest), canaries)
+        except LoraNotServed as error:
+            raise UserError(
+                f"{lora}: vLLM's answers differ from those of transformers ({error}); use --engine transformers"
+            ) from None
 
-    def _merged(self, adapter: Path, name: str) -> str:
-        """The folder of a copy of the weights with this adapter merged into them."""
+    def _merge(self, lora: Path, name: str) -> str:
+        """The folder of a copy of the weights with this LoRA merged into them."""
         merged = self._copies / "merged" / name
         if not merged.exists():
-            rmtree(merged.parent, ignore_errors=True)  # the last adapter's, as large as the model
-            save_merged(self.settings, adapter, merged)
+            rmtree(merged.parent, ignore_errors=True)  # the last LoRA's, as large as the model
+            save_merged(self.spec, lora, merged)
         return str(merged)
 
+    def _load_merged(self, weights: str, canaries: Sequence[Canary]) -> None:
+        """Load these weights into the running engine, or into a new one if that fails. Raises LoraNotServed."""
+        if self._weights != weights and self._pump is not None and self._pump.load(weights):
+            self._weights = weights
+            try:
+                self._validate(canaries)
+            except LoraNotServed:
+                self._stop()
+            else:
+                return
+        self._run(weights)
+        self._validate(canaries)
+
     def answer(self, requests: Iterable[Request]) -> list[Reply]:
-        """Replies, once all are there. Any number of threads may ask at once."""
-        options = self.settings.generation
-        asked = [
+        """Replies, once all are there. Any number of threads may call this at once."""
+        pending = [
             [
-                self._ask(
+                self._submit(
                     {"prompt": self.chat.text(Turn(request.question, request.clip))},
                     request.clip,
-                    max_tokens=options.max_new_tokens,
-                    temperature=0.0 if seed is None else options.temperature,
+                    max_tokens=self.generation.max_new_tokens,
+                    temperature=0.0 if seed is None else self.generation.temperature,
                     seed=seed,
                 )
                 for seed in request.seeds or (None,)
             ]
             for request in requests
         ]
-        return [self._reply([future.result() for future in tries]) for tries in asked]
+        return [self._reply([future.result() for future in tries]) for tries in pending]
 
     def _reply(self, tries: Sequence[Any]) -> Reply:
         refused = next((item for item in tries if isinstance(item, Refused)), None)
-        # Decoded here, by the tokenizer that training uses, so that both engines give the same text.
+        # Decoded here, by the tokenizer that training uses, so that all engines give the same text.
         rows = [list(output.outputs[0].token_ids) for output in tries if not isinstance(output, Refused)]
-        return refused or self.chat.answers(rows, self.settings.generation.max_new_tokens)
+        return refused or self.chat.answers(rows, self.generation.max_new_tokens)
 
-    def _ask(self, prompt: dict[str, Any], clip: Clip, **params: Any) -> Future[Any]:
+    def _submit(self, prompt: dict[str, Any], clip: Clip, **params: Any) -> Future[Any]:
         from vllm import SamplingParams
 
         about = {**metadata(clip), "do_sample_frames": False, "video_backend": "pyav"}
@@ -140,15 +160,15 @@ class VllmEngine:
             raise EngineDied("not started")
         return self._pump.submit(prompt, SamplingParams(detokenize=False, **params), self._lora)
 
-    def _listen(self, canaries: Sequence[Canary]) -> str:
-        """What is wrong with the answers to the canaries; empty if nothing is."""
+    def _validate(self, canaries: Sequence[Canary]) -> None:
+        """Send the canaries' prompts. Raises LoraNotServed if a response differs from its canary."""
         for canary in canaries:
             text = self.chat.text(Turn(canary.question, canary.clip))
-            said = self._ask({"prompt": text}, canary.clip, max_tokens=len(canary.answer), temperature=0.0)
+            greedy = self._submit({"prompt": text}, canary.clip, max_tokens=len(canary.answer), temperature=0.0)
             short = self.chat.tokenizer(text, add_special_tokens=False)["input_ids"]
-            # Token by token: `prompt_logprobs` would say it in one go, and kills vLLM once adapters are allowed.
+            # Token by token: `prompt_logprobs` would return all at once, but kills vLLM when LoRA is enabled.
             forced = [
-                self._ask(
+                self._submit(
                     {"prompt_token_ids": [*short, *canary.answer[:place]]},
                     canary.clip,
                     max_tokens=1,
@@ -159,22 +179,22 @@ class VllmEngine:
                 for place, token in enumerate(canary.answer)
             ]
             try:
-                greedy, likely = said.result(), [future.result() for future in forced]
+                outputs = [future.result() for future in (greedy, *forced)]
             except EngineDied:
                 self.restart()
-                return "it died of it"
-            refused = next((item for item in (greedy, *likely) if isinstance(item, Refused)), None)
-            if refused:
-                return refused.reason
-            wrong = canary.compare(
-                as_processed(greedy.prompt_token_ids, self.chat.processor, load_config(self.settings)),
-                list(greedy.outputs[0].token_ids),
-                [item.outputs[0].logprobs[0][token].logprob for item, token in zip(likely, canary.answer, strict=True)],
-                exact=alike(self.settings),
+                raise LoraNotServed("it dies of the canary prompt") from None
+            for output in outputs:
+                if isinstance(output, Refused):
+                    raise LoraNotServed(output.reason)
+            first, *rest = outputs
+            difference = canary.compare(
+                as_processed(first.prompt_token_ids, self.chat.processor, load_config(self.spec)),
+                list(first.outputs[0].token_ids),
+                [item.outputs[0].logprobs[0][token].logprob for item, token in zip(rest, canary.answer, strict=True)],
+                exact=exact_arithmetic(self.spec),
             )
-            if wrong:
-                return wrong
-        return ""
+            if difference:
+                raise LoraNotServed(difference)
 
     @property
     def llm(self) -> Any:
@@ -183,35 +203,25 @@ class VllmEngine:
             raise EngineDied("not started")
         return self._pump.llm
 
-    def _take(self, model: str, canaries: Sequence[Canary]) -> str:
-        """Have an engine with these weights, the one that runs if it takes them; what its canaries find wrong."""
-        if self._model != model and self._pump is not None and self._pump.load(model):
-            self._model = model
-            if not self._listen(canaries):
-                return ""
-            self._stop()
-        self._run(model)
-        return self._listen(canaries)
-
-    def _run(self, model: str) -> None:
+    def _run(self, weights: str) -> None:
         """Have an engine that was started with these weights."""
-        if self._model != model:
+        if self._weights != weights:
             self._stop()
-        self._model = model
+        self._weights = weights
         self.restart()
 
     def restart(self) -> None:
-        """Start the engine unless it runs. Raises UserError when it does not come up."""
+        """Start the engine unless it runs. Raises UserError if it does not start."""
         with self._starting:
             if self._pump is not None and self._pump.alive:
                 return
             self._stop()
             free_memory()
-            self._pump = Pump(_start(self.settings, self._model))
+            self._pump = Pump(_start(self.spec, self.setup.llm_options(self._weights)))
 
-    def rest(self) -> None:
-        """Stop, so that memory is really free, unless there is enough for both."""
-        if not fits_beside_training(self.settings):
+    def release(self) -> None:
+        """Stop the engine, unless there is memory for training beside it."""
+        if not fits_beside_training(self.spec):
             self._stop()
 
     def _stop(self) -> None:
@@ -228,7 +238,7 @@ class VllmEngine:
         rmtree(self._copies, ignore_errors=True)
 
 
-def _start(settings: Pipeline, model: str) -> Any:
+def _start(spec: ModelSpec, options: dict[str, Any]) -> Any:
     try:
         from vllm import LLM
         from vllm.platforms import current_platform
@@ -236,31 +246,31 @@ def _start(settings: Pipeline, model: str) -> Any:
         raise UserError(
             "engine vllm: is not installed; pip install 'videostar[vllm]' for a GPU; without one see `make vllm`"
         ) from None
-    where = device(settings).type
+    where = device(spec).type
     if current_platform.is_cpu() != (where == "cpu"):
         raise UserError(
-            f"engine vllm: the build that is installed computes on {current_platform.device_type}, and engine.device "
-            f"({settings.engine.device}) means {where}: set it to match, or install the other build"
+            f"engine vllm: the installed build computes on {current_platform.device_type}, and engine.device "
+            f"({spec.device}) means {where}: set it to match, or install the other build"
         )
     if where == "cpu":
-        # For the process that vLLM starts: a core is left for decoding videos and for this process.
+        # Read by the process that vLLM starts: one core is left for decoding videos and for this process.
         os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 2) - 1)))
     try:
         with without_main(), _preloaded(allocator() if where == "cpu" else None):
-            return LLM(**llm_options(settings, model))
+            return LLM(**options)
     except (RuntimeError, ValueError, TypeError, OSError) as error:
         raise UserError(f"engine vllm: does not start: {str(error).strip().splitlines()[-1]}") from None
 
 
 @contextmanager
 def _preloaded(library: Path | None) -> Iterator[None]:
-    """Programs that start meanwhile load this library first, unless the user has chosen what they do."""
+    """Programs that start meanwhile load this library first, unless the user has set LD_PRELOAD."""
     before = os.environ.get("LD_PRELOAD")
     if library is not None and before is None:
         os.environ["LD_PRELOAD"] = str(library)
     try:
         yield
-    finally:  # vLLM adds to it, and what decodes videos has no use for any of that
+    finally:  # vLLM adds to it, and the processes that decode videos have no use for that
         os.environ.pop("LD_PRELOAD", None)
         if before is not None:
             os.environ["LD_PRELOAD"] = before

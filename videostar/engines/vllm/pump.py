@@ -1,4 +1,4 @@
-"""The one thread that talks to vLLM's `LLM`: takes prompts in, steps its engine, hands finished answers out."""
+"""The thread that owns vLLM's `LLM`: it adds prompts, steps the engine and resolves the futures of finished answers."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 
 from videostar.engines.base import EngineDied, Refused
 
-# Between two steps of the engine at most so many prompts, which for small models take as long as a step, and at most
-# so many seconds of taking them in, which large videos need.
+# Prompts that are added between two steps of the engine: at most 24, which for small models take as long as a step,
+# and for at most 0.1 s, since large videos take long.
 _TAKEN_IN, _SECONDS = 24, 0.1
 _Job = tuple[Future[Any], Callable[[], None]]
 
 
 class Pump(threading.Thread):
-    """Owns an `LLM` from now on, until `stop` or until vLLM dies: then `alive` is false, and whoever waits is told."""
+    """Owns an `LLM` until `stop`, or until vLLM dies: then `alive` is false and all open futures raise EngineDied."""
 
     def __init__(self, llm: Any) -> None:
         super().__init__(daemon=True, name="vllm")
@@ -32,15 +32,15 @@ class Pump(threading.Thread):
         threading.Thread(target=self._watch, args=(llm.llm_engine.engine_core,), daemon=True).start()
 
     def submit(self, prompt: dict[str, Any], params: Any, lora: Any) -> Future[Any]:
-        """The future of vLLM's output, or of why it is Refused. Raises EngineDied."""
+        """The future of vLLM's output, or of Refused. Raises EngineDied."""
         future: Future[Any] = Future()
         self._put(future, lambda: self._enqueue(future, prompt, params, lora))
         return future
 
     def load(self, weights: str) -> bool:
-        """Have the running engine take the weights in that folder; false if it cannot, and has to be stopped.
+        """Load the weights in that folder into the running engine; false if it cannot, and has to be stopped.
 
-        To be called while nothing is asked. That they are really taken, only answers can show.
+        Call this while no prompt is open. Only answers show that the weights are in use.
         """
         future: Future[bool] = Future()
         try:
@@ -55,7 +55,7 @@ class Pump(threading.Thread):
         self.join()
 
     def run(self) -> None:
-        """Until stopped, or until vLLM dies; whoever waits is told. Any other error is ours, and shown as such."""
+        """Run until stopped or until vLLM dies. Any other error is a fault of this program and is raised."""
         from vllm.v1.engine.exceptions import EngineDeadError
 
         try:
@@ -73,16 +73,16 @@ class Pump(threading.Thread):
             self._inbox.put((future, call))
 
     def _watch(self, core: Any) -> None:
-        """End `run` when vLLM's process is killed: vLLM notices, and lets whoever waits for it wait on."""
+        """End `run` when vLLM's process is killed: vLLM notices that, but leaves its callers waiting."""
         from vllm.v1.engine.exceptions import EngineDeadError
 
         while self.alive and not core.resources.engine_dead:
             time.sleep(0.5)
         self._why = "its process has ended"
         core.outputs_queue.put_nowait(EngineDeadError())
-        for call in list(core.utility_results.values()):  # new weights, which it will never say that it has
+        for call in list(core.utility_results.values()):  # such as `load`, which would wait for ever
             call.set_exception(EngineDeadError())
-        self._inbox.put(None)  # where nothing was asked, it waits for that
+        self._inbox.put(None)  # `run` waits for this when no prompt is open
 
     def _end(self) -> None:
         with self._lock:
@@ -97,7 +97,7 @@ class Pump(threading.Thread):
         del self.llm
 
     def _turn(self) -> bool:
-        """Take in what waits, but a few at a time, so that answers come out meanwhile; then one step."""
+        """Add a few waiting prompts, then do one step; false once stopped."""
         spent = 0.0
         for _ in range(_TAKEN_IN):
             try:
@@ -110,7 +110,7 @@ class Pump(threading.Thread):
             try:
                 job[1]()
             except BaseException:
-                self._inbox.put(job)  # to be told of the end like all that wait
+                self._inbox.put(job)  # its future is resolved with the others
                 raise
             spent += time.monotonic() - began
             if spent > _SECONDS:
@@ -129,8 +129,8 @@ class Pump(threading.Thread):
             (name,) = self.llm.enqueue(
                 prompt, params, lora, use_tqdm=False, tokenization_kwargs={"add_special_tokens": False}
             )
-            self._open[name.rpartition("-")[0] or name] = future  # vLLM answers to the number it gave, not the name
-        except (ValueError, VLLMClientError) as error:  # of this prompt alone: too long, for one
+            self._open[name.rpartition("-")[0] or name] = future  # outputs carry the number of the name alone
+        except (ValueError, VLLMClientError) as error:  # a fault of this prompt, such as its length
             future.set_result(Refused(str(error).strip().splitlines()[0]))
 
     def _reload(self, future: Future[bool], weights: str) -> None:
@@ -140,10 +140,10 @@ class Pump(threading.Thread):
             self.llm.collective_rpc("reload_weights", kwargs={"weights_path": weights})
         except EngineDeadError:
             raise
-        except Exception:  # noqa: BLE001 - vLLM's process sends whatever it raised as a bare Exception
+        except Exception:  # noqa: BLE001 - vLLM's process sends every error as a bare Exception
             future.set_result(False)
             return
-        # What was computed with the old weights, here and in vLLM's process.
+        # Drop everything that was computed with the old weights, here and in vLLM's process.
         self.llm.reset_prefix_cache()
         self.llm.reset_mm_cache()
         self.llm.llm_engine.reset_encoder_cache()

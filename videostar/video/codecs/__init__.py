@@ -1,1 +1,1 @@
-"""What packets of a codec tell about their pictures."""
+"""Parsers of the headers of coded video."""

@@ -1,0 +1,191 @@
+"""Tasks and questions: an adapter with its prompts, and one question about one sample."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from videostar.adapters import LabelAdapter, Row, adapter_folder
+from videostar.adapters.kinds import MAIN
+from videostar.adapters.prompts import Prompts, load_prompts
+from videostar.config import AnswerSource, Video
+from videostar.data.samples import Sample
+from videostar.labels import Action, Label, parse_label
+from videostar.labels.fields import Fields
+from videostar.labels.interval import Interval
+from videostar.labels.timestamp import Timestamp
+from videostar.util.errors import UserError
+from videostar.video.sampling import Sampling
+
+_KNOWN = 8192  # labels of a task that are kept parsed
+
+
+class Words(NamedTuple):
+    """The texts of a question."""
+
+    text: str  # the prompt
+    hinted: str  # the prompt with the label in it
+    template_answer: str  # a fixed sentence with the label
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question about one video, the same in every round.
+
+    There may be a million, so texts are made on access. That may raise UserError, except for a question of `Questions`,
+    which has been tried.
+    """
+
+    sample: Sample
+    source: Task
+    numbers: tuple[int, int]  # of its question and its hint in the prompt file
+
+    @property
+    def id(self) -> str:
+        """Its identity, independent of other questions and samples."""
+        return hashlib.sha256(f"{self.sample.id}\0{self.source.name}".encode()).hexdigest()[:16]
+
+    @property
+    def task(self) -> str:
+        """The adapter's name."""
+        return self.source.name
+
+    @property
+    def group(self) -> str:
+        """The name that it is counted under: an action's name, else the task."""
+        label = self.label
+        return label.words() if isinstance(label, Action) else self.task
+
+    @property
+    def label(self) -> Label:
+        """The label that an answer must contain."""
+        return self.source.parsed(self.sample.values)
+
+    @property
+    def text(self) -> str:
+        """The prompt of a direct answer."""
+        return self.words().text
+
+    @property
+    def hinted(self) -> str:
+        """The prompt of a rationalised answer: the label is in it."""
+        return self.words().hinted
+
+    @property
+    def template_answer(self) -> str:
+        """A fixed sentence with the label."""
+        return self.words().template_answer
+
+    def sampling(self, video: Video) -> Sampling:
+        """The frames that are sampled to answer it."""
+        span = None
+        start, end = self.sample.values.get("start"), self.sample.values.get("end")
+        if video.within == "label" and start is not None and end is not None and not _asks_for_time(self.label):
+            span = (float(start) - video.margin, float(end) + video.margin)
+        return Sampling(video.frames, video.max_pixels, video.fps, span)
+
+    def words(self) -> Words:
+        """All its texts."""
+        return self.source.words(self.sample.values, self.label, *self.numbers)
+
+    def template(self, kind: AnswerSource) -> str:
+        """The place of its prompt template, such as "action.yaml questions[2]"."""
+        question, hint = self.numbers
+        place = {
+            "direct": f"questions[{question}]",
+            "rationalised": f"rationalise[{hint}] of questions[{question}]",
+            "template": "template",
+        }
+        return f"{self.source.prompts.file} {place[kind]}"
+
+
+def _asks_for_time(label: Label) -> bool:
+    parts = label.fields.values() if isinstance(label, Fields) else [label]
+    return any(isinstance(part, Interval | Timestamp) for part in parts)
+
+
+@dataclass(frozen=True)
+class Task:
+    """An adapter with its prompts."""
+
+    name: str
+    adapter: LabelAdapter
+    prompts: Prompts
+    among: tuple[str, ...] = ()  # all actions of the data, for action labels without `among`
+    _known: dict[str, Label] = field(default_factory=dict, init=False, compare=False, repr=False)
+
+    @classmethod
+    def load(cls, name: str, adapter: LabelAdapter, prompts: str | None = None) -> Task:
+        """The task of an adapter, with the prompt file called `prompts` or its own."""
+        file = prompts or adapter.prompts
+        return cls(name, adapter, load_prompts(file, None if prompts else adapter_folder(adapter)))
+
+    def label(self, row: Row) -> Mapping[str, Any]:
+        """The row's label object."""
+        return self._call(self.adapter.label, row)
+
+    def terms(self, row: Row) -> list[str]:
+        """The parts of the row's label that its words do not show, such as a tolerance: empty, or one JSON object."""
+        label = self.label(row)
+        words = ("kind", MAIN.get(str(label.get("kind"))))
+        terms = {name: value for name, value in label.items() if name not in words}
+        return [json.dumps(terms, sort_keys=True, default=repr)] if terms else []
+
+    def parsed(self, row: Row) -> Label:
+        """The row's label, from a cache of equal ones: a million rows may share a few."""
+        label = self.label(row)
+        key = json.dumps(label, sort_keys=True, default=repr)
+        found = self._known.get(key)  # read once: another thread may clear the cache
+        if found is None:
+            if len(self._known) >= _KNOWN:
+                self._known.clear()
+            found = parse_label({"among": self.among, **label} if label.get("kind") == "action" else label)
+            self._known[key] = found
+        return found
+
+    def question(self, sample: Sample, seed: int) -> Question:
+        """The question about a sample. Its phrasing is drawn from the seed and the sample's id."""
+        draw = random.Random(f"{seed}/{sample.id}")
+        question, hint = (draw.choice(range(len(forms))) for forms in self._forms)
+        return Question(sample, self, self._numbers[question, hint])
+
+    def phrasings(self, sample: Sample) -> list[Question]:
+        """The question in every possible phrasing."""
+        return [Question(sample, self, numbers) for numbers in self._numbers]
+
+    def words(self, row: Row, label: Label, question: int, hint: int) -> Words:
+        """The texts about a row in that phrasing. Raises UserError for a template that cannot be filled in."""
+        values = {**row, **self._call(self.adapter.values, row)}
+        text = self.prompts.render(self.prompts.questions[question], values)
+        values["label"] = label.words()
+        template_answer = self.prompts.render(self.prompts.template, values)
+        values["question"] = text
+        return Words(text, self.prompts.render(self.prompts.rationalise[hint], values), template_answer)
+
+    @property
+    def _forms(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        return self.prompts.questions, self.prompts.rationalise
+
+    @cached_property
+    def _numbers(self) -> dict[tuple[int, int], tuple[int, int]]:
+        """Every phrasing, as one tuple that a million questions share."""
+        questions, hints = (range(len(forms)) for forms in self._forms)
+        return {numbers: numbers for numbers in itertools.product(questions, hints)}
+
+    def _call(self, method: Callable[[Row], Mapping[str, Any]], row: Row) -> Mapping[str, Any]:
+        """The result of an adapter's method. Any exception of a user's adapter becomes a UserError that names it."""
+        try:
+            result = method(dict(row))  # a copy, which the adapter may change
+        except UserError:
+            raise
+        except Exception as error:  # noqa: BLE001  (a user's own code)
+            raise UserError(f"{type(error).__name__}: {error}") from None
+        if not isinstance(result, Mapping):
+            raise UserError(f"{method.__name__}() gave {type(result).__name__}, not a mapping")
+        return result

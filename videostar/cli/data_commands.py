@@ -1,0 +1,63 @@
+"""Commands about data: `check`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from videostar.cli.demo_data import write_data
+from videostar.cli.options import (
+    AsJson,
+    CacheFolder,
+    Limit,
+    ModelName,
+    Overrides,
+    PipelineName,
+    Root,
+    read_settings,
+)
+from videostar.util.errors import UserError
+from videostar.util.progress import bars
+
+app = typer.Typer()
+
+
+@app.command()
+def check(
+    data: Annotated[str, typer.Argument(help="A data manifest by name or path, or a .csv with video,label.")],
+    pipeline: PipelineName = None,
+    model: ModelName = None,
+    root: Root = None,
+    limit: Limit = None,
+    cache: CacheFolder = None,
+    overrides: Overrides = None,
+    rows_only: Annotated[
+        bool, typer.Option("--rows-only", help="Open no video, only look it up. Minutes for a million.")
+    ] = False,
+    pictures: Annotated[
+        bool, typer.Option("--pictures", help="Decode every video too, so that damage shows; frames stay in the cache.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check a data set as a run would use it: rows, videos, labels and their problems.
+
+    Give the settings of the run (--pipeline, --set adapter=...). Exits with 1 if data is lost.
+    """
+    if rows_only and pictures:
+        raise UserError("--pictures: opens every video, and --rows-only opens none; give one of them")
+    settings = read_settings(pipeline, overrides, cache=cache, data=data, model=model, root=root, limit=limit)
+    from videostar.cli.tables import print_report
+    from videostar.runs.check import check as check_data
+
+    with bars() as progress:
+        write_data(settings, progress)
+        report = check_data(settings, progress, contents=not rows_only, pictures=pictures)
+    if as_json:
+        print(json.dumps(asdict(report), indent=2))
+    else:
+        print_report(report)
+    if report.loses_data:
+        raise typer.Exit(1)

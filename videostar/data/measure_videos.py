@@ -1,0 +1,154 @@
+"""Find the video of each row, and measure each video (digest and length) once."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self, TypeAlias, cast
+
+from videostar.data.rows import Row, Skipped
+from videostar.util.files import Below, is_there
+from videostar.video.container import stat_file
+from videostar.video.errors import BadVideo
+from videostar.video.probe import probe
+from videostar.video.probe_cache import ProbeCache, probe_cache_path
+from videostar.video.workers import Workers
+
+_KNOWN = 16384  # videos whose measures are kept in memory; all are in the index on disk
+_AHEAD = 256  # rows whose videos are measured ahead
+
+_Found: TypeAlias = tuple[str, float] | BadVideo  # digest and seconds
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredRow:
+    """A row whose video can be used."""
+
+    row: Row
+    video: str  # path below the root
+    sha256: str  # of its content; empty if it was not opened
+    seconds: float  # its length; infinite if it was not opened
+
+
+@dataclass(frozen=True, slots=True)
+class _Probed:
+    path: Path
+    facts: os.stat_result  # from before it was opened, so that a change meanwhile shows
+    found: _Found
+
+
+def measure_videos(rows: Iterator[Row | Skipped], root: Path, home: Path | None) -> Iterator[MeasuredRow | Skipped]:
+    """The rows in their order; those with an empty label or an unusable video are skipped.
+
+    Videos lie below `root`; `home` is the cache folder. Without one no video is opened, only looked up.
+    """
+    known: dict[str, _Found | Future[_Probed]] = {}
+    ahead: deque[tuple[Row, str, _Found | Future[_Probed]] | Skipped] = deque()
+    inside = Below(root)
+
+    def start(video: str, path: Path) -> _Found | Future[_Probed]:
+        if len(known) >= _KNOWN:
+            known.clear()
+        if video not in known:
+            known[video] = begin(path)
+        return known[video]
+
+    def begin(path: Path) -> _Found | Future[_Probed]:
+        return _look_up(path) if measuring is None else measuring.begin(path)
+
+    def first() -> MeasuredRow | Skipped:
+        item = ahead.popleft()
+        if isinstance(item, Skipped):
+            return item
+        row, video, found = item
+        measured = cast(_Found, found) if measuring is None else measuring.end(found)
+        known[video] = measured
+        if isinstance(measured, BadVideo):
+            return Skipped(row.where, video, measured.reason, measured.detail)
+        return MeasuredRow(row, video, *measured)
+
+    with nullcontext() if home is None else _Measuring(home) as measuring:
+        for row in rows:
+            if isinstance(row, Skipped):
+                ahead.append(row)
+            else:
+                found = _find(row, root, inside)
+                ahead.append(found if isinstance(found, Skipped) else (row, found[0], start(*found)))
+            if len(ahead) > _AHEAD:
+                yield first()
+        while ahead:
+            yield first()
+
+
+def sha256_of(videos: Sequence[Path], home: Path) -> dict[Path, str]:
+    """The sha256 of each file that can be used as a video; `home` is the cache folder."""
+    with _Measuring(home) as measuring:
+        begun = {video: measuring.begin(video.absolute()) for video in videos}
+        ended = {video: measuring.end(found) for video, found in begun.items()}
+    return {video: found[0] for video, found in ended.items() if not isinstance(found, BadVideo)}
+
+
+def _look_up(path: Path) -> _Found:
+    """A video that exists counts as usable."""
+    try:
+        stat_file(path)
+    except BadVideo as bad:
+        return _bare(bad)
+    return "", math.inf
+
+
+class _Measuring:
+    """Measures files in worker processes, unless they are in the index."""
+
+    def __init__(self, home: Path) -> None:
+        self._index, self._workers = ProbeCache(probe_cache_path(home)), Workers(os.cpu_count() or 1)
+
+    def begin(self, path: Path) -> _Found | Future[_Probed]:
+        try:
+            facts = stat_file(path)
+        except BadVideo as bad:
+            return _bare(bad)
+        return self._index.get(path, facts) or self._workers.submit(self._probe, path, facts)
+
+    def end(self, found: _Found | Future[_Probed]) -> _Found:
+        if not isinstance(found, Future):
+            return found
+        probed = found.result()
+        if not isinstance(probed.found, BadVideo):
+            self._index.put(probed.path, probed.facts, *probed.found)
+        return probed.found
+
+    def _probe(self, path: Path, facts: os.stat_result) -> _Probed:
+        found = self._workers.call(probe, path)
+        return _Probed(path, facts, found if isinstance(found, BadVideo) else (found.sha256, found.seconds))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._workers.__exit__(*error)
+        self._index.__exit__(*error)
+
+
+def _find(row: Row, root: Path, inside: Below) -> tuple[str, Path] | Skipped:
+    """The name and path of a row's video, or why the row is skipped."""
+    if row.values.get("label", True) in ("", [], {}):
+        return Skipped(row.where, row.video[0], "empty label", "give the label in its column")
+    for video in row.video:
+        path = inside.path(video)
+        if not video or path is None:
+            return Skipped(row.where, video, "outside its root", f"give a path below {root}")
+        if len(row.video) == 1 or is_there(path):
+            return video, path
+    return Skipped(row.where, row.video[0], "missing", f"no such file; nor is there {' or '.join(row.video[1:])}"[:200])
+
+
+def _bare(bad: BadVideo) -> BadVideo:
+    """A copy without the traceback, which would keep its frames in memory."""
+    return BadVideo(bad.reason, bad.detail)

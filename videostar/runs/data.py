@@ -1,0 +1,140 @@
+"""Everything that a run reads, opened once: its data, their questions, the base model and the instruction set."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from videostar.adapters.questions import Questions, load_tasks
+from videostar.config import Pipeline
+from videostar.data.rows import Skipped
+from videostar.data.source import Data, DataSource
+from videostar.runs.data_fingerprint import data_fingerprint
+from videostar.util.errors import UserError
+from videostar.util.files import digest
+from videostar.util.progress import Progress
+from videostar.util.resources import check_model, model_digest, model_path
+from videostar.util.terminal import warn
+
+_SHOWN = 10  # skipped rows that are listed
+
+
+@dataclass(frozen=True)
+class Digests:
+    """The identity of everything that a run reads."""
+
+    data: str  # of the samples and their questions
+    model: str  # of the base model's folder, or its hub id and commit
+    mix: str | None  # of the instruction set's file
+    sources: str | None  # of the files that samples and questions are made from, if there are any
+
+
+class RunData:
+    """The data of a run. The manifest and the adapters are loaded at once; rows and videos when they are needed.
+
+    Raises UserError if there is no such manifest, adapter or prompt file, or if one of them is wrong.
+    """
+
+    def __init__(self, settings: Pipeline) -> None:
+        self.source = DataSource.find(settings.data, root=settings.root, columns=settings.columns, limit=settings.limit)
+        self.tasks = load_tasks(self.source, settings.adapter, settings.prompts)
+        model_path(settings.model)  # raises UserError for a folder that is no model
+        self._name, self._model, self._mix = (
+            settings.data.name,
+            settings.model,
+            Path(settings.mix.data) if settings.mix else None,
+        )
+        self._seed, self._home = settings.seed, settings.cache.home
+        self._data: Data | None = None
+
+    @property
+    def fingerprint(self) -> str | None:
+        """Digest of the files and settings that samples and questions are made from; None if there is no row file."""
+        return data_fingerprint(self.source, self.tasks, self._seed)
+
+    def prepare(self, settings: Pipeline, out: Path, progress: Progress) -> None:
+        """Check everything that the run needs, and read the data: cheap checks first, without torch.
+
+        Raises UserError for the first problem.
+        """
+        check_model(settings.model)
+        self.source.check_rows()
+        from videostar.runs.preflight import check_cache, preflight
+
+        preflight(settings, out)
+        self.read(progress)
+        check_cache(settings.cache, settings.video, len({sample.sha256 for sample in self.data.samples}))
+        if self._mix is not None:
+            from videostar.training.rows import read_rows
+
+            read_rows(self._mix, self._mix.parent)
+
+    def read(self, progress: Progress) -> None:
+        """Read the rows, open the videos and make the questions.
+
+        Raises UserError if no row can be trained on, or if an adapter has no question about any training row.
+        """
+        self._data = self.source.read(self._home, progress)
+        self._data.check()
+        self.questions.check()
+        for task, columns in self.questions.unread.items():
+            warn(
+                f"{self.source.where}: {task} does not read the column {columns[0]!r}, whose name is ambiguous; "
+                f"--set columns.{columns[0]}={columns[0]} reads it, --set columns.{columns[0]}=null hides this line"
+            )
+
+    @property
+    def data(self) -> Data:
+        """The samples, once they are read."""
+        if self._data is None:
+            raise ValueError("the data are not read yet")
+        return self._data
+
+    @cached_property
+    def questions(self) -> Questions:
+        """The questions about the samples."""
+        return Questions(self.data, self.tasks, self._seed)
+
+    @cached_property
+    def identity(self) -> str:
+        """Digest of the samples and their questions."""
+        return self.data.digest(self.questions.digest)
+
+    def known_digests(self, data: str) -> Digests:
+        """The digests, for data whose own digest is known."""
+        return Digests(data, model_digest(self._model), self._mix_digest(), self.fingerprint)
+
+    @property
+    def digests(self) -> Digests:
+        """The identity of everything that the run reads."""
+        return self.known_digests(self.identity)
+
+    def _mix_digest(self) -> str | None:
+        if self._mix is None:
+            return None
+        if not self._mix.is_file():
+            raise UserError(
+                f"mix.data: {self._mix}: no such file; give a .jsonl or .parquet of messages and videos, or mix=null"
+            )
+        return digest(self._mix)
+
+    def report(self) -> list[Skipped]:
+        """Warn of a toy model and of rows that are not asked about, and return those that cannot be used."""
+        if self._model == "embedded" and not self._name.startswith("demo"):
+            warn("the embedded model answers: it is a toy for trying things out; --model gives a real one")
+        skipped = [*self.data.skipped, *self.questions.skipped]
+        for row in skipped[:_SHOWN]:
+            warn(f"skipped: {row.where}: {row.video or '(no path)'}: {row.reason}: {row.detail}")
+        if skipped:
+            counts = Counter(row.reason for row in skipped)
+            warn(
+                f"{len(skipped)} rows skipped: "
+                + ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
+            )
+        for task, count in self.questions.not_asked.items():
+            warn(f"{task}: has no question about {count} rows")
+        if not self.questions.split("test"):
+            warn(f"{self.source.where}: no test rows: nothing to evaluate on test")
+        return skipped

@@ -1,0 +1,127 @@
+"""The stages one by one, outside a run: `videostar generate`, `train` and `evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from videostar.config import Pipeline
+from videostar.engines import open_engine
+from videostar.runs.data import RunData
+from videostar.runs.folder import LOG
+from videostar.runs.made_by import MadeBy, bound, lineage
+from videostar.stages import evaluation, generation
+from videostar.stages.plan import AnswerPlan
+from videostar.stages.versions import Version, build_version, read_version
+from videostar.util.errors import UserError
+from videostar.util.files import make_folder
+from videostar.util.progress import Progress, silent
+from videostar.util.terminal import keep_log
+
+
+def generate(
+    pipeline: Pipeline, out: Path | str, *, lora: Path | str | None = None, progress: Progress = silent
+) -> Version:
+    """Answer, verify and rationalise every training video; write the ledger and a dataset version to the folder `out`.
+
+    Args:
+        pipeline: The settings, from `load_pipeline`.
+        out: A folder for `answers.jsonl` and `dataset/`. The same call goes on where it was interrupted.
+        lora: The LoRA to answer with; None: the base model.
+        progress: Makes the progress bars; by default none are shown.
+
+    Raises:
+        UserError: Settings, data, model or LoRA are wrong, or `out` has answers with other inputs.
+    """
+    folder, lora = Path(out), Path(lora) if lora else None
+    data = RunData(pipeline)
+    check_lora(lora, pipeline)
+    data.prepare(pipeline, folder, progress)
+    answers, dataset = folder / "answers.jsonl", folder / "dataset"
+    made_by = MadeBy.of("01/generate", pipeline, data.identity, lora)
+    with bound(folder / "made_by.json", made_by, [answers, dataset]):
+        keep_log(folder / LOG)
+        data.report()
+        if not dataset.exists():
+            plan, tick = AnswerPlan.of(pipeline, salt=str(pipeline.seed)), progress("answers")
+            with open_engine(pipeline) as engine:
+                generation.generate(data.questions, engine, plan, split="train", lora=lora, out=answers, tick=tick)
+                origin = lineage(data.identity, pipeline, lora, engine.name)
+            build_version(answers, dataset, lineage=origin, direct_only=False)
+        return read_version(dataset)
+
+
+def train(
+    pipeline: Pipeline,
+    dataset: Path | str,
+    out: Path | str,
+    *,
+    start_from: Path | str | None = None,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Train a LoRA on the dataset version in the folder `dataset` and write it to the new folder `out`.
+
+    Args:
+        pipeline: The settings, from `load_pipeline`. The videos lie below the root of its data.
+        dataset: The folder of a dataset version.
+        out: A new folder for the LoRA, in PEFT's format.
+        start_from: A LoRA to continue, of the same rank and alpha; None: a new one on the base model.
+        progress: Makes the progress bar; by default none is shown.
+
+    Returns:
+        The numbers of `steps`, `rows`, `mixed` and `skipped` rows, and the mean `loss` per answer token.
+
+    Raises:
+        UserError: Settings, data or model are wrong, `out` exists, or there is nothing to train on.
+    """
+    folder, start_from = Path(out), Path(start_from) if start_from else None
+    if folder.exists():
+        raise UserError(f"{folder}: exists; LoRAs are never overwritten: give --out a new folder")
+    data = RunData(pipeline)
+    check_lora(start_from, pipeline, trained=True)
+    from videostar.runs.preflight import check_batches
+    from videostar.training import stage  # loads torch
+
+    check_batches(pipeline.spec, pipeline.engine, pipeline.video, pipeline.training)
+    make_folder(folder.parent)
+    keep_log(folder.with_name(f"{folder.name}.log"))
+    tick = progress("training steps")
+    return stage.train(Path(dataset), data.source.root, pipeline, folder, start_from=start_from, tick=tick)
+
+
+def evaluate(
+    pipeline: Pipeline, out: Path | str, *, lora: Path | str | None = None, progress: Progress = silent
+) -> dict[str, Any]:
+    """Measure label accuracy on the held-out splits, write the figures to the .json file `out` and return them.
+
+    Args:
+        pipeline: The settings, from `load_pipeline`.
+        out: A new .json file; the answers go beside it. The same call goes on where it was interrupted.
+        lora: The LoRA to evaluate; None: the base model.
+        progress: Makes the progress bars; by default none are shown.
+
+    Raises:
+        UserError: Settings, data, model or LoRA are wrong, or `out` has figures with other inputs.
+    """
+    file, lora = Path(out), Path(lora) if lora else None
+    if file.suffix != ".json":
+        raise UserError(f"{file}: the figures are written as JSON, and the answers beside them: give --out X.json")
+    data = RunData(pipeline)
+    check_lora(lora, pipeline)
+    data.prepare(pipeline, file, progress)
+    ledgers = evaluation.held_out_ledgers(data.questions, file)
+    made_by = MadeBy.of("00/evaluate", pipeline, data.identity, lora)
+    with bound(file.with_suffix(".made_by.json"), made_by, [file, *ledgers.values()]):
+        keep_log(file.with_suffix(".log"))
+        data.report()
+        plan, tick = AnswerPlan.for_evaluation(pipeline), progress("held-out videos")
+        with open_engine(pipeline) as engine:
+            return evaluation.evaluate(data.questions, engine, plan, lora=lora, out=file, tick=tick)
+
+
+def check_lora(folder: Path | None, pipeline: Pipeline, *, trained: bool = False) -> None:
+    """Raises UserError if the LoRA in `folder` is damaged, of another model, or not served by the engine."""
+    if folder is not None:
+        from videostar.runs import preflight  # loads torch
+
+        preflight.check_lora(folder, pipeline.spec, pipeline.engine, pipeline.training if trained else None)

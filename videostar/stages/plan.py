@@ -1,0 +1,48 @@
+"""How a split's questions are answered: kinds of answers, tries and seeds."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import Self
+
+from videostar.adapters.task import Question
+from videostar.config import AnswerSource, Generation, Pipeline, Video
+from videostar.video.cache import FrameCache
+
+
+@dataclass(frozen=True)
+class AnswerPlan:
+    """How the questions of a split are answered."""
+
+    generation: Generation  # its `answers` are the kinds to try in order, until one is kept
+    video: Video
+    frames: FrameCache
+    batch_size: int  # questions in a window
+    salt: str  # seeds are drawn from it, the question, the kind of answer and the number of the try
+
+    @classmethod
+    def of(cls, settings: Pipeline, salt: str) -> Self:
+        """The plan for the training split."""
+        return cls(settings.generation, settings.video, settings.cache.frames(), settings.engine.batch_size, salt)
+
+    @classmethod
+    def for_evaluation(cls, settings: Pipeline) -> Self:
+        """The plan for held-out splits: one greedy direct answer per question."""
+        plan = cls.of(settings, "evaluation")
+        return replace(plan, generation=plan.generation.model_copy(update={"answers": ("direct",), "samples": 1}))
+
+    def seeds(self, question: Question, kind: AnswerSource) -> tuple[int, ...]:
+        """A seed for each try; none for a single try, which is greedy, and for templates."""
+        if self.generation.samples == 1 or kind == "template":
+            return ()
+        return tuple(_seed(self.salt, question.id, kind, number) for number in range(self.generation.samples))
+
+    @property
+    def needs_model(self) -> bool:
+        """Whether anything but templates is to be answered."""
+        return any(kind != "template" for kind in self.generation.answers)
+
+
+def _seed(*parts: object) -> int:
+    return int.from_bytes(hashlib.sha256("\0".join(map(str, parts)).encode()).digest()[:4], "big")

@@ -1,0 +1,67 @@
+"""Converts a decoded picture to RGB as a person would see it: upright, with square pixels, and small enough."""
+
+from __future__ import annotations
+
+import math
+import threading
+from fractions import Fraction
+from typing import Any, cast
+
+import numpy as np
+from av.filter import Graph
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorPrimaries, ColorTrc, Interpolation, VideoReformatter
+
+# Bit-exact scaling gives the same pixels on all processors.
+_SCALING = int(Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT)
+_HDR = (ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67)  # PQ and HLG, which look grey and flat without conversion
+_LOCAL = threading.local()  # one scaler per thread, since creating one takes longer than scaling a small picture
+
+
+def to_rgb(picture: VideoFrame, width: int, height: int) -> np.ndarray:
+    """The picture as uint8 [rows, columns, 3], scaled to `width` and `height` and then turned upright.
+
+    An interlaced picture is reduced to its upper field, transparent parts are laid on black, and HDR is converted to
+    BT.709.
+    """
+    if picture.interlaced_frame:
+        picture = _field(picture)
+    see_through = any(component.is_alpha for component in picture.format.components)
+    options: dict[str, Any] = {"interpolation": _SCALING, "threads": 1}
+    if picture.color_trc in _HDR:
+        options |= {"dst_color_trc": ColorTrc.BT709, "dst_color_primaries": ColorPrimaries.BT709}
+    scaled = _scaler().reformat(picture, width, height, "rgba" if see_through else "rgb24", **options).to_ndarray()
+    if see_through:
+        scaled = (scaled[..., :3].astype(np.uint16) * scaled[..., 3:] // 255).astype(np.uint8)
+    return np.rot90(scaled, round(picture.rotation / 90))  # both count anticlockwise
+
+
+def target_size(width: int, height: int, aspect: float, max_pixels: int) -> tuple[int, int]:
+    """The width and height, in square pixels, to scale pictures to: at most `max_pixels` in all, and never enlarged.
+
+    `aspect`: width / height of a stored pixel on screen.
+    """
+    wide = width * min(1.0, aspect)  # pixels are made square by shrinking one side
+    tall = height / max(1.0, aspect)
+    shrink = min(1.0, math.sqrt(max_pixels / (wide * tall)))
+    rows = min(max(1, round(tall * shrink)), max_pixels)
+    return min(max(1, round(wide * shrink)), max_pixels // rows), rows
+
+
+def _scaler() -> VideoReformatter:
+    scaler: VideoReformatter = vars(_LOCAL).setdefault("scaler", VideoReformatter())
+    return scaler
+
+
+def _field(picture: VideoFrame) -> VideoFrame:
+    """The upper field of an interlaced picture: every second line, all recorded at one time."""
+    graph = Graph()
+    source = graph.add_buffer(
+        width=picture.width, height=picture.height, format=picture.format, time_base=picture.time_base or Fraction(1)
+    )
+    field, sink = graph.add("field", "type=top"), graph.add("buffersink")
+    source.link_to(field)
+    field.link_to(sink)
+    graph.configure()
+    graph.push(picture)
+    return cast(VideoFrame, graph.pull())
