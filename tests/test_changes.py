@@ -369,9 +369,7 @@ def test_a_clock_that_jumps_back_changes_nothing(run: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "moment", [pytest.param("decoding begins", marks=pytest.mark.exhaustive), "answers are there"]
-)
+@pytest.mark.parametrize("moment", [pytest.param("decoding begins", marks=pytest.mark.exhaustive), "answers are there"])
 def test_ctrl_c_says_how_to_go_on_and_no_more(quick: Path, tmp_path: Path, moment: str) -> None:
     """To the run and all its processes, as a terminal sends it; to the run alone while the others begin."""
     # No frames are there: all is decoded.
