@@ -309,7 +309,7 @@ def test_files_on_their_way_out_when_a_crash_came_are_moved_by_whoever_comes_nex
 @pytest.mark.slow
 def test_two_processes_and_a_dead_one(quick: Path, tmp_path: Path, videostar: Command) -> None:
     """Of two that start at once one goes on. The lock of a killed one is nobody's, and no process of it is left."""
-    words = command("cycle", "--pipeline", quick, "--limit", 8, "--out", "run")
+    words = command("cycle", "--pipeline", quick, "--limit", 8, "--out", "run", "--cache", "frames")  # none there
     both = [subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) for _ in range(2)]
     deadline = time.monotonic() + 300
     while not list((tmp_path / "run").glob("rounds/00/*.jsonl")) or all(one.poll() is None for one in both):
@@ -324,6 +324,7 @@ def test_two_processes_and_a_dead_one(quick: Path, tmp_path: Path, videostar: Co
     for other in (again, ("rollback", "run", 1), ("gc", "run")):
         assert "another process works on this run" in refused(videostar, *other)
     children = _children(first.pid)
+    assert children
     first.kill()  # and not its children
     first.wait()
     deadline = time.monotonic() + 30

@@ -142,6 +142,7 @@ def test_broken_files_cost_nothing_but_themselves(originals: list[bytes], tmp_pa
         found.update(map(kind, islice(each, count // 4)))
         memory, files = held()
         began = set(workers())
+        assert began
         found.update(map(kind, each))
         memory_after, files_after = held()
         assert set(workers()) == began, "a worker died"

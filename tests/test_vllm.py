@@ -403,6 +403,7 @@ def test_a_killed_run_asks_every_question_once_and_leaves_no_process(quick: Path
     first.wait()
     written = len(ledger.read_text().splitlines())
     _, alive = psutil.wait_procs(children, timeout=60)
+    assert children
     assert not alive
 
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=600)
