@@ -6,12 +6,12 @@ on examples that are all drawn by seed:
 - descriptions of clips of any path, with or without times, to questions that name no action;
 - the known actions, with the questions of the cycle (`prompts/action.yaml`);
 - hints such as "The action is W. Explain": made-up words, times, numbers and steps that are true of no clip
-  (`videostar/demo/tasks.py`); their clips have no target's path;
+  (`videostar/demo/tasks.py`); the names of actions only on clips without a target's path;
 - names and numbers to repeat, without a clip: the fastest way to learn copying.
 
-The examples contain no target's name, no name together with a target's path, and no label of the other tasks that is
-true of its clip except by chance (`tests/test_pretraining_data.py`). Clips are not encoded as H.264 here. Their frames
-are JPEG-compressed at random quality instead, which takes a tenth of the time; `python -m videostar.demo.exam` measures
+The examples contain no target's name, no action's name together with a target's path, and no label of the other tasks
+that is true of its clip except by chance (`tests/test_pretraining_data.py`). Clips are not encoded as H.264 here: their
+frames are JPEG-compressed at random quality, which takes a tenth of the time. `python -m videostar.demo.exam` measures
 the model on H.264 files.
 """
 

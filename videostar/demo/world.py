@@ -1,8 +1,8 @@
 """The demo world: in every clip one object moves along a path of three legs.
 
 An action is a path: one direction for each leg. No single frame shows it. Pretraining teaches the embedded model the
-names in `KNOWN`. It has neither the names in `TARGETS` nor any name together with a target's path. The content of a
-clip, its `Scene`, is known exactly: labels are made from it, and the demo's reports use it to count true answers.
+names in `KNOWN`. It has neither the names in `TARGETS` nor any action's name together with a target's path. The content
+of a clip, its `Scene`, is known exactly: labels are made from it, and the demo's reports use it to count true answers.
 """
 
 from __future__ import annotations
