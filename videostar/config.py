@@ -42,14 +42,16 @@ class Settings(BaseModel):
 class Engine(Settings):
     """The engine that answers."""
 
-    name: Literal["transformers", "vllm", "openai"] = "transformers"
+    name: Literal["transformers", "vllm", "openai"] = Field(
+        "transformers", description="transformers; vllm: an engine that the run starts; openai: a vLLM server."
+    )
     base_url: str | None = Field(
         None,
         description="openai: the server's address, such as http://127.0.0.1:8000/v1. "
         "Its key, if it needs one, is read from OPENAI_API_KEY.",
     )
     batch_size: int = Field(
-        64, ge=1, description="Questions that are answered at once: the window that a crash can cost."
+        64, ge=1, description="Questions per window: answered and written together, and lost together in a crash."
     )
     dtype: Dtype = Field(
         "auto", description="auto: float32; on a GPU the 16-bit type that the weights are stored in, or bfloat16."
@@ -127,9 +129,9 @@ class Generation(Settings):
         "template (the label put into a fixed sentence, no model).",
     )
     verify: bool = Field(True, description="Keep only answers that contain the label.")
-    max_new_tokens: int = Field(64, ge=1)
+    max_new_tokens: int = Field(64, ge=1, description="Tokens of an answer, at most; a longer answer is not kept.")
     samples: int = Field(1, ge=1, description="Tries per question; 1 is greedy, more are drawn at `temperature`.")
-    temperature: float = Field(0.8, gt=0, le=2)
+    temperature: float = Field(0.8, gt=0, le=2, description="Sampling temperature, if `samples` is more than 1.")
     keep_per_question: int = Field(1, ge=1, description="Different kept answers per question, at most.")
 
 
@@ -137,17 +139,21 @@ class Training(Settings):
     """LoRA on the kept answers."""
 
     start_from: Literal["base", "previous"] = Field("base", description="previous: continue the last round's LoRA.")
-    rank: int = Field(32, ge=1)
-    alpha: int = Field(64, ge=1)
-    learning_rate: float = Field(2e-3, gt=0)
-    batch_size: int = Field(24, ge=1)
-    gradient_accumulation: int = Field(1, ge=1)
+    rank: int = Field(32, ge=1, description="Rank of the LoRA.")
+    alpha: int = Field(64, ge=1, description="Scale of the LoRA: its update is multiplied by alpha / rank.")
+    learning_rate: float = Field(2e-3, gt=0, description="Peak learning rate: warm-up, then cosine decay.")
+    batch_size: int = Field(24, ge=1, description="Rows in memory at once.")
+    gradient_accumulation: int = Field(
+        1, ge=1, description="Batches per optimizer step: a step has batch_size x gradient_accumulation rows."
+    )
     gradient_checkpointing: bool = Field(
         False, description="Recompute activations instead of storing them: less memory, more time."
     )
     epochs: float = Field(3.0, gt=0, description="Passes over the kept answers and mixed rows.")
     final_round: Literal["direct_only", "all"] = Field(
-        "direct_only", description="The last round trains on direct answers; a label without one keeps its others."
+        "direct_only",
+        description="direct_only: the last round trains on direct answers alone, for labels of which at least half of "
+        "the questions have one; all: on every kept answer.",
     )
 
 
@@ -196,8 +202,8 @@ class Pipeline(Settings):
     )
     prompts: str | None = Field(None, description="A file of prompts/, by name or path; default: the adapter's own.")
     model: str = Field("embedded", description="`embedded`, a folder or a Hugging Face model id.")
-    rounds: int = Field(3, ge=1)
-    seed: int = 0
+    rounds: int = Field(3, ge=1, description="Rounds of self-training.")
+    seed: int = Field(0, description="Seed of every random choice.")
     limit: int | None = Field(None, ge=1, description="Videos of each split, at most.")
     engine: Engine = Engine()
     video: Video = Video()
