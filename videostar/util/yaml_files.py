@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from videostar.util.errors import UserError
+from videostar.util.terminal import printable
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -37,7 +38,7 @@ def _message(item: Any, model: type[BaseModel]) -> str:
     location = [str(part) for part in item["loc"]]
     key = ".".join(location) or "the file"
     if item["type"] != "extra_forbidden":
-        return f"{key}: {item['msg'].removeprefix('Value error, ')}, not {item['input']!r}"
+        return f"{printable(key)}: {item['msg'].removeprefix('Value error, ')}, not {item['input']!r}"
     known = list(_section(model, location[:-1]).model_fields)
     near = difflib.get_close_matches(location[-1], known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
