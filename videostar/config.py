@@ -43,7 +43,7 @@ class Engine(Settings):
     """The engine that answers."""
 
     name: Literal["transformers", "vllm", "openai"] = Field(
-        "transformers", description="transformers; vllm: an engine that the run starts; openai: a vLLM server."
+        "transformers", description="transformers, vllm (an engine that the run starts), or openai (a vLLM server)."
     )
     base_url: str | None = Field(
         None,
@@ -96,7 +96,7 @@ class Video(Settings):
     )
     within: Literal["video", "label"] = Field(
         "video",
-        description="label: sample only from the row's `start` to `end`, if it has them, unless it asks for a time.",
+        description="label: sample only from `start` to `end` of a row that has them, unless the question asks when.",
     )
     margin: float = Field(0.0, ge=0, description="Seconds before `start` and after `end` that are sampled too.")
 
@@ -138,7 +138,9 @@ class Generation(Settings):
 class Training(Settings):
     """LoRA on the kept answers."""
 
-    start_from: Literal["base", "previous"] = Field("base", description="previous: continue the last round's LoRA.")
+    start_from: Literal["base", "previous"] = Field(
+        "base", description="base: a new LoRA in each round; previous: continue the last round's LoRA."
+    )
     rank: int = Field(32, ge=1, description="Rank of the LoRA.")
     alpha: int = Field(64, ge=1, description="Scale of the LoRA: its update is multiplied by alpha / rank.")
     learning_rate: float = Field(2e-3, gt=0, description="Peak learning rate: warm-up, then cosine decay.")
@@ -161,7 +163,7 @@ class Mix(Settings):
     """An instruction set that is mixed into training, so that the base model's abilities are not lost."""
 
     data: str = Field(description="A .jsonl or .parquet file with `messages` and `videos`.")
-    ratio: float = Field(1.0, gt=0, description="Rows of it per kept answer.")
+    ratio: float = Field(1.0, gt=0, description="Rows of the instruction set per kept answer.")
 
 
 class Data(Settings):
@@ -176,7 +178,9 @@ class Data(Settings):
         "validation split.",
     )
     leaks: Literal["drop", "keep", "refuse"] = Field(
-        "drop", description="Handling of training rows whose video is also in validation or test."
+        "drop",
+        description="Rows whose video is also in a split held out from them: drop skips them, keep uses them, refuse "
+        "is an error.",
     )
 
 
