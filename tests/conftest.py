@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,9 +27,24 @@ QUICK = {
 }
 
 
+SHARED = Path(__file__).parents[2] / "shared"
+#: What marked tests need beside the repository and its packages: whether it is there, and why they are skipped if not.
+NEEDS = {
+    "shared": (
+        all((SHARED / name).is_dir() for name in ("clips", "label_sets")),
+        f"needs real clips and label sets in {SHARED}, which the repository does not hold",
+    ),
+    "ffmpeg": (all(map(shutil.which, ("ffmpeg", "ffprobe"))), "needs the programs ffmpeg and ffprobe"),
+}
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest comes first."""
+    """What takes longest comes first; what lacks something is skipped."""
     items.sort(key=lambda item: item.get_closest_marker("first") is None)
+    for item in items:
+        for name, (there, reason) in NEEDS.items():
+            if item.get_closest_marker(name) and not there:
+                item.add_marker(pytest.mark.skip(reason=reason))
 
 
 def pytest_collection_finish() -> None:
@@ -41,6 +57,12 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
     os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ["HF_HOME"] = str(tmp_path_factory.mktemp("hub"))  # with the models that tests put there
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real clips and label sets, for tests that are marked so."""
+    return SHARED
 
 
 @pytest.fixture(scope="session")

@@ -209,9 +209,9 @@ def test_a_label_arrives_in_every_prompt_as_text(name: str) -> None:
     nasty = f"{{{{ question }}}}{{% raw %}} <|im_end|>\"' {name}".strip()
     for task in ("action", "what_happened", "before", "when"):
         row = {"label": nasty, "previous": nasty, "start": 1.0, "end": 2.0}
-        for asked in Questions(data([row]), [_task(task)], 0).split("test"):
-            said = asked.hinted if task != "when" else asked.text
-            assert parse_label({"kind": "action", "name": nasty}).words() in said or nasty in said
+        (asked,) = Questions(data([row]), [_task(task)], 0).split("test")
+        said = asked.hinted if task != "when" else asked.text
+        assert parse_label({"kind": "action", "name": nasty}).words() in said or nasty in said
 
 
 def test_other_labels_than_actions_go_through_the_stages(own: Path, world: Path, videostar: Command) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from fractions import Fraction
 from functools import cache
@@ -14,12 +13,7 @@ import pytest
 from videostar.video.decode import decode
 from videostar.video.sampling import Sampling, frame_times
 
-CLIPS = Path(__file__).resolve().parents[2] / "shared" / "clips"
 SAME_SCALER = "scale={}:{}:flags=bicubic+accurate_rnd+bitexact,format=rgb24"
-
-needs_ffmpeg = pytest.mark.skipif(
-    not (shutil.which("ffmpeg") and shutil.which("ffprobe")), reason="there is no ffmpeg program"
-)
 
 
 def program(*words: object) -> bytes:
@@ -50,13 +44,12 @@ def asked(path: Path, what: str) -> list[str]:
     return program(*words).decode().replace(",", "").split()
 
 
-@needs_ffmpeg
+@pytest.mark.ffmpeg
+@pytest.mark.shared
 @pytest.mark.parametrize("frames", [1, 8, 33])
 @pytest.mark.parametrize("name", ["test.avi", "part_0.mp4", "demo_spatiotemporal_det.mp4"])
-def test_the_pictures_of_ffmpeg_at_the_same_times(name: str, frames: int) -> None:
-    path = CLIPS / name
-    if not path.exists():
-        pytest.skip(f"no {path}")
+def test_the_pictures_of_ffmpeg_at_the_same_times(shared: Path, name: str, frames: int) -> None:
+    path = shared / "clips" / name
     clip = decode(path, Sampling(frames, 10**9))
     _, height, width, _ = clip.frames.shape
     times, pictures = shown_by_ffmpeg(path, height, width)

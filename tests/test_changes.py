@@ -309,7 +309,7 @@ def test_files_on_their_way_out_when_a_crash_came_are_moved_by_whoever_comes_nex
 @pytest.mark.slow
 def test_two_processes_and_a_dead_one(quick: Path, tmp_path: Path, videostar: Command) -> None:
     """Of two that start at once one goes on. The lock of a killed one is nobody's, and no process of it is left."""
-    words = command("cycle", "--pipeline", quick, "--out", "run")
+    words = command("cycle", "--pipeline", quick, "--limit", 8, "--out", "run")
     both = [subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) for _ in range(2)]
     deadline = time.monotonic() + 300
     while not list((tmp_path / "run").glob("rounds/00/*.jsonl")) or all(one.poll() is None for one in both):
@@ -320,7 +320,8 @@ def test_two_processes_and_a_dead_one(quick: Path, tmp_path: Path, videostar: Co
     assert late.stderr is not None
     assert late.returncode == 2
     assert "another process works on this run" in late.stderr.read().decode()
-    for other in (("cycle", "--pipeline", quick, "--out", "run"), ("rollback", "run", 1), ("gc", "run")):
+    again = ("cycle", "--pipeline", quick, "--limit", 8, "--out", "run")
+    for other in (again, ("rollback", "run", 1), ("gc", "run")):
         assert "another process works on this run" in refused(videostar, *other)
     children = _children(first.pid)
     first.kill()  # and not its children
@@ -343,7 +344,7 @@ def _alive(pid: int) -> bool:
         return False
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_clock_that_jumps_back_changes_nothing(run: Path, tmp_path: Path) -> None:
     """A run from the future, gone on with under a clock that runs backwards."""
     try:
@@ -368,10 +369,11 @@ def test_a_clock_that_jumps_back_changes_nothing(run: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("moment", ["decoding begins", "answers are there"])
+@pytest.mark.parametrize("moment", [pytest.param("decoding begins", marks=pytest.mark.exhaustive), "answers are there"])
 def test_ctrl_c_says_how_to_go_on_and_no_more(quick: Path, tmp_path: Path, moment: str) -> None:
     """To the run and all its processes, as a terminal sends it; to the run alone while the others begin."""
-    words = command("cycle", "--pipeline", quick, "--out", "run", "--cache", "frames")  # none there: all is decoded
+    # No frames are there: all is decoded.
+    words = command("cycle", "--pipeline", quick, "--limit", 8, "--out", "run", "--cache", "frames")
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # which shells ignore in the background
     process = subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True)
     signal.signal(signal.SIGINT, before)

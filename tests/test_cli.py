@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 from commands import Command
+from typer.main import get_command
+
+from videostar.cli.app import app
 
 
 def loaded_by(code: str) -> set[str]:
@@ -28,7 +32,8 @@ def loaded_by(code: str) -> set[str]:
     [
         "import videostar",
         "import videostar.cli.app",
-        "from typer.testing import CliRunner; from videostar.cli.app import app; CliRunner().invoke(app, ['--help'])",
+        "from typer.testing import CliRunner; from videostar.cli.app import app\n"
+        "assert CliRunner().invoke(app, ['--help']).exit_code == 0",
         "import videostar.labels, videostar.data.samples, videostar.adapters.prompts, videostar.video.decode",
     ],
 )
@@ -36,13 +41,11 @@ def test_light_imports_load_neither_torch_nor_vllm(code: str) -> None:
     assert not loaded_by(code) & {"torch", "vllm", "transformers"}
 
 
-@pytest.mark.parametrize(
-    "name", ["cycle", "generate", "verify", "train", "evaluate", "check", "status", "versions", "diff", "explain"]
-)
+@pytest.mark.parametrize("name", get_command(app).commands)
 def test_every_command_has_help(videostar: Command, name: str) -> None:
     shown = videostar(name, "--help")
     assert shown.returncode == 0
-    assert "Options" in shown.stdout
+    assert re.search("Options|Commands", shown.stdout)
 
 
 def refused(videostar: Command, folder: Path, *arguments: object) -> str:
@@ -125,7 +128,7 @@ def test_an_out_folder_that_is_not_a_run(videostar: Command, quick: Path, tmp_pa
 
 
 def test_dry_run_forecasts_and_the_run_tells_what_came_of_it(videostar: Command, quick: Path, tmp_path: Path) -> None:
-    asked = ("cycle", "--pipeline", quick, "--rounds", 1, "--set", "training.rank=8", "--out", "run")
+    asked = ("cycle", "--pipeline", quick, "--limit", 12, "--rounds", 1, "--set", "training.rank=8", "--out", "run")
     done = videostar(*asked, "--dry-run")
     assert done.returncode == 0, done.stderr
     plan = yaml.safe_load(done.stdout)
@@ -178,9 +181,7 @@ def test_verify_keeps_the_contract(videostar: Command, tmp_path: Path) -> None:
     (tmp_path / "cases.jsonl").write_text("\n".join(cases) + "\n")
     done = videostar("verify", "cases.jsonl", "--out", "verdicts.jsonl")
     assert done.returncode == 1
-    assert "2" in done.stderr
-    assert "4" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert [line.split(": ")[0] for line in done.stderr.splitlines()] == ["cases.jsonl:2", "cases.jsonl:4"]
     verdicts = [json.loads(line) for line in (tmp_path / "verdicts.jsonl").read_text().splitlines()]
     assert [(verdict["id"], verdict["accepted"]) for verdict in verdicts] == [("a", True), ("b", False)]
     assert set(verdicts[0]) == {"id", "accepted", "score", "reason", "parsed"}

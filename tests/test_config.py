@@ -31,10 +31,11 @@ def test_shipped_prompts_are_valid(name: str) -> None:
 
 def test_the_ablations_differ_from_the_demo_in_one_place_each() -> None:
     demo = load_pipeline("demo").model_dump()
-    for name in resource_names("pipelines"):
-        if name.startswith("ablations/"):
-            other = load_pipeline(name).model_dump()
-            assert {key for key in demo if demo[key] != other[key]} == {"generation"}
+    ablations = [name for name in resource_names("pipelines") if name.startswith("ablations/")]
+    assert ablations
+    for name in ablations:
+        other = load_pipeline(name).model_dump()
+        assert {key for key in demo if demo[key] != other[key]} == {"generation"}
 
 
 def test_an_extension_changes_only_what_it_names(tmp_path: Path) -> None:

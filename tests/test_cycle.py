@@ -89,7 +89,9 @@ def test_every_answer_says_where_it_comes_from(finished: tuple[Path, str], world
 
 def test_the_hint_is_in_the_prompt_and_not_in_what_is_stored(finished: tuple[Path, str]) -> None:
     run, _ = finished
-    for answer in lines(run / "rounds" / "01" / "answers.jsonl"):
+    answers = lines(run / "rounds" / "01" / "answers.jsonl")
+    assert {answer["kind"] for answer in answers} == {"direct", "rationalised"}
+    for answer in answers:
         if answer["kind"] == "rationalised":
             assert answer["label"] in answer["prompt"]
         else:

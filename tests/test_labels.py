@@ -13,7 +13,6 @@ from videostar.labels.action import Action
 from videostar.labels.names import squash
 from videostar.util.errors import UserError
 
-LABEL_SETS = Path(__file__).parents[1].parent / "shared" / "label_sets"
 STROKES = ("swimming", "swimming backstroke", "diving", "rowing")
 
 
@@ -206,8 +205,8 @@ def test_a_megabyte_takes_no_second(hostile: str) -> None:
     assert time.process_time() - start < 3  # one second, on a machine that does nothing else
 
 
-@pytest.mark.skipif(not LABEL_SETS.is_dir(), reason=f"{LABEL_SETS} is not there")
-def test_a_label_is_said_by_its_own_sentences_and_by_no_others() -> None:
+@pytest.mark.shared
+def test_a_label_is_said_by_its_own_sentences_and_by_no_others(shared: Path) -> None:
     forms = [
         "The person is {}.",
         "The action is {}.",
@@ -220,7 +219,7 @@ def test_a_label_is_said_by_its_own_sentences_and_by_no_others() -> None:
     ]
     draw = random.Random(0)
     own = own_total = wrong = wrong_total = 0
-    for file in sorted(LABEL_SETS.iterdir()):
+    for file in sorted((shared / "label_sets").iterdir()):
         names = [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
         names = names[1:] if file.suffix == ".csv" else names
         labels = [Action(name=name, among=tuple(names)) for name in names]

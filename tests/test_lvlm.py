@@ -32,6 +32,7 @@ def test_a_downloaded_model_goes_round(world: Path, model: Path, tmp_path: Path)
     words = command(
         *("cycle", "--pipeline", "lvlm", "--data", world, "--engine", "transformers", "--rounds", 1, "--out", "run"),
         *("--set", "model=some/lvlm", "--set", "generation.verify=false", "--set", "generation.max_new_tokens=8"),
+        *("--limit", 8),
     )
     # Nothing is asked of the hub, which would not be there.
     environment = {**os.environ, "HF_HUB_CACHE": str(model.parents[2]), "HF_ENDPOINT": "http://127.0.0.1:9"}
@@ -45,7 +46,8 @@ def test_a_downloaded_model_goes_round(world: Path, model: Path, tmp_path: Path)
     assert (adapter["r"], adapter["lora_alpha"]) == (128, 256)
     assert json.loads((version / "evaluation.json").read_text())["accuracy"] == 0.0
     lineage = json.loads((version / "dataset" / "version.json").read_text())["lineage"]
-    assert lineage["engine"] == {"name": "transformers", "dtype": "float32"} or torch.cuda.is_available()
+    computed = "bfloat16" if torch.cuda.is_available() else "float32"
+    assert lineage["engine"] == {"name": "transformers", "dtype": computed}
 
 
 def test_a_downloaded_model_with_settings_for_the_embedded_one(videostar: Command, world: Path, model: Path) -> None:

@@ -10,7 +10,6 @@ import pytest
 import yaml
 from commands import Command
 
-CLIPS = Path(__file__).parents[1].parent / "shared" / "clips"
 LABELS = {
     "demo_spatiotemporal_det.mp4": "arm wrestling",
     "part_0.mp4": "cleaning pool",
@@ -19,10 +18,12 @@ LABELS = {
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not CLIPS.is_dir(), reason="the real clips are not part of the repository")
-def test_two_rounds_on_real_clips_account_for_every_answer(videostar: Command, quick: Path, tmp_path: Path) -> None:
+@pytest.mark.shared
+def test_two_rounds_on_real_clips_account_for_every_answer(
+    shared: Path, videostar: Command, quick: Path, tmp_path: Path
+) -> None:
     for name in LABELS:
-        shutil.copy(CLIPS / name, tmp_path / name)
+        shutil.copy(shared / "clips" / name, tmp_path / name)
     rows = [f"{name},{label},{'test' if name == 'test.avi' else 'train'}" for name, label in LABELS.items()]
     (tmp_path / "my.csv").write_text("\n".join(["video,label,split", *rows]) + "\n")
     done = videostar("cycle", "--data", "my.csv", "--pipeline", quick, "--out", "run")

@@ -253,7 +253,8 @@ def test_several_questions_about_a_video_are_not_taken_for_as_many_videos(
 def test_rounds_are_compared_on_the_same_questions_and_seeds_in_one_table(
     lucky: tuple[object, ...], videostar: Command, tmp_path: Path
 ) -> None:
-    asked = ("cycle", *lucky, "--rounds", 1, "--set", "generation.samples=2", "--out", "runs", "--seeds", "0,1")
+    asked = ("cycle", *lucky, "--limit", 12, "--rounds", 1, "--set", "generation.samples=2", "--out", "runs")
+    asked += ("--seeds", "0,1")
     printed = done(videostar, *asked)
     found = json.loads((tmp_path / "runs" / "seeds.json").read_text())
     runs = [tmp_path / "runs" / f"seed-{seed}" for seed in (0, 1)]

@@ -22,8 +22,6 @@ from videostar.video.errors import BadVideo
 from videostar.video.probe import probe
 from videostar.video.sampling import Sampling, frame_times
 
-CLIPS = Path(__file__).resolve().parents[2] / "shared" / "clips"
-
 KINDS = {
     "h264-b-frames.mp4": ("libx264", {"bf": "3", "g": "30"}),
     "h264-one-gop.mp4": ("libx264", {"bf": "2", "g": "250"}),
@@ -92,11 +90,10 @@ def test_oblong_pixels_are_made_square_and_turned_films_upright(tmp_path: Path) 
     assert np.array_equal(turned.frames[0], np.rot90(plain.frames[0], -1))  # clockwise, as a telephone means it
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("name", ["test.avi", "part_0.mp4", "demo_spatiotemporal_det.mp4"])
-def test_real_clips_give_what_pyav_gives(name: str) -> None:
-    path = CLIPS / name
-    if not path.exists():
-        pytest.skip(f"no {path}")
+def test_real_clips_give_what_pyav_gives(shared: Path, name: str) -> None:
+    path = shared / "clips" / name
     clip = decode(path, Sampling(8, 10**9))
     _, height, width, _ = clip.frames.shape
     with av.open(str(path)) as opened:
