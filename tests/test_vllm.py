@@ -86,8 +86,9 @@ def adapters(settings: Pipeline, requests: list[Request], tmp_path_factory: pyte
 def test_answers_are_those_of_transformers(
     either: VllmEngine, reference: TransformersEngine, requests: list[Request], adapters: list[Path]
 ) -> None:
-    spoken = [said(either, adapter, requests) for adapter in (None, *adapters)]
-    assert spoken == [said(reference, adapter, requests) for adapter in (None, *adapters)]
+    asked = requests[:16]
+    spoken = [said(either, adapter, asked) for adapter in (None, *adapters)]
+    assert spoken == [said(reference, adapter, asked) for adapter in (None, *adapters)]
     assert spoken[0] != spoken[1] != spoken[2] != spoken[0]
 
 
@@ -131,6 +132,32 @@ def test_an_adapter_that_is_overwritten_in_place_is_not_served_stale(
     assert second == said(reference, adapters[1], requests[:8])
 
 
+class Merged(Exception):
+    """A merged copy of the weights is about to be made."""
+
+
+def test_weights_in_the_folder_of_another_adapter_are_not_served(
+    lora_engine: VllmEngine,
+    reference: TransformersEngine,
+    requests: list[Request],
+    adapters: list[Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`test_swapped_adapters_are_told_apart`, up to where the engine would start again with merged weights."""
+
+    def merged(*_: object) -> str:
+        raise Merged
+
+    mixed = shutil.copytree(adapters[0], tmp_path / "mixed")
+    shutil.copy(adapters[1] / "adapter_model.safetensors", mixed)
+    monkeypatch.setattr(lora_engine, "_merge", merged)
+    with pytest.raises(Merged):
+        lora_engine.use(mixed)
+    assert said(lora_engine, adapters[1], requests[:4]) == said(reference, adapters[1], requests[:4])
+
+
+@pytest.mark.exhaustive
 def test_swapped_adapters_are_told_apart(
     either: VllmEngine, reference: TransformersEngine, requests: list[Request], adapters: list[Path], tmp_path: Path
 ) -> None:
