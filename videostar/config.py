@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 from urllib.parse import urlsplit
 
+import yaml
 from platformdirs import user_cache_dir
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -229,35 +230,25 @@ class Pipeline(Settings):
 
 
 def load_pipeline(name: str | None = None, *, settings: Sequence[str] = (), **overrides: Any) -> Pipeline:
-    """The settings of a run: a pipeline file, with changes.
+    """The settings of a run: a pipeline file, with changes, such as `load_pipeline(data="my.csv", rounds=1)`.
+
+    Raises UserError if there is no such file, or a key or value is wrong, with the nearest right name.
 
     Args:
         name: A file of `pipelines/`, by name or path. By default `lvlm` if a model is given, else `embedded` if data
             are given, else `demo`. A file may extend another: its keys replace that one's, section by section.
         settings: Changes by dotted name, as for `--set`: `["training.rank=8", "video.frames=16"]`.
         **overrides: Changes by key, such as `data="my.csv"`, `rounds=1`, `training={"rank": 8}` or `mix=None`.
-
-    Raises:
-        UserError: There is no such file, or a key or value is wrong. The message has the nearest right name.
-
-    Example:
-        >>> load_pipeline(data="my.csv", rounds=1).training.rank
-        32
     """
-    path = find_resource(
-        "pipelines", name or ("lvlm" if "model" in overrides else "embedded" if "data" in overrides else "demo")
-    )
-    data = _merge(_load_extended(path, ()), _long(overrides))
-    for item in settings:
-        _set_dotted(data, item)
+    default = "lvlm" if "model" in overrides else "embedded" if "data" in overrides else "demo"
+    path = find_resource("pipelines", name or default)
+    data = _change(_load_extended(path, ()), overrides, settings)
     return validate(data, Pipeline, f"{path} with --set" if settings else str(path))
 
 
 def override(pipeline: Pipeline, *, settings: Sequence[str] = (), **overrides: Any) -> Pipeline:
     """`pipeline` with changes, given as to `load_pipeline`. Raises UserError."""
-    data = _merge(pipeline.model_dump(mode="json"), _long(overrides))
-    for item in settings:
-        _set_dotted(data, item)
+    data = _change(pipeline.model_dump(mode="json"), overrides, settings)
     return validate(data, Pipeline, "--set" if settings else "settings of the run")
 
 
@@ -270,6 +261,13 @@ def _load_extended(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
         return data
     base = _load_extended(find_resource("pipelines", str(parent), path.parent), (*seen, path.resolve()))
     return _merge(base, data)
+
+
+def _change(data: dict[str, Any], overrides: dict[str, Any], settings: Sequence[str]) -> dict[str, Any]:
+    changed = _merge(data, _long(overrides))
+    for item in settings:
+        _set_dotted(changed, item)
+    return changed
 
 
 def _long(settings: dict[str, Any]) -> dict[str, Any]:
@@ -286,8 +284,6 @@ def _merge(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
 
 
 def _set_dotted(data: dict[str, Any], item: str) -> None:
-    import yaml
-
     key, equals, value = item.partition("=")
     if not equals or not key:
         raise UserError(f"--set {item}: write section.key=value, such as --set training.rank=8")
