@@ -25,7 +25,10 @@ def model_path(name: str) -> str:
     if name.startswith((".", "/", "~")) or Path(name).exists():
         folder = Path(name).expanduser()
         if not (folder / "config.json").is_file():
-            raise UserError(f"model {name!r}: no config.json there; give a model's folder, a hub id, or `embedded`")
+            models = [str(config.parent) for config in folder.parent.glob("*/config.json")]
+            near = difflib.get_close_matches(str(folder), models, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]}?" if near else "give a model's folder, a hub id, or `embedded`"
+            raise UserError(f"model {name!r}: no config.json there; {hint}")
         return str(folder)
     return name
 
