@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,7 @@ NEEDS = {
         all((SHARED / name).is_dir() for name in ("clips", "label_sets")),
         f"needs real clips and label sets in {SHARED}, which the repository does not hold",
     ),
+    "vllm": (bool(find_spec("vllm")), "needs vLLM (make vllm)"),
     "ffmpeg": (all(map(shutil.which, ("ffmpeg", "ffprobe"))), "needs the programs ffmpeg and ffprobe"),
 }
 

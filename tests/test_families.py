@@ -295,6 +295,7 @@ SERVED = [
 ]
 
 
+@pytest.mark.vllm
 @pytest.mark.first
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "loaded"), SERVED, indirect=["name"], scope="module")
@@ -307,7 +308,6 @@ def test_vllm_says_what_transformers_says(
     loaded: bool,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    pytest.importorskip("vllm", reason="vLLM is not installed here (make vllm)")
     options = {"kv_cache_memory_bytes": 2**29, "enable_lora": loaded}
     engine = settings.engine.model_copy(update={"name": "vllm", "options": options})
     asked = requests(clips)

@@ -24,9 +24,7 @@ from videostar.engines.transformers import TransformersEngine
 from videostar.util.errors import UserError
 from videostar.util.resources import EMBEDDED
 
-pytest.importorskip("vllm", reason="vLLM is not installed here (make vllm)")
-
-pytestmark = pytest.mark.exhaustive
+pytestmark = [pytest.mark.vllm, pytest.mark.exhaustive]
 
 
 def free_port() -> int:

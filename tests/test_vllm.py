@@ -14,15 +14,12 @@ from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+import psutil
 import pytest
 from answers import questions_about, said
 from commands import Command, command
 from data_sets import load, questions_of
 from random_lora import make_lora
-
-pytest.importorskip("vllm", reason="vLLM is not installed here (make vllm)")
-
-import psutil
 
 from videostar.config import Data, Pipeline, load_pipeline
 from videostar.engines.base import EngineDied, Refused, Reply, Request
@@ -31,7 +28,7 @@ from videostar.engines.vllm.engine import VllmEngine
 from videostar.runs.preflight import preflight
 from videostar.util.errors import UserError
 
-pytestmark = [pytest.mark.slow, pytest.mark.first]
+pytestmark = [pytest.mark.vllm, pytest.mark.slow, pytest.mark.first]
 GIB = 2**30
 OPTIONS = {"kv_cache_memory_bytes": GIB // 2}
 SMALL = {"name": "vllm", "options": OPTIONS}
