@@ -1,20 +1,20 @@
-"""Decoding a file's sampled frames, against four peers in one run: `python benchmarks/decode.py --repeats 3`.
+"""Time to decode sampled frames, compared with four other libraries: `python benchmarks/decode.py --repeats 3`.
 
-Same files, same frames (the pictures on screen at the centres of equal shares of the time), same output size, from a
-path to one uint8 array [frames, rows, columns, RGB]. Peers are used as their documents do:
+All libraries read the same files, return the same frames (those shown at the centres of equal parts of the duration) at
+the same size, and go from a path to one uint8 array [frames, rows, columns, RGB]. Each is used as in its documentation:
 
-- PyAV, naive: decode from the start, convert and scale what is wanted;
+- PyAV: decode from the start, convert and scale the sampled frames;
 - torchcodec: `VideoDecoder(..., transforms=[Resize(...)]).get_frames_played_at`;
 - decord2: `VideoReader(..., width, height).get_batch`;
-- OpenCV: `grab` from the start, `retrieve` and `resize` what is wanted.
+- OpenCV: `grab` from the start, `retrieve` and `resize` the sampled frames.
 
-Threads are each library's own default (torchcodec: one; decord2 and OpenCV: one a core), with `--threads` as many for
-all that can be told; ours are one a core, or `--threads`.
+`--threads` sets the number of threads of each. The defaults are those of the libraries (torchcodec: one; decord2,
+OpenCV and videostar: one per core).
 
-The peers are installed beside: `pip install decord2 opencv-python-headless torchcodec` (the last needs ffmpeg's
-libraries); one that is missing, or cannot read a file, has no figure. Files are made first, 10 s at 30 pictures a
-second each, which takes some minutes: `--files DIR` keeps them. `cache` is the second reading through the frame cache,
-against PyAV.
+Install the other libraries with `pip install decord2 opencv-python-headless torchcodec` (torchcodec needs ffmpeg's
+libraries). A library that is missing or cannot read a file has no figure. First the files are made, each of 10 s at 30
+frames per second, which takes some minutes; `--files DIR` keeps them. The column `PyAV / cache` compares PyAV with a
+second read through the frame cache.
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ from videostar.video.probe import probe
 from videostar.video.sampling import Sampling, frame_times
 
 PIXELS = 320 * 180
-SAME = 8.0  # of 255, mean: scalers differ by less, neighbouring pictures by more
+SAME = 8.0  # mean difference, of 255: scalers differ by less, neighbouring frames by more
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--files", type=Path, help="where the files are, or are to be")
+    parser.add_argument("--files", type=Path, help="the folder of the files, which is filled if need be")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=0)
-    parser.add_argument("--only", default="", help="files with this in their names")
+    parser.add_argument("--only", default="", help="only files whose names contain this")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         files = [path for path in make_files(args.files or Path(scratch)) if args.only in path.name]
@@ -59,11 +59,11 @@ def main() -> None:
 
 
 def measure(path: Path, frames: int, repeats: int, threads: int, scratch: Path) -> dict[str, float]:
-    """Seconds of each way, the median of `repeats`; ways take turns."""
+    """Seconds of each library: the median of `repeats`, in alternating order."""
     times = frame_times(SECONDS, frames)
-    wanted = [int(at * FPS + 0.03) for at in times]
+    numbers = [int(at * FPS + 0.03) for at in times]
     ours = decode(path, Sampling(frames, PIXELS), threads=threads)
-    assert np.allclose(ours.times, [number / FPS for number in wanted], atol=0.002), path
+    assert np.allclose(ours.times, [number / FPS for number in numbers], atol=0.002), path
     size = ours.frames.shape[2], ours.frames.shape[1]
     cache, sha256 = FrameCache(scratch / "cache", 2**40), probe(path).sha256
     ways: dict[str, Callable[[], np.ndarray]] = {
@@ -71,7 +71,7 @@ def measure(path: Path, frames: int, repeats: int, threads: int, scratch: Path) 
         "cache": lambda: cache.clip(path, sha256, Sampling(frames, PIXELS)).frames,
     }
     for name, peer in PEERS.items():
-        ways[name] = lambda peer=peer: peer(path, wanted, size, threads)
+        ways[name] = lambda peer=peer: peer(path, numbers, size, threads)
     working = {name: way for name, way in ways.items() if _works(name, way, ours.frames, path)}
     spent: dict[str, list[float]] = {name: [] for name in working}
     for _ in range(repeats):
@@ -83,20 +83,20 @@ def measure(path: Path, frames: int, repeats: int, threads: int, scratch: Path) 
 
 
 def _works(name: str, way: Callable[[], np.ndarray], expected: np.ndarray, path: Path) -> bool:
-    """Whether it gives those pictures; also opens, loads and warms what it needs."""
+    """Whether `way` returns the expected frames. This first call also loads the library."""
     try:
-        found = way()
+        frames = way()
     except (ImportError, RuntimeError, OSError, ValueError) as error:
         print(f"{path.name}: {name}: {str(error).splitlines()[0]}")
         return False
-    if found.shape != expected.shape or np.abs(found.astype(int) - expected).mean() > SAME:
-        print(f"{path.name}: {name} gives other frames")
+    if frames.shape != expected.shape or np.abs(frames.astype(int) - expected).mean() > SAME:
+        print(f"{path.name}: {name} returns other frames")
         return False
     return True
 
 
 def show(rows: dict[tuple[Path, int], dict[str, float]]) -> None:
-    """The table, and in how many rows ours is at least as fast as the best peer."""
+    """Print the table, and the number of rows in which videostar is at least as fast as the best other library."""
     table = Table(box=SIMPLE_HEAD)
     for column in ("file", "frames", "videostar, ms", *PEERS, "best / ours", "median / ours", "PyAV / cache"):
         table.add_column(column, justify="left" if column == "file" else "right")
@@ -106,9 +106,9 @@ def show(rows: dict[tuple[Path, int], dict[str, float]]) -> None:
         best.append(min(peers) / ours)
         middle.append(statistics.median(peers) / ours)
         cached.append(seconds["PyAV"] / seconds["cache"])
-        said = [f"{1000 * seconds[name]:.0f}" if name in seconds else "-" for name in ("videostar", *PEERS)]
+        cells = [f"{1000 * seconds[name]:.0f}" if name in seconds else "-" for name in ("videostar", *PEERS)]
         ratios = (f"{best[-1]:.2f}", f"{middle[-1]:.2f}", f"{cached[-1]:.0f}")
-        table.add_row(path.stem, str(frames), *said, *ratios)
+        table.add_row(path.stem, str(frames), *cells, *ratios)
     console = Console()
     console.print(table)
     wins = sum(ratio >= 1 for ratio in best)

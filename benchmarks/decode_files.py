@@ -1,4 +1,4 @@
-"""The files of `benchmarks/decode.py`: five codecs, two sizes, three distances between keyframes."""
+"""Makes the files of `benchmarks/decode.py`: five codecs, two sizes, three keyframe intervals."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ CODECS = {
     "av1": ("libsvtav1", "mp4", {"preset": "11", "crf": "35"}),
     "mpeg4": ("mpeg4", "avi", {"bf": "2"}),
 }
-_BITS = {"540p": 4_000_000, "1080p": 10_000_000}  # a second, where the codec has no constant quality
+_BITS = {"540p": 4_000_000, "1080p": 10_000_000}  # per second, for codecs without a constant quality
 
 
 def make_files(folder: Path) -> list[Path]:
-    """All of them; those that are there already stay."""
+    """Make all files in `folder`; existing ones are not made again."""
     folder.mkdir(parents=True, exist_ok=True)
     names = [(size, codec, gop) for size in SIZES for codec in CODECS for gop in GOPS]
     return [_make(folder, *name) for name in track(names, "files")]
@@ -36,13 +36,13 @@ def _make(folder: Path, size: str, codec: str, gop: str) -> Path:
     path = folder / f"{codec}-{size}-{gop}.{suffix}"
     if path.exists():
         return path
-    aside = folder / f"making.{suffix}"
+    partial = folder / f"making.{suffix}"
     keys = GOPS[gop]
     private = {
         "hevc": {"x265-params": f"log-level=none:keyint={keys}:min-keyint={keys}:scenecut=0"},
         "av1": {"svtav1-params": f"keyint={keys if keys < 9999 else -1}"},
     }
-    with av.open(str(aside), "w") as out:
+    with av.open(str(partial), "w") as out:
         stream = out.add_stream(encoder, rate=FPS, options={**options, **private.get(codec, {"g": str(keys)})})
         stream.width, stream.height = SIZES[size]
         stream.pix_fmt = "yuv420p"
@@ -53,11 +53,11 @@ def _make(folder: Path, size: str, codec: str, gop: str) -> Path:
             frame.pts, frame.time_base = number, Fraction(1, FPS)
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
-    return aside.rename(path)
+    return partial.rename(path)
 
 
 def _scene(width: int, height: int, count: int) -> Iterator[np.ndarray]:
-    """A camera that moves over a rough landscape, and a square that circles before it."""
+    """Frames of a camera that moves over a rough landscape, with a square that circles in front of it."""
     draw = np.random.default_rng(0)
     land = np.full((2 * height, 2 * width, 3), 128, np.float32)
     for size, strength in ((256, 40), (64, 25), (16, 12), (4, 4)):

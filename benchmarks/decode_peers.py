@@ -1,6 +1,6 @@
-"""What `benchmarks/decode.py` compares with: the numbered pictures of a file, each scaled to (width, height).
+"""The other libraries of `benchmarks/decode.py`: each returns a file's frames by number, scaled to (width, height).
 
-0 threads: the library's own default.
+0 threads is the library's default.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import numpy as np
 from decode_files import FPS
 
 
-def pyav(path: Path, wanted: Sequence[int], size: tuple[int, int], threads: int) -> np.ndarray:
-    """Decodes all up to the last, converts and scales what is wanted."""
+def pyav(path: Path, numbers: Sequence[int], size: tuple[int, int], threads: int) -> np.ndarray:
+    """Decode from the start; convert and scale the frames."""
     import av
 
     images: dict[int, np.ndarray] = {}
@@ -22,47 +22,47 @@ def pyav(path: Path, wanted: Sequence[int], size: tuple[int, int], threads: int)
         if threads:
             stream.thread_type, stream.thread_count = "AUTO", threads
         for number, frame in enumerate(container.decode(stream)):
-            if number in wanted:
+            if number in numbers:
                 images[number] = frame.to_ndarray(format="rgb24", width=size[0], height=size[1])
-            if number == wanted[-1]:
+            if number == numbers[-1]:
                 break
-    return np.stack([images[number] for number in wanted])
+    return np.stack([images[number] for number in numbers])
 
 
-def torchcodec(path: Path, wanted: Sequence[int], size: tuple[int, int], threads: int) -> np.ndarray:
-    """Seeks exactly, scales in ffmpeg."""
+def torchcodec(path: Path, numbers: Sequence[int], size: tuple[int, int], threads: int) -> np.ndarray:
+    """Seek exactly; scale in ffmpeg."""
     from torchcodec.decoders import VideoDecoder
     from torchcodec.transforms import Resize
 
     resize = Resize((size[1], size[0]))
     decoder = VideoDecoder(path, dimension_order="NHWC", num_ffmpeg_threads=threads or 1, transforms=[resize])
-    found: np.ndarray = decoder.get_frames_played_at([(number + 0.5) / FPS for number in wanted]).data.numpy()
-    return found
+    frames: np.ndarray = decoder.get_frames_played_at([(number + 0.5) / FPS for number in numbers]).data.numpy()
+    return frames
 
 
-def decord(path: Path, wanted: Sequence[int], size: tuple[int, int], threads: int) -> np.ndarray:
-    """Seeks, scales in ffmpeg."""
+def decord(path: Path, numbers: Sequence[int], size: tuple[int, int], threads: int) -> np.ndarray:
+    """Seek; scale in ffmpeg."""
     from decord import DECORDError, VideoReader
 
     reader = VideoReader(str(path), width=size[0], height=size[1], num_threads=threads)
     try:
-        found: np.ndarray = reader.get_batch(list(wanted)).asnumpy()
+        frames: np.ndarray = reader.get_batch(list(numbers)).asnumpy()
     except DECORDError as error:
         raise RuntimeError(str(error).splitlines()[-1]) from None
-    return found
+    return frames
 
 
-def opencv(path: Path, wanted: Sequence[int], size: tuple[int, int], threads: int) -> np.ndarray:
-    """Decodes all up to the last, converts and scales what is wanted."""
+def opencv(path: Path, numbers: Sequence[int], size: tuple[int, int], threads: int) -> np.ndarray:
+    """Decode from the start; convert and scale the frames."""
     import cv2
 
     images = []
     options = [cv2.CAP_PROP_N_THREADS, threads] if threads else []
     video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, options)
-    for number in range(wanted[-1] + 1):
+    for number in range(numbers[-1] + 1):
         if not video.grab():
-            raise RuntimeError(f"ends at picture {number}")
-        if number in wanted:
+            raise RuntimeError(f"ends at frame {number}")
+        if number in numbers:
             bgr = cv2.resize(video.retrieve()[1], size, interpolation=cv2.INTER_AREA)
             images.append(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
     video.release()

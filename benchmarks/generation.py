@@ -1,16 +1,17 @@
-"""Videos a second through generation, against two peers in one run: `python benchmarks/generation.py --videos 500`.
+"""Videos per second of the generate stage, compared with two others: `python benchmarks/generation.py --videos 500`.
 
-On real H.264 files of the demo world, embedded model, answered directly and, where that fails, with the label given
-away. After start-up, which both vLLM peers need alike:
+The embedded model answers questions about H.264 files of the demo world: a direct answer and, where it is not kept, a
+rationalised one. The time to start an engine is not counted. The table has these rows:
 
-- ours: `videostar generate` with `--engine vllm`, from files that were never opened before to the ledger on disk;
-- bare: vLLM's own `LLM.generate` with the same options, fed with all prompts at once, frames already decoded;
-- serial: the authors' way, one transformers `model.generate` at a time, each of which opens its video anew (PyAV; on
-  the first `--serial` videos), and the same with frames already decoded;
-- one after the other: ours, but with all videos decoded before the first is asked about.
+- ours: `videostar generate` with `--engine vllm`, from files that were not opened before to the ledger on disk;
+- bare: vLLM's `LLM.generate` with the same options, with all prompts at once and frames already decoded;
+- one after the other: ours, but with all videos decoded before the first question;
+- serial: the way of the paper's code, one transformers `model.generate` per question, each of which opens its video
+  with PyAV (on the first `--serial` videos);
+- serial, frames at hand: the same with frames already decoded.
 
-After a round to warm up, ours and bare take turns `--repeats` times; the table has medians and their ratios. Below it
-stands how often vLLM encoded a video, by its own count.
+After a warm-up, the first three alternate `--repeats` times. The table has medians and ratios. The line below it has
+the number of times that vLLM encoded each video, by vLLM's own count.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ def main() -> None:
     parser.add_argument("--serial", type=int, default=64, help="videos of the serial peer")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--dtype", default="float32")
-    parser.add_argument("--memory", type=int, default=0, help="also host memory on so many videos")
+    parser.add_argument("--memory", type=int, default=0, help="also measure host memory, on this number of videos")
     args = parser.parse_args()
 
-    # Processes that decode videos read this file again: what is heavy stays out of it.
+    # Heavy imports stay out of this module, because child processes may import it again.
     from generation_peers import measure
 
     with tempfile.TemporaryDirectory() as folder:

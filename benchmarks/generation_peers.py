@@ -34,25 +34,25 @@ from videostar.video.clip import Clip
 
 
 def measure(folder: Path, args: argparse.Namespace) -> None:
-    """Everything, on a world in `folder`."""
+    """Measure all ways on a world in `folder`, and print the table."""
     questions, settings = _world(folder, args.videos, args.dtype)
-    asked = questions.split("train")
+    train = questions.split("train")
     cache = FrameCache(folder / "decoded", 10**12)
-    clips = [cache.clip(questions.root / q.sample.video, q.sample.sha256, q.sampling(settings.video)) for q in asked]
+    clips = [cache.clip(questions.root / q.sample.video, q.sample.sha256, q.sampling(settings.video)) for q in train]
     rates: dict[str, list[float]] = {"ours": [], "bare": [], "one after the other": []}
     with VllmEngine(settings) as engine:
         engine.use(None)
         llm = engine.llm
-        # Kernels, caches and processes are warm, whoever goes first.
-        _bare_round(llm, engine, asked, clips)
+        # Warm up kernels, caches and processes, so that the order does not matter.
+        _bare_round(llm, engine, train, clips)
         _ours(questions, settings, engine, folder / "warm")
         for number in range(args.repeats):
             rates["ours"].append(_ours(questions, settings, engine, folder / f"ours-{number}"))
-            rates["bare"].append(_bare_round(llm, engine, asked, clips))
+            rates["bare"].append(_bare_round(llm, engine, train, clips))
             rates["one after the other"].append(
                 _ours(questions, settings, engine, folder / f"after-{number}", ahead=True)
             )
-    rates["serial"], rates["serial, frames at hand"] = _serial(settings, questions, asked[: args.serial], clips)
+    rates["serial"], rates["serial, frames at hand"] = _serial(settings, questions, train[: args.serial], clips)
     _print(rates, args)
     print(f"encodings a video, by vLLM's own count: {_encodings(questions, settings, folder / 'counted'):.2f}")
     if args.memory:
@@ -60,10 +60,10 @@ def measure(folder: Path, args: argparse.Namespace) -> None:
 
 
 def _encodings(questions: Questions, settings: Pipeline, folder: Path) -> float:
-    """How often ours has vLLM encode a video, by its own details of each step. They cost: it is an engine apart."""
+    """How often vLLM encodes each video, by its own statistics of each step, which slow it down: a separate engine."""
     counting = {"disable_log_stats": False, "enable_logging_iteration_details": True}
     settings = settings.model_copy(update={"engine": settings.engine.model_copy(update={"options": counting})})
-    seen: list[int] = []
+    encoded: list[int] = []
     with VllmEngine(settings) as engine:
         engine.use(None)
         manager = engine.llm.llm_engine.logger_manager
@@ -72,12 +72,12 @@ def _encodings(questions: Questions, settings: Pipeline, folder: Path) -> float:
         def counted(*args: Any, scheduler_stats: Any = None, **kwargs: Any) -> None:
             details = scheduler_stats and scheduler_stats.iteration_details
             if details:
-                seen.append(details.num_encoder_inputs)
+                encoded.append(details.num_encoder_inputs)
             record(*args, scheduler_stats=scheduler_stats, **kwargs)
 
         manager.record = counted
         _ours(questions, settings, engine, folder)
-    return sum(seen) / len(questions.split("train"))
+    return sum(encoded) / len(questions.split("train"))
 
 
 def _world(folder: Path, videos: int, dtype: str) -> tuple[Questions, Pipeline]:
@@ -96,38 +96,41 @@ def _world(folder: Path, videos: int, dtype: str) -> tuple[Questions, Pipeline]:
 
 
 def _ours(questions: Questions, settings: Pipeline, engine: VllmEngine, folder: Path, *, ahead: bool = False) -> float:
-    """Videos a second of `generate`, with an empty frame cache; `ahead`: which is filled first, on the clock."""
+    """Videos per second of `generate`, with an empty frame cache.
+
+    With `ahead`, the cache is filled before the first question; this time counts too.
+    """
     os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
-    _forget(engine.llm)
+    _clear_caches(engine.llm)
     plan = AnswerPlan.of(settings, salt="")
     out = folder / "answers.jsonl"
-    asked = questions.split("train")
+    train = questions.split("train")
     started = time.monotonic()
     if ahead:
         from videostar.video.pool import iter_clips
 
-        files = [(questions.root / q.sample.video, q.sample.sha256, q.sampling(settings.video)) for q in asked]
+        files = [(questions.root / q.sample.video, q.sample.sha256, q.sampling(settings.video)) for q in train]
         for _ in iter_clips(settings.cache.frames(), files):
             pass
     generate(questions, engine, plan, split="train", lora=None, out=out, tick=silent(""))
-    return len(asked) / (time.monotonic() - started)
+    return len(train) / (time.monotonic() - started)
 
 
-def _forget(llm: Any) -> None:
-    """No way gains from what the one before it has shown."""
+def _clear_caches(llm: Any) -> None:
+    """Clear vLLM's caches, so that no way profits from the one before it."""
     llm.reset_prefix_cache()
     llm.reset_mm_cache()
     llm.llm_engine.reset_encoder_cache()
 
 
-def _bare_round(llm: Any, engine: VllmEngine, asked: list[Any], clips: list[Clip]) -> float:
-    """Videos a second of `LLM.generate`: all direct prompts, then all hinted ones of those that fail."""
-    _forget(llm)
+def _bare_round(llm: Any, engine: VllmEngine, train: list[Any], clips: list[Clip]) -> float:
+    """Videos per second of `LLM.generate`: all direct prompts, then the hinted prompts of those that are rejected."""
+    _clear_caches(llm)
     started = time.monotonic()
-    answers = _bare(llm, engine, [q.text for q in asked], clips)
-    failed = [i for i, answer in enumerate(answers) if not _accepts(asked[i].label, answer, asked[i].text)]
-    _bare(llm, engine, [asked[i].hinted for i in failed], [clips[i] for i in failed])
-    return len(asked) / (time.monotonic() - started)
+    answers = _bare(llm, engine, [q.text for q in train], clips)
+    failed = [i for i, answer in enumerate(answers) if not _accepts(train[i].label, answer, train[i].text)]
+    _bare(llm, engine, [train[i].hinted for i in failed], [clips[i] for i in failed])
+    return len(train) / (time.monotonic() - started)
 
 
 def _accepts(label: Label, answer: str, prompt: str) -> bool:
@@ -152,34 +155,34 @@ def _bare(llm: Any, engine: VllmEngine, texts: list[str], clips: list[Clip]) -> 
 
 
 def _serial(
-    settings: Pipeline, questions: Questions, asked: list[Question], clips: list[Clip]
+    settings: Pipeline, questions: Questions, train: list[Question], clips: list[Clip]
 ) -> tuple[list[float], list[float]]:
-    """Videos a second of one transformers `generate` at a time: from files, opened for every question, and without."""
+    """Videos per second of one transformers `generate` per question: with the time to decode its video, and without."""
     spent = {"decoding": 0.0, "generating": 0.0}
     with TransformersEngine(settings) as engine:
         engine.use(None)
-        engine.answer([Request(asked[0].text, clips[0])])
+        engine.answer([Request(train[0].text, clips[0])])
 
         def ask(text: str, path: Path, clip: Clip) -> Reply:
             started = time.monotonic()
-            wanted = [round(moment * clip.fps) for moment in clip.times]
-            frames = pyav(path, wanted, (clip.frames.shape[2], clip.frames.shape[1]), threads=0)
+            numbers = [round(moment * clip.fps) for moment in clip.times]
+            frames = pyav(path, numbers, (clip.frames.shape[2], clip.frames.shape[1]), threads=0)
             decoded = time.monotonic()
             (reply,) = engine.answer([Request(text, replace(clip, frames=frames))])
             spent["decoding"] += decoded - started
             spent["generating"] += time.monotonic() - decoded
             return reply
 
-        for q, clip in zip(asked, clips, strict=False):
+        for q, clip in zip(train, clips, strict=False):
             path = questions.root / q.sample.video
             reply = ask(q.text, path, clip)
             if not isinstance(reply, list) or not _accepts(q.label, reply[0], q.text):
                 ask(q.hinted, path, clip)
-    return [len(asked) / sum(spent.values())], [len(asked) / spent["generating"]]
+    return [len(train) / sum(spent.values())], [len(train) / spent["generating"]]
 
 
 def _memory(folder: Path, args: argparse.Namespace) -> None:
-    """Host memory while `generate` works on many videos: the most of each tenth of them."""
+    """Print the peak host memory of `generate` in each tenth of its time, on many videos."""
     questions, settings = _world(folder, args.memory, args.dtype)
     peaks: list[float] = []
     process = psutil.Process()
@@ -204,8 +207,8 @@ def _memory(folder: Path, args: argparse.Namespace) -> None:
         done.set()
         watcher.join()
     tenth = max(1, len(peaks) // 10)
-    said = " ".join(f"{max(peaks[i : i + tenth]):.2f}" for i in range(0, len(peaks), tenth))
-    print(f"host memory over {args.memory} videos ({rate:.1f} videos/s), GiB by tenths of the time: {said}")
+    shown = " ".join(f"{max(peaks[i : i + tenth]):.2f}" for i in range(0, len(peaks), tenth))
+    print(f"host memory over {args.memory} videos ({rate:.1f} videos/s), GiB by tenths of the time: {shown}")
 
 
 def _print(rates: dict[str, list[float]], args: argparse.Namespace) -> None:
@@ -213,7 +216,7 @@ def _print(rates: dict[str, list[float]], args: argparse.Namespace) -> None:
     for column in ("way", "videos/s", "ours is"):
         table.add_column(column, justify="left" if column == "way" else "right")
     ours = statistics.median(rates["ours"])
-    for way, found in rates.items():
-        rate = statistics.median(found)
+    for way, measured in rates.items():
+        rate = statistics.median(measured)
         table.add_row(way, f"{rate:.1f}", f"{ours / rate:.2f} times")
     Console().print(table)

@@ -1,13 +1,13 @@
-"""What many rows cost, in seconds and memory: `python benchmarks/rows.py --rows 10000 100000 1000000`.
+"""Time and memory for many rows: `python benchmarks/rows.py --rows 10000 100000 1000000`.
 
-A data set of that many rows (hard links of a few clips of the demo world, all measured before) is made in a temporary
-folder, and a run with a finished round of answers. Then each of these is done in a process of its own:
+Makes a data set with that number of rows in a temporary folder (hard links to a few clips of the demo world, already in
+the cache of measures), and a run with a finished round. Then each of these works runs in its own process:
 
-- check --rows-only: is every row in order and its video there;
-- plan: rows to samples to questions to the digest of all, as at every start with something left to ask;
-- plan, then resume scan: the same, and what generation does with a half-finished ledger before it asks anything;
-- versions: the files of the dataset version are read and compared;
-- resume of a finished round: `videostar cycle` once more.
+- check --rows-only: check every row, and that its video exists;
+- plan: from rows to samples, questions and their digest, as at every start of an unfinished run;
+- plan, then resume scan: the same, and the scan of a half-written ledger up to the first question;
+- versions: verify the files of the dataset version;
+- resume of a finished round: `videostar cycle` again.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-if TYPE_CHECKING:  # each process loads what its own work needs
+if TYPE_CHECKING:  # each process imports only what its work needs
     from videostar.adapters.task import Question
     from videostar.config import Pipeline
     from videostar.runs.data import RunData
 
-_LINKS = 20_000  # of a file; file systems allow so many
+_LINKS = 20_000  # per file; file systems limit the number of hard links
 _CLASSES = 700
 
 
 def make_rows(folder: Path, count: int) -> None:
-    """`count` clips and their my.csv, and the index of what they are."""
+    """Make `count` clips, their my.csv, and their entries in the cache of measures."""
     from videostar.config import Cache
     from videostar.demo.build import World, build_world
     from videostar.util.progress import silent
@@ -68,7 +68,7 @@ def make_rows(folder: Path, count: int) -> None:
 
 
 def make_run(folder: Path) -> None:
-    """A finished round, its answers written by the ledger: what the model would say takes no part in the figures."""
+    """Make a finished round, with made-up answers: the time of the model is not measured here."""
     from videostar.runs.manifest import remaining
     from videostar.runs.run import Run
     from videostar.stages.versions import build_version
@@ -93,11 +93,11 @@ def make_run(folder: Path) -> None:
         file.writelines(islice(whole, len(questions.split("train")) // 2))
 
 
-def _write_answers(asked: Sequence[Question], out: Path) -> dict[str, Any]:
+def _write_answers(questions: Sequence[Question], out: Path) -> dict[str, Any]:
     from videostar.stages.ledger import Answer, Ledger
 
     ledger = Ledger(out)
-    for start in range(0, len(asked), 1000):
+    for start in range(0, len(questions), 1000):
         ledger.append(
             Answer(
                 question_id=item.id,
@@ -119,9 +119,9 @@ def _write_answers(asked: Sequence[Question], out: Path) -> dict[str, Any]:
                 frame_times=(0.2, 0.6, 1.1, 1.6, 2.0, 2.5, 3.0, 3.4),
                 template=item.template("direct"),
             )
-            for item in asked[start : start + 1000]
+            for item in questions[start : start + 1000]
         )
-    return {"questions": len(asked)}
+    return {"questions": len(questions)}
 
 
 def _settings(folder: Path) -> Pipeline:
@@ -141,7 +141,7 @@ def _read(folder: Path) -> RunData:
 
 
 def check(folder: Path) -> None:
-    """Rows, without opening videos."""
+    """`videostar check --rows-only`."""
     from videostar.runs import check
     from videostar.util.progress import silent
 
@@ -149,12 +149,12 @@ def check(folder: Path) -> None:
 
 
 def plan(folder: Path) -> None:
-    """Rows to questions and their digest."""
+    """From rows to questions and their digest."""
     assert _read(folder).identity
 
 
 def scan(folder: Path) -> None:
-    """Rows to questions, then a half-finished ledger up to the first window that is asked."""
+    """From rows to questions, then the scan of a half-written ledger up to the first question."""
     from videostar.stages.generation import generate
     from videostar.stages.plan import AnswerPlan
     from videostar.util.progress import silent
@@ -200,7 +200,7 @@ _WORKS: dict[str, Callable[[Path], None]] = {
 
 
 def _measured(work: str, folder: Path) -> tuple[float, float, float]:
-    """Seconds, seconds of processor time and GB at most of a work in a process of its own, its start included."""
+    """Seconds, CPU seconds and peak GB of a work in its own process, including the start of the process."""
     started = time.monotonic()
     child = subprocess.Popen([sys.executable, __file__, "--work", work, str(folder)], stdout=subprocess.DEVNULL)
     _, status, used = os.wait4(child.pid, 0)
@@ -230,7 +230,7 @@ def main() -> None:
     for rows in given.rows:
         with tempfile.TemporaryDirectory() as scratch:
             os.environ["XDG_CACHE_HOME"] = str(Path(scratch) / "cache")
-            _measured(f"make {rows}", Path(scratch))  # not here: what this process holds would be counted to the others
+            _measured(f"make {rows}", Path(scratch))  # in a child, or its memory would count for the works too
             for work in _WORKS:
                 seconds, cpu, peak = _measured(work, Path(scratch))
                 cells = f"{rows:,}", f"{seconds:.1f}", f"{cpu:.1f}", f"{cpu * 1e6 / rows:.0f}", f"{peak:.2f}"

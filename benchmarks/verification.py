@@ -1,8 +1,9 @@
-"""Does the answer contain the label? Agreement with judged cases, and cost: `python benchmarks/verification.py`.
+"""Does the answer contain the label? Agreement with judged cases, and speed: `python benchmarks/verification.py`.
 
-The peer is the rule of the authors' release for actions (github.com/orrzohar/Video-STaR, videostar/verifier.py):
-every word of the label over two letters, stop words aside, must be like some word of the answer (ratio above
-85). It is written anew here on rapidfuzz, with a regular expression in place of spaCy's tokens, which flatters it.
+For actions the comparison is with the rule in the authors' release (github.com/orrzohar/Video-STaR,
+videostar/verifier.py): every word of the label that has more than two letters and is no stop word must resemble some
+word of the answer (ratio above 85). It is reimplemented here with rapidfuzz, and with a regular expression in place of
+spaCy's tokens, which makes it faster.
 """
 
 from __future__ import annotations
@@ -53,9 +54,9 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
 
 
 def authors_rule(name: str, answer: str) -> bool:
-    """The peer's judgement."""
-    said = _words(answer)
-    return all(max((fuzz.ratio(word, other) for other in said), default=0.0) > 85 for word in _words(name))
+    """Whether the authors' rule accepts an answer."""
+    words = _words(answer)
+    return all(max((fuzz.ratio(word, other) for other in words), default=0.0) > 85 for word in _words(name))
 
 
 def _words(text: str) -> set[str]:
@@ -63,31 +64,31 @@ def _words(text: str) -> set[str]:
 
 
 def agreement(file: Path) -> Table:
-    """Precision and recall by kind, with each miss."""
+    """Precision, recall and misses of each kind."""
     table = Table(title=f"agreement with {file.name}")
     for column in ("kind", "cases", "precision", "recall", "misses"):
         table.add_column(column, justify="left" if column in ("kind", "misses") else "right", overflow="fold")
-    found: dict[str, list[tuple[str, bool, bool]]] = defaultdict(list)
+    judged: dict[str, list[tuple[str, bool, bool]]] = defaultdict(list)
     for case in map(json.loads, file.read_text(encoding="utf-8").splitlines()):
         kind, answer = case["label"]["kind"], case["answer"]
         if kind == "action":
             names = (case["label"]["name"], *case["label"].get("aliases", ()))
             peer = any(authors_rule(name, answer) for name in names)
-            found["action, authors' rule"].append(("", peer, case["accept"]))
-        accepted = parse_label(case["label"]).judge(answer, case.get("prompt")).accepted
-        found[kind].append((case["id"], accepted, case["accept"]))
-        found["all kinds"].append(("", accepted, case["accept"]))
-    for kind, verdicts in sorted(found.items()):
+            judged["action, authors' rule"].append(("", peer, case["accept"]))
+        is_accepted = parse_label(case["label"]).judge(answer, case.get("prompt")).accepted
+        judged[kind].append((case["id"], is_accepted, case["accept"]))
+        judged["all kinds"].append(("", is_accepted, case["accept"]))
+    for kind, verdicts in sorted(judged.items()):
         right = sum(got and want for _, got, want in verdicts)
-        said, true = sum(got for _, got, _ in verdicts), sum(want for _, _, want in verdicts)
+        accepted, true = sum(got for _, got, _ in verdicts), sum(want for _, _, want in verdicts)
         misses = ", ".join(name for name, got, want in verdicts if name and got != want)
-        shares = (f"{right / total:.3f}" if total else "-" for total in (said, true))
+        shares = (f"{right / total:.3f}" if total else "-" for total in (accepted, true))
         table.add_row(kind, str(len(verdicts)), *shares, misses)
     return table
 
 
 def rate(judge: Callable[[str], Any], answers: Iterable[str], seconds: float = 1.0) -> float:
-    """Judgements a second of one core."""
+    """Judgements per second on one core."""
     answers = list(answers)
     judge(answers[0])
     count, started = 0, time.process_time()
@@ -99,7 +100,7 @@ def rate(judge: Callable[[str], Any], answers: Iterable[str], seconds: float = 1
 
 
 def cost(label_set: Path | None) -> Table:
-    """Judgements a second on answers of 60 words, as ratios to the authors' rule in the same run."""
+    """Judgements per second on answers of 60 words, and their ratio to those of the authors' rule."""
     answers = [f"{_ANSWER} Clip {number}." for number in range(200)]
     table = Table(title=f"judgements a second, answers of {len(_ANSWER.split())} words, one core")
     for column in ("label", "a second", "times the authors' rule"):
@@ -111,14 +112,14 @@ def cost(label_set: Path | None) -> Table:
         names = label_set.read_text(encoding="utf-8").splitlines()
         labels[f"action among {len(names)}"] = {**labels["action"], "among": [*names, "juggling balls"]}
     for name, data in labels.items():
-        found = rate(parse_label(data).judge, answers)
-        table.add_row(name, f"{found:,.0f}", f"{found / peer:.2f}")
+        own = rate(parse_label(data).judge, answers)
+        table.add_row(name, f"{own:,.0f}", f"{own / peer:.2f}")
     return table
 
 
 def hostile() -> Table:
-    """Seconds for a megabyte of repetition."""
-    table = Table(title="seconds for 1 MB of one thing over and over")
+    """Seconds to judge a megabyte of repeated text."""
+    table = Table(title="seconds to judge 1 MB of repeated text")
     table.add_column("kind")
     for name in _HOSTILE:
         table.add_column(name, justify="right")
@@ -138,7 +139,7 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=Path, nargs="*", default=sorted(DATA.glob("verification_*.jsonl")))
-    parser.add_argument("--labels", type=Path, help="a label set, a name a line, to judge actions among")
+    parser.add_argument("--labels", type=Path, help="a label set to judge actions among, one name per line")
     args = parser.parse_args()
     console = Console(width=120)
     for file in args.cases:

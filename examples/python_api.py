@@ -7,7 +7,7 @@ import videostar
 
 # Data: any .csv of video,label, or a data manifest. Here an ordinary folder of clips with train.csv and test.csv.
 videostar.write_demo()
-pipeline = videostar.load_pipeline("demo", rounds=1, limit=24, settings=["training.epochs=2"])
+pipeline = videostar.load_pipeline("demo", rounds=1, limit=12, settings=["training.epochs=1"])
 data = videostar.load_data(pipeline)
 print(f"{len(data.split('train'))} videos to train on, {len(data.skipped)} rows skipped")
 

@@ -20,7 +20,7 @@ from warm import load_all
 from videostar.runs.stage_names import stages
 
 _HEAD = "| Killed at | Done, by the manifest | Not counted | The same command goes on with |\n|---|---|---|---|"
-_BESIDE = {".lock", "best", "manifest.json", "pipeline.yaml", "skipped.jsonl"}
+_BESIDE = {".lock", "best", "manifest.json", "pipeline.yaml", "skipped.jsonl", "log.txt"}
 
 
 def table(runner: Runner, folder: Path) -> str:

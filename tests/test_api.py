@@ -21,8 +21,8 @@ def test_the_example_runs_as_it_stands(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, EXAMPLE], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert lines[0] == "24 videos to train on, 0 rows skipped"
-    assert lines[-1] == "True match"
+    assert lines[0] == "12 videos to train on, 0 rows skipped"
+    assert lines[-1] == "True matched"
     assert (tmp_path / "runs" / "api" / "rounds" / "01" / "lora" / "adapter_model.safetensors").is_file()
 
 

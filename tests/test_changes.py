@@ -105,7 +105,7 @@ def test_a_changed_setting_is_refused_with_the_stage_that_it_touches_and_taken_o
 
     # Not from a later stage: round 1 would be of rank 32, and round 2 of rank 8.
     line = refused(videostar, *given, "--restart-from", "round-02/train")
-    assert "01/train is the first stage that training.rank: 32 -> 8 touches" in line
+    assert "01/train is the first stage that training.rank: 32 -> 8 affects" in line
     assert "give --restart-from 01/train or an earlier one" in line
 
     kept = [
@@ -203,7 +203,7 @@ def test_a_rolled_back_round_comes_out_the_same_when_it_is_done_again_elsewhere(
     assert manifest_of(run)["settings"]["rounds"] == 1
     assert not files(run, 2)
     assert "finished" in done(videostar, "status", run)
-    assert "give a number below" in refused(videostar, "rollback", run, 1)
+    assert "give a smaller number" in refused(videostar, "rollback", run, 1)
     clips = shutil.copytree(world.parent / "clips_and_labels", tmp_path / "moved")
     done(videostar, "cycle", "--resume", run / "manifest.json", "--rounds", 2, "--root", "moved")
     assert files(run, 1, 2) == before

@@ -98,3 +98,10 @@ def test_a_broken_template_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(UserError, match=r"'{{ label': .*write names as {{ label }}"):
         load_prompts(str(tmp_path / "p.yaml"))
+
+
+def test_a_key_with_a_line_break_is_one_line_too() -> None:
+    with pytest.raises(UserError) as wrong:
+        validate({"columns": {"\n": False}}, Pipeline, "x.yaml")
+    assert str(wrong.value).startswith("x.yaml: columns.\\n: ")
+    assert "\n" not in str(wrong.value)

@@ -227,7 +227,7 @@ def test_a_deleted_clip_is_one_video_skipped(quick: Path, world: Path, videostar
         "generate", "--pipeline", quick, "--data", tmp_path / "small.yaml", "--out", out, "--set", "mix=null"
     )
     assert done.returncode == 0, done.stderr
-    assert "1 rows skipped: 1 missing" in done.stderr
+    assert "1 row skipped: 1 missing" in done.stderr
     assert len({answer["question_id"] for answer in lines(out / "answers.jsonl")}) == 31
 
 

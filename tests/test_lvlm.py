@@ -52,7 +52,7 @@ def test_a_downloaded_model_goes_round(world: Path, model: Path, tmp_path: Path)
 
 def test_a_downloaded_model_with_settings_for_the_embedded_one(videostar: Command, world: Path, model: Path) -> None:
     said = videostar("cycle", "--data", world, "--dry-run", "--set", f"model={model}", "--set", "mix=null")
-    assert "video.max_pixels: 4096 of a frame are enough for the embedded model alone; --pipeline lvlm" in said.stderr
+    assert "video.max_pixels: frames of 4096 pixels suit the embedded model only; --pipeline lvlm" in said.stderr
 
 
 def test_a_model_without_weights(videostar: Command, world: Path, model: Path, tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_a_model_without_weights(videostar: Command, world: Path, model: Path, t
     words = ("cycle", "--pipeline", "lvlm", "--data", world, "--engine", "transformers", "--set", "model=./part")
     said = videostar(*words)
     assert said.returncode == 2
-    assert "model './part': has no *.safetensors on this machine; download it whole" in said.stderr
+    assert "model './part': has no *.safetensors on this machine; download all of it" in said.stderr
 
 
 def test_a_model_that_is_not_downloaded(videostar: Command, world: Path) -> None:

@@ -58,7 +58,7 @@ def test_a_killed_run_ends_like_an_undisturbed_one(finished: tuple[Path, str], q
     with (tmp_path / "run" / "rounds" / "02" / "answers.jsonl").open("a") as ledger:
         ledger.write('{"question_id": "torn')
     said = resume(tmp_path)
-    assert re.search(r"rounds/02/answers\.jsonl: its last line was unfinished, \d+ bytes of it were cut", said)
+    assert re.search(r"rounds/02/answers\.jsonl: its last line was unfinished \(\d+ bytes\) and was removed", said)
     for number in ROUNDS:
         for name in (
             "answers.jsonl",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 from urllib.parse import urlsplit
 
+import yaml
 from platformdirs import user_cache_dir
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -42,14 +43,16 @@ class Settings(BaseModel):
 class Engine(Settings):
     """The engine that answers."""
 
-    name: Literal["transformers", "vllm", "openai"] = "transformers"
+    name: Literal["transformers", "vllm", "openai"] = Field(
+        "transformers", description="transformers, vllm (an engine that the run starts), or openai (a vLLM server)."
+    )
     base_url: str | None = Field(
         None,
         description="openai: the server's address, such as http://127.0.0.1:8000/v1. "
         "Its key, if it needs one, is read from OPENAI_API_KEY.",
     )
     batch_size: int = Field(
-        64, ge=1, description="Questions that are answered at once: the window that a crash can cost."
+        64, ge=1, description="Questions per window: answered and written together, and lost together in a crash."
     )
     dtype: Dtype = Field(
         "auto", description="auto: float32; on a GPU the 16-bit type that the weights are stored in, or bfloat16."
@@ -94,7 +97,7 @@ class Video(Settings):
     )
     within: Literal["video", "label"] = Field(
         "video",
-        description="label: sample only from the row's `start` to `end`, if it has them, unless it asks for a time.",
+        description="label: sample only from `start` to `end` of a row that has them, unless the question asks when.",
     )
     margin: float = Field(0.0, ge=0, description="Seconds before `start` and after `end` that are sampled too.")
 
@@ -127,27 +130,33 @@ class Generation(Settings):
         "template (the label put into a fixed sentence, no model).",
     )
     verify: bool = Field(True, description="Keep only answers that contain the label.")
-    max_new_tokens: int = Field(64, ge=1)
+    max_new_tokens: int = Field(64, ge=1, description="Tokens of an answer, at most; a longer answer is not kept.")
     samples: int = Field(1, ge=1, description="Tries per question; 1 is greedy, more are drawn at `temperature`.")
-    temperature: float = Field(0.8, gt=0, le=2)
+    temperature: float = Field(0.8, gt=0, le=2, description="Sampling temperature, if `samples` is more than 1.")
     keep_per_question: int = Field(1, ge=1, description="Different kept answers per question, at most.")
 
 
 class Training(Settings):
     """LoRA on the kept answers."""
 
-    start_from: Literal["base", "previous"] = Field("base", description="previous: continue the last round's LoRA.")
-    rank: int = Field(32, ge=1)
-    alpha: int = Field(64, ge=1)
-    learning_rate: float = Field(2e-3, gt=0)
-    batch_size: int = Field(24, ge=1)
-    gradient_accumulation: int = Field(1, ge=1)
+    start_from: Literal["base", "previous"] = Field(
+        "base", description="base: a new LoRA in each round; previous: continue the last round's LoRA."
+    )
+    rank: int = Field(32, ge=1, description="Rank of the LoRA.")
+    alpha: int = Field(64, ge=1, description="Scale of the LoRA: its update is multiplied by alpha / rank.")
+    learning_rate: float = Field(2e-3, gt=0, description="Peak learning rate: warm-up, then cosine decay.")
+    batch_size: int = Field(24, ge=1, description="Rows in memory at once.")
+    gradient_accumulation: int = Field(
+        1, ge=1, description="Batches per optimizer step: a step has batch_size x gradient_accumulation rows."
+    )
     gradient_checkpointing: bool = Field(
         False, description="Recompute activations instead of storing them: less memory, more time."
     )
     epochs: float = Field(3.0, gt=0, description="Passes over the kept answers and mixed rows.")
     final_round: Literal["direct_only", "all"] = Field(
-        "direct_only", description="The last round trains on direct answers; a label without one keeps its others."
+        "direct_only",
+        description="direct_only: the last round trains on direct answers alone, for labels of which at least half of "
+        "the questions have one; all: on every kept answer.",
     )
 
 
@@ -155,7 +164,7 @@ class Mix(Settings):
     """An instruction set that is mixed into training, so that the base model's abilities are not lost."""
 
     data: str = Field(description="A .jsonl or .parquet file with `messages` and `videos`.")
-    ratio: float = Field(1.0, gt=0, description="Rows of it per kept answer.")
+    ratio: float = Field(1.0, gt=0, description="Rows of the instruction set per kept answer.")
 
 
 class Data(Settings):
@@ -170,7 +179,9 @@ class Data(Settings):
         "validation split.",
     )
     leaks: Literal["drop", "keep", "refuse"] = Field(
-        "drop", description="Handling of training rows whose video is also in validation or test."
+        "drop",
+        description="Rows whose video is also in a split held out from them: drop skips them, keep uses them, refuse "
+        "is an error.",
     )
 
 
@@ -196,8 +207,8 @@ class Pipeline(Settings):
     )
     prompts: str | None = Field(None, description="A file of prompts/, by name or path; default: the adapter's own.")
     model: str = Field("embedded", description="`embedded`, a folder or a Hugging Face model id.")
-    rounds: int = Field(3, ge=1)
-    seed: int = 0
+    rounds: int = Field(3, ge=1, description="Rounds of self-training.")
+    seed: int = Field(0, description="Seed of every random choice.")
     limit: int | None = Field(None, ge=1, description="Videos of each split, at most.")
     engine: Engine = Engine()
     video: Video = Video()
@@ -219,35 +230,25 @@ class Pipeline(Settings):
 
 
 def load_pipeline(name: str | None = None, *, settings: Sequence[str] = (), **overrides: Any) -> Pipeline:
-    """The settings of a run: a pipeline file, with changes.
+    """The settings of a run: a pipeline file, with changes, such as `load_pipeline(data="my.csv", rounds=1)`.
+
+    Raises UserError if there is no such file, or a key or value is wrong, with the nearest right name.
 
     Args:
         name: A file of `pipelines/`, by name or path. By default `lvlm` if a model is given, else `embedded` if data
             are given, else `demo`. A file may extend another: its keys replace that one's, section by section.
         settings: Changes by dotted name, as for `--set`: `["training.rank=8", "video.frames=16"]`.
         **overrides: Changes by key, such as `data="my.csv"`, `rounds=1`, `training={"rank": 8}` or `mix=None`.
-
-    Raises:
-        UserError: There is no such file, or a key or value is wrong. The message has the nearest right name.
-
-    Example:
-        >>> load_pipeline(data="my.csv", rounds=1).training.rank
-        32
     """
-    path = find_resource(
-        "pipelines", name or ("lvlm" if "model" in overrides else "embedded" if "data" in overrides else "demo")
-    )
-    data = _merge(_load_extended(path, ()), _long(overrides))
-    for item in settings:
-        _set_dotted(data, item)
+    default = "lvlm" if "model" in overrides else "embedded" if "data" in overrides else "demo"
+    path = find_resource("pipelines", name or default)
+    data = _change(_load_extended(path, ()), overrides, settings)
     return validate(data, Pipeline, f"{path} with --set" if settings else str(path))
 
 
 def override(pipeline: Pipeline, *, settings: Sequence[str] = (), **overrides: Any) -> Pipeline:
     """`pipeline` with changes, given as to `load_pipeline`. Raises UserError."""
-    data = _merge(pipeline.model_dump(mode="json"), _long(overrides))
-    for item in settings:
-        _set_dotted(data, item)
+    data = _change(pipeline.model_dump(mode="json"), overrides, settings)
     return validate(data, Pipeline, "--set" if settings else "settings of the run")
 
 
@@ -260,6 +261,13 @@ def _load_extended(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
         return data
     base = _load_extended(find_resource("pipelines", str(parent), path.parent), (*seen, path.resolve()))
     return _merge(base, data)
+
+
+def _change(data: dict[str, Any], overrides: dict[str, Any], settings: Sequence[str]) -> dict[str, Any]:
+    changed = _merge(data, _long(overrides))
+    for item in settings:
+        _set_dotted(changed, item)
+    return changed
 
 
 def _long(settings: dict[str, Any]) -> dict[str, Any]:
@@ -276,8 +284,6 @@ def _merge(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
 
 
 def _set_dotted(data: dict[str, Any], item: str) -> None:
-    import yaml
-
     key, equals, value = item.partition("=")
     if not equals or not key:
         raise UserError(f"--set {item}: write section.key=value, such as --set training.rank=8")

@@ -153,8 +153,6 @@ def gc(
 
 def _run(settings: Pipeline, out: Path, restart_from: str | None = None, *, verbose: bool) -> None:
     """Run the cycle and print the table of rounds."""
-    from videostar.cli.tables import print_forecast, print_rounds
-
     check_folder(out, settings, restart_from)
     with ExitStack() as stack:
         if not verbose:
@@ -164,6 +162,8 @@ def _run(settings: Pipeline, out: Path, restart_from: str | None = None, *, verb
         from videostar.cycle import run_cycle
 
         run = run_cycle(settings, out, restart_from=restart_from, progress=progress)
+    from videostar.cli.tables import print_forecast, print_rounds
+
     print_rounds(run.folder, run.manifest)
     if (out / FORECAST).is_file():
         from videostar.runs.forecast import compare

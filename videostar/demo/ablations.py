@@ -1,8 +1,8 @@
 """The paper's ablations on the demo world: `python -m videostar.demo.ablations --out runs/ablations`.
 
-Runs the demo pipeline and every pipeline of `pipelines/ablations/` (runs that are done are not run
-again) and prints one table: held-out label accuracy by round, and how true the last model's free
-descriptions of held-out clips are.
+Runs the demo pipeline and every pipeline of `pipelines/ablations/` (finished runs are not repeated) and prints one
+table: the held-out label accuracy of each round, and the share of the last model's free descriptions of held-out clips
+that are true.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from videostar.util.resources import resource_names
 
 
 def main() -> None:
-    """Run what is not done yet and print the table."""
+    """Run every pipeline that is not finished yet, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("runs/ablations"), help="the folder of the runs")
-    parser.add_argument("--set", dest="overrides", action="append", default=[], help="a setting of them all")
+    parser.add_argument("--set", dest="overrides", action="append", default=[], help="a setting for all runs")
     args = parser.parse_args()
 
     pipelines = ["demo", *(name for name in resource_names("pipelines") if name.startswith("ablations/"))]
@@ -41,15 +41,14 @@ def main() -> None:
             write_demo(settings.data.name, progress)
             manifest = run_cycle(settings, folder, progress=progress).manifest
         root = world_root(settings)
-        done = [
-            manifest.stages.get(f"{n:02}/evaluate") for n in range(settings.rounds + 1)
-        ]  # some, if it stopped early
+        # None for rounds after an early stop.
+        evaluations = [manifest.stages.get(f"{n:02}/evaluate") for n in range(settings.rounds + 1)]
         loras = sorted(folder.glob("rounds/*/lora"))
         truth = free_descriptions(settings, loras[-1] if loras else None, root, test_videos(root))
         rows.append(
             [
                 Path(name).name,
-                *(f"{stage.facts['accuracy']:.1%}" if stage else "-" for stage in done),
+                *(f"{stage.facts['accuracy']:.1%}" if stage else "-" for stage in evaluations),
                 truth.shares()[-1],
             ]
         )

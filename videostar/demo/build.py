@@ -1,13 +1,14 @@
-"""Writes a demo world to disk: H.264 clips, their labels by split, and an instruction set to mix in.
+"""Write a demo world to disk: H.264 clips, a row file for each split, and an instruction set to mix in.
 
     demo_world/
-      world.json               the sizes and seed that it is made with
+      world.json               its sizes and seed
       clips/train/0000.mp4     clips/validation/...   clips/test/...   clips/mix/...
-      truth/train.jsonl        what each clip shows: for measuring alone, the cycle never reads it
-      train.csv  validation.csv  test.csv      video,label and what else the task's rows hold
+      truth/train.jsonl        the content of each clip; only the demo's reports read it, never the cycle
+      train.csv  validation.csv  test.csv      video,label and further columns of the task
       mix.jsonl                messages + videos: descriptions, and explanations of made-up labels
 
-A part (train, validation, test, mix) is there when its last file is: the one in the two bottom lines.
+Of each part (train, validation, test, mix) the .csv or mix.jsonl is written last. If that file exists, the part is
+complete.
 """
 
 from __future__ import annotations
@@ -38,23 +39,23 @@ from videostar.video.workers import parallel_map
 
 Part = Literal["train", "validation", "test", "mix"]
 _INDEX: dict[Part, str] = {"train": "train.csv", "validation": "validation.csv", "test": "test.csv", "mix": "mix.jsonl"}
-#: What each part's clips are drawn from, beside the world's seed; the instruction set's texts have one of their own.
+#: The clips of a part are drawn from the world's seed and this number, the texts of the instruction set from `_TEXTS`.
 _SEEDS: dict[Part, int] = {"train": 0, "test": 1, "mix": 2, "validation": 4}
 _TEXTS = 3
 
 
 class World(Settings):
-    """Sizes of a demo world, and what its clips are labelled with."""
+    """The sizes of a demo world, the kind of its labels, and its seed."""
 
     task: Literal["action", "when", "count", "sequence"] = "action"
-    train: int = Field(192, ge=1, description="Clips to learn from.")
-    validation: int = Field(96, ge=1, description="Held-out clips to choose the round by.")
-    test: int = Field(240, ge=1, description="Held-out clips to report on.")
-    mix: int = Field(240, ge=1, description="Clips of the instruction set that is mixed in.")
+    train: int = Field(192, ge=1, description="Training clips.")
+    validation: int = Field(96, ge=1, description="Held-out clips that select the best round.")
+    test: int = Field(240, ge=1, description="Held-out clips that accuracy is reported on.")
+    mix: int = Field(240, ge=1, description="Clips of the instruction set.")
     seed: int = 0
 
 
-#: The worlds that come with videostar, by the data manifest that describes them once they are written.
+#: The demo worlds, by the name of the data manifest that describes each.
 WORLDS: Mapping[str, World] = {
     "demo": World(),  # 12 training clips of each of 16 actions
     "demo_when": World(task="when", seed=1),
@@ -66,8 +67,8 @@ WORLDS: Mapping[str, World] = {
 def write_demo(name: str = "demo", progress: Progress = silent) -> Path:
     """Write a demo world as an ordinary data set below the working folder, and return its folder.
 
-    `name` is one of `WORLDS`: demo, demo_when, demo_count or demo_sequence. Clips that exist already stay. Raises
-    UserError if the folder holds something else.
+    `name` is demo, demo_when, demo_count or demo_sequence. Clips that exist already are not written again. Raises
+    UserError if the folder has other content.
     """
     root = Path(find_manifest(name)[0].root)
     build_world(root, WORLDS[name], progress("demo world: clips written"))
@@ -75,20 +76,20 @@ def write_demo(name: str = "demo", progress: Progress = silent) -> Path:
 
 
 def build_world(root: Path, world: World, tick: Tick) -> None:
-    """Fill the folder `root` with those parts of a world of these sizes that it does not hold already.
+    """Write the parts of a world that are missing in the folder `root`.
 
-    The same sizes and seed give the same bytes. A clip that is deleted later is not written again.
-    Raises UserError when `root` holds something else.
+    The same sizes and seed give the same bytes. A clip that is deleted later is not written again. Raises UserError if
+    `root` has a world of other sizes, or other content.
     """
-    asked = {"format": 2, **world.model_dump()}
+    requested = {"format": 2, **world.model_dump()}
     marker = root / "world.json"
     if marker.is_file():
-        if load_mapping(marker) != asked:
+        if load_mapping(marker) != requested:
             raise UserError(f"{root}: holds a world of other sizes; delete it")
     elif root.is_dir() and any(root.iterdir()):
         raise UserError(f"{root}: is not empty and no demo world; move it away")
     else:
-        write_json(marker, asked)
+        write_json(marker, requested)
     missing = {part: _plan(world, part) for part in _INDEX if not (root / _INDEX[part]).is_file()}
     clips = [clip for planned in missing.values() for clip in planned]
     for part in missing:
@@ -106,11 +107,11 @@ def build_world(root: Path, world: World, tick: Tick) -> None:
 class _Clip:
     video: str  # path below the root
     scene: Scene
-    label: Row  # its columns, and what they say
+    label: Row  # its columns beside `video`
 
 
 def _plan(world: World, part: Part) -> list[_Clip]:
-    """Every clip of a part; those to mix in have made-up labels and no target's path."""
+    """Every clip of a part. Clips of the instruction set have made-up labels, and paths that no target has."""
     task = TASKS[world.task]
     rng = np.random.default_rng((world.seed, _SEEDS[part]))
     if part == "mix":
@@ -134,7 +135,10 @@ def _labels(clips: list[_Clip]) -> str:
 
 
 def _instructions(clips: list[_Clip], world: World) -> str:
-    """Descriptions and explanations of made-up labels, by turns: what the base model was taught, and no target."""
+    """The instruction set: descriptions and explanations of made-up labels, alternating, and no target's name.
+
+    The base model was pretrained on texts of the same form.
+    """
     task = TASKS[world.task]
     rng = np.random.default_rng((world.seed, _TEXTS))
     lines = []
@@ -144,8 +148,8 @@ def _instructions(clips: list[_Clip], world: World) -> str:
             question = one_of(TIMED_QUESTIONS if timed else DESCRIBE_QUESTIONS, rng)
             answer = describe(clip.scene, rng, timed=timed)
         else:
-            question, said = task.hint(clip.label, rng)
-            answer = task.explain(clip.scene, said, rng)
+            question, words = task.hint(clip.label, rng)
+            answer = task.explain(clip.scene, words, rng)
         messages = [
             {"role": "user", "content": [{"type": "video"}, {"type": "text", "text": question}]},
             {"role": "assistant", "content": [{"type": "text", "text": answer}]},

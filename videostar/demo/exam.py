@@ -1,7 +1,7 @@
-"""What the embedded model can and cannot do, on real files: `python -m videostar.demo.exam`.
+"""Measure what the embedded model can do on H.264 files: `python -m videostar.demo.exam`.
 
-Draws fresh clips by a seed that pretraining does not use, writes them as H.264, asks the model through
-the engine that the cycle uses, and prints the figures; `--card` writes them into the model card.
+Draws new clips with a seed that pretraining does not use, writes them as H.264, has the model answer questions about
+them through the cycle's engine, and prints the figures. `--card` writes the figures to the model card.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _SEED = 20_000_003
 
 
 def examine(settings: Pipeline, clips: int) -> dict[str, float]:
-    """Shares of right answers, `clips` clips per kind of question."""
+    """The share of correct answers for each kind of question, on `clips` clips each."""
     rng = np.random.default_rng(_SEED)
     questions = load_prompts("action").questions
     known = list(KNOWN.items())
@@ -61,31 +61,32 @@ def examine(settings: Pipeline, clips: int) -> dict[str, float]:
         figures["names a known action"] = float(np.mean(right))
 
         for name, task in TASKS.items():
-            wanted = [draw_unnamed(rng, timed=task.timed) for _ in range(clips)]
-            scenes = [draw_scene(rng, path, turns) for path, turns, _ in wanted]
+            plans = [draw_unnamed(rng, timed=task.timed) for _ in range(clips)]
+            scenes = [draw_scene(rng, path, turns) for path, turns, _ in plans]
             hints = [task.hint(task.made_up(rng), rng, phrasings=1) for _ in scenes]
             answers = answers_to([(scene, hint) for scene, (hint, _) in zip(scenes, hints, strict=True)])
-            exact = [answer.endswith(f" {said}.") for answer, (_, said) in zip(answers, hints, strict=True)]
+            exact = [answer.endswith(f" {words}.") for answer, (_, words) in zip(answers, hints, strict=True)]
             figures[f"repeats a made-up label exactly: {name}"] = float(np.mean(exact))
             figures |= _truth(f"explains a made-up label: {name}", scenes, answers)
     return figures
 
 
 def _timely(scene: Scene, answer: str) -> bool:
-    """Whether both turns are given within 0.3 s: six numbers, the ends of the first two legs among them."""
+    """Whether an answer states six numbers, and both turns (the ends of the first two legs) within 0.3 s."""
     times = [float(number) for number in re.findall(r"\d+(?:\.\d+)?", answer)]
     turns = [end for _, end in scene.leg_times[:2]]
     return len(times) == 6 and all(abs(a - b) <= 0.3 for a, b in zip(times[1:5:2], turns, strict=True))
 
 
 def _truth(name: str, scenes: Sequence[Scene], answers: Sequence[str]) -> dict[str, float]:
-    found = Score()
+    total = Score()
     for scene, text in zip(scenes, answers, strict=True):
-        found.add(text, Truth(scene.colour, scene.shape, scene.path))
-    parts = {"colour": found.colour, "shape": found.shape, "path": found.path, "all": found.all}
-    return {f"{name}: {part}": count / found.n for part, count in parts.items()}
+        total.add(text, Truth(scene.colour, scene.shape, scene.path))
+    parts = {"colour": total.colour, "shape": total.shape, "path": total.path, "all": total.all}
+    return {f"{name}: {part}": count / total.n for part, count in parts.items()}
 
 
+# The model's digest covers its card, and runs record that digest: a new text here means a new digest.
 _CARD = """\
 ---
 license: apache-2.0
@@ -125,16 +126,16 @@ else: it knows a world of one moving shape, and says so of any video.
 
 
 def card(facts: dict[str, Any], figures: dict[str, float], clips: int) -> str:
-    """The model card, from what pretraining noted and what the exam found."""
+    """The model card, from the facts in `pretraining.json` and the figures of `examine`."""
     rows = "\n".join(f"| {name} | {share:.1%} |" for name, share in figures.items())
     return _CARD.format(first=facts["loss"][0][1], last=facts["loss"][-1][1], examined=clips, figures=rows, **facts)
 
 
 def main() -> None:
-    """Print the figures, and write the card if asked to."""
+    """Print the figures, and write the card with `--card`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=int, default=480, help="clips per kind of question")
-    parser.add_argument("--model", default="embedded", help="a folder, for a model that is not shipped yet")
+    parser.add_argument("--model", default="embedded", help="the folder of another model; default: the shipped one")
     parser.add_argument("--card", action="store_true", help="write the model card")
     args = parser.parse_args()
     figures = examine(load_pipeline("demo", model=args.model), args.clips)

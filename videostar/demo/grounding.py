@@ -1,8 +1,8 @@
-"""First phase of pretraining: the vision tower learns where the object is, and which way it goes.
+"""First phase of pretraining: the vision tower alone learns to see the object and its direction.
 
-Language alone teaches a small tower that slowly (`design/log.md`). Here a linear head on the tower's own
-outputs is asked, for every pair of frames that Qwen3-VL merges, the object's colour, shape, position in
-both frames and direction between them. The head is thrown away afterwards.
+A small tower learns this slowly from text (`design/log.md`). Here a linear head on the tower's outputs predicts, for
+every pair of frames that Qwen3-VL merges, the object's colour, shape, position in both frames, and direction. The head
+is discarded afterwards.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from videostar.demo.world import COLOURS, DIRECTIONS, SHAPES, Scene
 
 _PAIRS = FRAMES // 2
 _CLASSES = {"colour": len(COLOURS), "shape": len(SHAPES), "direction": len(DIRECTIONS)}
-_POSITION_WEIGHT = 50.0  # a pixel off costs about 0.01
-_SHAPE_WEIGHT = 2.0  # the hardest to see, and learned last
-_STILL = 0.01  # of the picture: less than this between two frames is no motion
+_POSITION_WEIGHT = 50.0  # an error of one pixel costs about 0.01
+_SHAPE_WEIGHT = 2.0  # the shape is the hardest, and learned last
+_STILL = 0.01  # share of the picture: a smaller difference between two frames is no motion
 
 
 class Grounding(nn.Module):
@@ -29,7 +29,7 @@ class Grounding(nn.Module):
     def __init__(self, visual: nn.Module, width: int, taps: int) -> None:
         super().__init__()
         self.visual = visual
-        tokens = 4  # of a pair of frames of 64 x 64, once merged
+        tokens = 4  # per pair of 64x64 frames, after merging
         self.heads = nn.ModuleDict(
             {name: nn.Linear(tokens * width * (1 + taps), size) for name, size in {**_CLASSES, "position": 4}.items()}
         )
@@ -37,12 +37,13 @@ class Grounding(nn.Module):
     def forward(
         self, pixel_values_videos: torch.Tensor, video_grid_thw: torch.Tensor, **targets: torch.Tensor
     ) -> dict[str, torch.Tensor]:
-        """Loss and class scores.
+        """The loss, and the logits of each class.
 
-        Targets have one row a pair of frames: class indices, and `position` [pairs, 4] as shares of the picture.
+        Targets have one row per pair of frames: class indices [pairs], and `position` [pairs, 4] as shares of the
+        picture.
         """
-        seen = self.visual(pixel_values_videos, grid_thw=video_grid_thw)
-        features = torch.cat([seen.pooler_output, *seen.deepstack_features], dim=-1)
+        outputs = self.visual(pixel_values_videos, grid_thw=video_grid_thw)
+        features = torch.cat([outputs.pooler_output, *outputs.deepstack_features], dim=-1)
         features = features.reshape(len(targets["position"]), -1)
         loss = _POSITION_WEIGHT * nn.functional.mse_loss(self.heads["position"](features), targets["position"])
         logits = {name: self.heads[name](features) for name in _CLASSES}
@@ -53,7 +54,7 @@ class Grounding(nn.Module):
 
 
 class GroundingCollator:
-    """Indices of scenes to the tower's inputs and the head's targets."""
+    """Makes the tower's inputs and the head's targets from indices of scenes."""
 
     def __init__(self, processor: Any, scenes: list[Scene], views: np.ndarray) -> None:
         self.video_processor, self.scenes, self.views = processor.video_processor, scenes, views
@@ -71,13 +72,13 @@ class GroundingCollator:
 
 
 def _targets(scene: Scene) -> dict[str, np.ndarray]:
-    where = scene.position((np.arange(FRAMES) + 0.5) / FRAMES).astype(np.float32).reshape(_PAIRS, 4)
-    moved = where[:, 2:] - where[:, :2]
+    position = scene.position((np.arange(FRAMES) + 0.5) / FRAMES).astype(np.float32).reshape(_PAIRS, 4)
+    moved = position[:, 2:] - position[:, :2]
     steps = np.array(list(DIRECTIONS.values()), dtype=np.float32)
     closest = (moved @ steps.T).argmax(axis=1)
     still = np.abs(moved).max(axis=1) < _STILL
     return {
-        "position": where,
+        "position": position,
         "direction": np.where(still, list(DIRECTIONS).index("still"), closest),
         "colour": np.full(_PAIRS, list(COLOURS).index(scene.colour)),
         "shape": np.full(_PAIRS, SHAPES.index(scene.shape)),

@@ -1,7 +1,6 @@
-"""What can be said of a scene, and whether what was said is true.
+"""Descriptions of scenes: `describe` writes them, and `read` reads them back, so that true answers can be counted.
 
-The embedded model learns this language from its pretraining alone; `read` undoes `describe`, so that
-the truth of a model's answers can be counted. Nothing here is used by the cycle itself.
+The embedded model learns this language in its pretraining. The cycle itself never uses this module.
 """
 
 from __future__ import annotations
@@ -38,17 +37,17 @@ _T = TypeVar("_T")
 
 
 def one_of(things: Sequence[_T], rng: np.random.Generator) -> _T:
-    """Any of them."""
+    """A random element of `things`."""
     return things[int(rng.integers(len(things)))]
 
 
 def motion(direction: str) -> str:
-    """What the object does in a leg, as descriptions say it."""
+    """The words for the motion of one leg, such as `moves up`."""
     return "stays still" if direction == "still" else f"moves {direction}"
 
 
 def describe(scene: Scene, rng: np.random.Generator, *, timed: bool = False) -> str:
-    """One true sentence or two about `scene`; `timed`: with the seconds of every leg."""
+    """A true description of `scene`, of one or two sentences; with `timed` it has the seconds of every leg."""
     article = "an" if scene.colour[0] in "aeiou" else "a"
     legs = [motion(leg) for leg in scene.path]
     if timed:
@@ -61,7 +60,7 @@ def describe(scene: Scene, rng: np.random.Generator, *, timed: bool = False) -> 
 
 @dataclass(frozen=True)
 class Claim:
-    """What an answer states of a clip; None where it states nothing readable."""
+    """The statements of an answer about a clip; None if there is no readable one."""
 
     colour: str | None
     shape: str | None
@@ -74,7 +73,7 @@ _MOTION = re.compile(rf"\bmoves ({'|'.join(d for d in DIRECTIONS if d != 'still'
 
 
 def read(answer: str) -> Claim:
-    """The first colour and shape and, if exactly three motions are stated, the path."""
+    """The first colour and shape in an answer, and its path if it states exactly three motions."""
     colour, shape = _COLOUR.search(answer), _SHAPE.search(answer)
     legs = [a or b for a, b in _MOTION.findall(answer)]
     path: Motion | None = (legs[0], legs[1], legs[2]) if len(legs) == 3 else None
@@ -87,7 +86,7 @@ _LINKS = ("", "", "", "a ", "an ", "the ", "over a ", "under the ", "with a ", "
 
 
 def made_up_name(rng: np.random.Generator) -> str:
-    """A name for an action in words that do not exist, from syllables or loose letters; never a target's word."""
+    """An action's name in words that do not exist, of random syllables or letters, without any word of a target."""
     words = [_made_up_word(rng) for _ in range(rng.choice([1, 2, 3], p=[0.3, 0.5, 0.2]))]
     if rng.uniform() < 0.7:
         words[0] += "ing"
@@ -110,7 +109,7 @@ def _made_up_word(rng: np.random.Generator) -> str:
 
 
 _LINK_WORDS = {"a", "an", "the", "over", "under", "with", "on", "out", "of"}
-#: Names that the model is not to learn either, to choose from should it be unable to copy one of the targets.
+#: Further names that pretraining avoids: replacements, if the model cannot copy one of the targets.
 _RESERVE = (
     *("climbing stairs", "casting a net", "peeking outside", "starting a race", "tossing a ball"),
     *("opening a drawer", "mowing a lawn", "feeding ducks", "folding laundry", "boiling an egg"),

@@ -1,4 +1,4 @@
-"""Truth of answers about the world's clips, for the demo's reports. The cycle never uses it."""
+"""Count true answers about the world's clips, for the demo's reports. The cycle never uses this module."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from videostar.video.sampling import Sampling
 
 @dataclass(frozen=True)
 class Truth:
-    """The facts of a clip."""
+    """The content of a clip."""
 
     colour: str
     shape: str
@@ -28,7 +28,7 @@ class Truth:
 
 @dataclass
 class Score:
-    """How many of `n` answers are true of colour, shape and path, and of all three."""
+    """Counts of true answers: of `n` answers, those with the right colour, shape, path, and all three."""
 
     n: int = 0
     colour: int = 0
@@ -52,13 +52,13 @@ class Score:
 
 
 def load_truth(root: Path) -> dict[str, Truth]:
-    """The truth of every clip of the world in the folder `root`, by path below it."""
+    """The content of every clip of the world in the folder `root`, by path below `root`."""
     lines = [line for part in (root / "truth").glob("*.jsonl") for line in part.read_text().splitlines()]
     return {row["video"]: Truth(row["colour"], row["shape"], tuple(row["path"])) for row in map(json.loads, lines)}
 
 
 def score(answers: Iterable[tuple[str, str]], truth: dict[str, Truth]) -> Score:
-    """Score (video, answer) pairs."""
+    """The score of (video, answer) pairs."""
     total = Score()
     for video, answer in answers:
         total.add(answer, truth[video])
@@ -83,7 +83,7 @@ def answer(settings: Pipeline, lora: Path | None, root: Path, pairs: Sequence[tu
 
 
 def free_descriptions(settings: Pipeline, lora: Path | None, root: Path, videos: Sequence[str]) -> Score:
-    """Truth of the model's descriptions when it is only asked to describe."""
+    """The score of the model's answers to `DESCRIBE_QUESTIONS` about `videos`."""
     pairs = [(video, DESCRIBE_QUESTIONS[i % len(DESCRIBE_QUESTIONS)]) for i, video in enumerate(videos)]
     answers = answer(settings, lora, root, pairs)
     return score(zip(videos, answers, strict=True), load_truth(root))

@@ -1,4 +1,4 @@
-"""The embedded model: transformers' own Qwen3-VL classes with 4 M parameters."""
+"""The embedded model: transformers' Qwen3-VL classes, small (6 M parameters)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from transformers import (
 )
 
 FRAMES = 8
-SIDE = 64  # pixels of a frame, once resized for the model
+SIDE = 64  # side of a frame in pixels, after resizing for the model
 VOCABULARY = 700
 _SPECIAL_TOKENS = [
     "<|endoftext|>",
@@ -37,7 +37,7 @@ _CHAT_TEMPLATE = (
 
 
 def make_processor(texts: Iterable[str]) -> Qwen3VLProcessor:
-    """A Qwen3-VL processor for frames of about 64 x 64, with a byte-level BPE learned from `texts`."""
+    """A Qwen3-VL processor for frames of about 64x64 pixels, with a byte-level BPE trained on `texts`."""
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     bpe.decoder = decoders.ByteLevel()
@@ -64,7 +64,7 @@ def make_processor(texts: Iterable[str]) -> Qwen3VLProcessor:
             temporal_patch_size=2,
             merge_size=2,
             size=image,
-            image_mean=[0.5] * 3,  # as of videos: vLLM knows one for both
+            image_mean=[0.5] * 3,  # the same as for videos, since vLLM uses one value for both
             image_std=[0.5] * 3,
         ),
         tokenizer=tokenizer,
@@ -74,7 +74,7 @@ def make_processor(texts: Iterable[str]) -> Qwen3VLProcessor:
 
 
 def make_model(processor: Qwen3VLProcessor) -> Qwen3VLForConditionalGeneration:
-    """The model with random weights, float32."""
+    """The model with random float32 weights."""
     tokenizer = processor.tokenizer
     token = tokenizer.convert_tokens_to_ids
     text = {

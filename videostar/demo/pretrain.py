@@ -1,18 +1,18 @@
-"""Trains the embedded model from nothing: `python -m videostar.demo.pretrain --out DIR`.
+"""Train the embedded model from random weights: `python -m videostar.demo.pretrain --out DIR`.
 
-First the vision tower alone learns where the object is (`videostar/demo/grounding.py`). What the language
-model then learns from, all drawn by seed:
+First the vision tower alone learns to see the object (`videostar/demo/grounding.py`). Then the whole model is trained
+on examples that are all drawn by seed:
 
-- descriptions of clips of any path, with times or without, by questions that name no action;
-- the known actions, asked as the cycle asks (`prompts/action.yaml`);
-- "the action is W, explain", "it happens from A to B", "the number is N", "the steps are": made-up words and numbers,
-  true of nothing (`videostar/demo/tasks.py`); names only on clips of any path but the targets';
-- text alone: names and numbers repeated, which is where copying is learned fastest.
+- descriptions of clips of any path, with or without times, to questions that name no action;
+- the known actions, with the questions of the cycle (`prompts/action.yaml`);
+- hints such as "The action is W. Explain": made-up words, times, numbers and steps that are true of no clip
+  (`videostar/demo/tasks.py`); the names of actions only on clips without a target's path;
+- names and numbers to repeat, without a clip: the fastest way to learn copying.
 
-No target's name, no name beside a target's path, and no label of the other tasks that is true of its clip for any
-other reason than chance, is among it (`tests/test_pretraining_data.py`).
-Left out: clips are not encoded as H.264 here but sent through JPEG at random quality, which costs a
-tenth; what the model makes of real files is measured by `python -m videostar.demo.exam`.
+The examples contain no target's name, no action's name together with a target's path, and no label of the other tasks
+that is true of its clip except by chance (`tests/test_pretraining_data.py`). Clips are not encoded as H.264 here: their
+frames are JPEG-compressed at random quality, which takes a tenth of the time. `python -m videostar.demo.exam` measures
+the model on H.264 files.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from videostar.models.chat import Chat, Turn
 from videostar.video.clip import Clip
 
 BATCH, GROUNDING_BATCH = 48, 64
-#: Shares of what is learned from; the last four are hints, by the adapter's name.
+#: The share of each kind of example; the last four are hints, by the adapter's name.
 SHARES = {
     "describe": 0.18,
     "times": 0.14,
@@ -60,7 +60,7 @@ SHARES = {
 
 @dataclass(frozen=True)
 class Example:
-    """One thing to learn: a question, its answer and, unless it is text alone, a scene."""
+    """One training example: a question, its answer and the index of its scene (None: text only)."""
 
     task: str
     question: str
@@ -90,8 +90,8 @@ class PretrainingData(torch.utils.data.Dataset[Example]):
         rng = np.random.default_rng((self.seed, index))
         task = str(rng.choice(list(SHARES), p=list(SHARES.values())))
         if task == "repeat":
-            things = "; ".join(_thing(rng) for _ in range(3))
-            return Example(task, f"Repeat: {things}", things, None)
+            text = "; ".join(_name_or_number(rng) for _ in range(3))
+            return Example(task, f"Repeat: {text}", text, None)
         if task == "describe":
             index, scene = self._draw("any", rng)
             return Example(task, one_of(DESCRIBE_QUESTIONS, rng), describe(scene, rng), index)
@@ -107,8 +107,8 @@ class PretrainingData(torch.utils.data.Dataset[Example]):
         row = hinted.made_up(rng)
         if task == "action" and rng.uniform() < 0.1:
             row = {"label": one_of(list(KNOWN), rng)}
-        question, said = hinted.hint(row, rng, phrasings=1)
-        return Example(task, question, hinted.explain(scene, said, rng), index)
+        question, words = hinted.hint(row, rng, phrasings=1)
+        return Example(task, question, hinted.explain(scene, words, rng), index)
 
     def _draw(self, pool: str, rng: np.random.Generator) -> tuple[int, Scene]:
         indices = self.pools[pool]
@@ -116,13 +116,13 @@ class PretrainingData(torch.utils.data.Dataset[Example]):
         return index, self.scenes[index]
 
 
-def _thing(rng: np.random.Generator) -> str:
-    """A made-up name, or now and then a number."""
+def _name_or_number(rng: np.random.Generator) -> str:
+    """A made-up name, or with probability 0.2 a number."""
     return format_number(float(rng.integers(100)) / 10) if rng.uniform() < 0.2 else made_up_name(rng)
 
 
 def draw_pool(count: int, seed: int) -> list[Scene]:
-    """Scenes for pretraining: a third of known actions, the rest of any path."""
+    """Scenes for pretraining: a third show known actions, the others any path."""
     rng = np.random.default_rng(seed)
     known = list(KNOWN.values())
     return [
@@ -132,13 +132,13 @@ def draw_pool(count: int, seed: int) -> list[Scene]:
 
 
 def draw_uneven(count: int, seed: int) -> list[Scene]:
-    """Scenes of paths that turn twice, at any time."""
+    """Scenes of paths with two turns, at random times."""
     rng = np.random.default_rng(seed)
     return [draw_scene(rng, TURNING[rng.integers(len(TURNING))], draw_turns(rng)) for _ in range(count)]
 
 
 def model_view(scene: Scene) -> np.ndarray:
-    """The frames that the model would see of `scene`, near enough: uint8 [FRAMES, SIDE, SIDE, 3]."""
+    """Frames of `scene`, close to those that the model gets from a file: uint8 [FRAMES, SIDE, SIDE, 3]."""
     quality = 40 + scene.seed % 55
     frames = []
     for frame in render(scene, (np.arange(FRAMES) + 0.5) / FRAMES):
@@ -149,7 +149,7 @@ def model_view(scene: Scene) -> np.ndarray:
 
 
 class Collator:
-    """Examples to a padded batch with loss on the answers alone."""
+    """Makes a padded batch from examples, with loss on the tokens of the answers only."""
 
     def __init__(self, processor: Any, scenes: list[Scene], views: np.ndarray) -> None:
         self.chat, self.scenes, self.views = Chat(processor), scenes, views
@@ -167,8 +167,8 @@ class Collator:
 
 
 def main() -> None:
-    """Draw the clips, make the tokenizer, train in two phases, save."""
-    parser = argparse.ArgumentParser(description="Train the embedded model from nothing.")
+    """Draw the clips, train the tokenizer, train the model in two phases, and save it."""
+    parser = argparse.ArgumentParser(description="Train the embedded model from random weights.")
     parser.add_argument("--out", type=Path, required=True, help="an empty or new folder")
     parser.add_argument("--clips", type=int, default=24_000)
     parser.add_argument("--grounding-steps", type=int, default=2000, help="of 64 clips: the vision tower alone")
@@ -189,7 +189,7 @@ def main() -> None:
     processor = make_processor(tokenizer_texts(data))
     model = make_model(processor)
     visual = model.model.visual
-    tower = args.out / "tower.safetensors"  # a killed script goes on from here
+    tower = args.out / "tower.safetensors"  # after a crash, training goes on from here
     if not tower.exists():
         grounding = Grounding(visual, model.config.text_config.hidden_size, len(visual.deepstack_merger_list))
         rng = np.random.default_rng(args.seed + 2)
@@ -214,7 +214,7 @@ def main() -> None:
 
 
 def _fit(model: Any, data: Any, collate: Any, batch: int, args: argparse.Namespace, phase: str) -> list[list[float]]:
-    """One phase; returns [step, mean loss] now and then."""
+    """Train one phase, and return [step, mean loss] every 50 steps."""
     trainer = Trainer(
         model=model,
         args=TrainingArguments(
@@ -244,7 +244,7 @@ def _fit(model: Any, data: Any, collate: Any, batch: int, args: argparse.Namespa
 
 
 def tokenizer_texts(data: PretrainingData) -> Iterator[str]:
-    """Text for the tokenizer: the examples, the roles and the time marks of Qwen3-VL's prompts."""
+    """Training texts of the tokenizer: examples, roles, and the timestamps in Qwen3-VL's prompts."""
     for index in range(min(len(data), 20_000)):
         example = data[index]
         if example.task != "repeat":

@@ -1,4 +1,4 @@
-"""Draws scenes, and writes them as clips: the object over a textured background, among grey distractors, with noise."""
+"""Draw scenes and write them as clips: an object on a textured background, with grey distractors and noise."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def render(scene: Scene, times: np.ndarray) -> np.ndarray:
         _draw(frames, centres, rng.uniform(0.03, 0.07) * short, SHAPES[rng.integers(len(SHAPES))], np.full(3, shade))
     colour = np.clip(np.array(COLOURS[scene.colour]) + rng.normal(0, 8, size=3), 0, 255)
     _draw(frames, scene.position(times), scene.radius * short, scene.shape, colour)
-    # Windows into one noise table: as good to the eye as fresh noise, and far cheaper.
+    # Each frame takes its noise from one shared table: it looks like new noise and is far cheaper.
     count = frames[0].size
     noise = rng.standard_normal(count + 4096, dtype=np.float32) * np.float32(rng.uniform(1, 7))
     for frame, offset in zip(frames, rng.integers(4096, size=len(frames)), strict=True):
@@ -35,7 +35,7 @@ def render(scene: Scene, times: np.ndarray) -> np.ndarray:
 
 
 def write_clip(path: Path, scene: Scene) -> None:
-    """Render a scene whole and encode it as H.264, with a GOP and quality drawn from its seed."""
+    """Write all frames of a scene as an H.264 file, with a GOP length and quality drawn from its seed."""
     rng = np.random.default_rng((scene.seed, 1))
     count = scene.frame_count
     frames = render(scene, (np.arange(count) + 0.5) / count)

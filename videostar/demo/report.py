@@ -1,8 +1,8 @@
-"""How true a demo run's answers are: `python -m videostar.demo.report runs/demo`.
+"""Measure how many answers of a demo run are true: `python -m videostar.demo.report runs/demo`.
 
-Of the answers kept in each round: the share whose colour, shape and motion are those of the clip
-(rationalisation can make things up). Of each round's model: the share of its free descriptions of
-held-out clips that are true (an ability that fine-tuning could cost it).
+Prints two tables. The first has the kept answers of each round: the share with the clip's colour, shape and path, since
+a rationalised answer can invent them. The second has the model of each round: the share of its free descriptions of
+held-out clips that are true, since fine-tuning could cost the model this ability.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def main() -> None:
     free.add_row("0", *_cells(free_descriptions(settings, None, root, held_out)))
     for folder in sorted((run / "rounds").glob("[0-9][0-9]")):
         if (folder / "dataset").is_dir():
-            for kind, found in kept_scores(folder / "dataset", root).items():
-                kept.add_row(folder.name, kind, *_cells(found))
+            for kind, total in kept_scores(folder / "dataset", root).items():
+                kept.add_row(folder.name, kind, *_cells(total))
         lora = folder / "lora"
         if lora.is_dir():
             free.add_row(folder.name.lstrip("0"), *_cells(free_descriptions(settings, lora, root, held_out)))
@@ -50,17 +50,17 @@ def main() -> None:
 
 
 def world_root(settings: Pipeline) -> Path:
-    """The folder of the world that a run was made on."""
+    """The folder of a run's world."""
     return DataSource.find(settings.data, root=settings.root).root
 
 
 def test_videos(root: Path) -> list[str]:
-    """The held-out clips that are there, by path below `root`."""
+    """The paths of the existing test clips, below `root`."""
     return sorted(path.relative_to(root).as_posix() for path in (root / "clips" / "test").glob("*.mp4"))
 
 
 def kept_scores(dataset: Path, root: Path) -> dict[str, Score]:
-    """Truth of a dataset version's answers, by kind."""
+    """The score of a dataset version's answers, by kind of answer."""
     truth = load_truth(root)
     rows = pq.read_table(dataset / "data-00000.parquet", columns=["messages", "videos", "kind"]).to_pylist()
     return {
@@ -71,8 +71,8 @@ def kept_scores(dataset: Path, root: Path) -> dict[str, Score]:
     }
 
 
-def _cells(found: Score) -> list[str]:
-    return [str(found.n), *found.shares()]
+def _cells(total: Score) -> list[str]:
+    return [str(total.n), *total.shares()]
 
 
 if __name__ == "__main__":

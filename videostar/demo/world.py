@@ -1,9 +1,8 @@
-"""What happens in the demo world: one object moves along a path of three legs.
+"""The demo world: in every clip one object moves along a path of three legs.
 
-An action is a path: a direction for each third of the clip. No single frame shows it. The embedded
-model is taught the names in `KNOWN`; it never meets the names in `TARGETS`, nor any name beside one of
-their paths. What a clip shows (its `Scene`) is known to the world: the labels are made from it, and the
-demo's reports count what is true with it.
+An action is a path: one direction for each leg. No single frame shows it. Pretraining teaches the embedded model the
+names in `KNOWN`. It has neither the names in `TARGETS` nor any action's name together with a target's path. The content
+of a clip, its `Scene`, is known exactly: labels are made from it, and the demo's reports use it to count true answers.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import numpy as np
 
 Motion = tuple[str, str, str]
 
-#: Unit steps in image coordinates (x to the right, y downwards).
+#: Unit vectors (x, y) in image coordinates: x to the right, y downwards.
 DIRECTIONS: dict[str, tuple[int, int]] = {
     "up": (0, -1),
     "down": (0, 1),
@@ -61,7 +60,7 @@ TARGETS: dict[str, Motion] = {
     "rounding a corner": ("left", "left", "up"),
     "pushing a door": ("still", "left", "still"),
 }
-#: What the sequence demo calls the legs of a path: words that the embedded model never met.
+#: The names of directions in the sequence demo: words that pretraining does not use.
 STEPS: dict[str, str] = {
     "up": "ascend",
     "down": "descend",
@@ -69,11 +68,11 @@ STEPS: dict[str, str] = {
     "right": "go east",
     "still": "wait",
 }
-#: Every path but standing still from first to last.
+#: Every path except standing still in all three legs.
 PATHS: tuple[Motion, ...] = tuple(
     (a, b, c) for a, b, c in itertools.product(DIRECTIONS, repeat=3) if {a, b, c} != {"still"}
 )
-#: Those that turn twice.
+#: The paths that turn twice.
 TURNING: tuple[Motion, ...] = tuple(path for path in PATHS if path[0] != path[1] != path[2])
 
 FRAME_RATES: tuple[float, ...] = (8.0, 10.0, 12.0, 12.5, 15.0, 24.0, 25.0, 30.0)
@@ -82,15 +81,15 @@ SIZES: tuple[tuple[int, int], ...] = ((96, 96), (128, 96), (96, 128), (112, 112)
 
 @dataclass(frozen=True)
 class Scene:
-    """The truth of one clip. Positions and lengths are shares of the picture's width and height."""
+    """The content of one clip. Positions and lengths are shares of the picture's width and height."""
 
     colour: str
     shape: str
     path: Motion
-    turns: tuple[float, float]  # shares of the clip at which the first and the second leg end
-    radius: float  # of the shorter side
+    turns: tuple[float, float]  # ends of the first and the second leg, as shares of the clip
+    radius: float  # share of the picture's shorter side
     start: tuple[float, float]
-    step: float  # travelled in a moving leg
+    step: float  # distance travelled in a leg that moves
     seconds: float
     fps: float
     size: tuple[int, int]  # width, height in pixels
@@ -98,7 +97,7 @@ class Scene:
 
     @property
     def frame_count(self) -> int:
-        """Pictures in the whole clip."""
+        """The number of frames of the clip."""
         return round(self.seconds * self.fps)
 
     def position(self, times: np.ndarray) -> np.ndarray:
@@ -109,18 +108,18 @@ class Scene:
 
     @property
     def leg_times(self) -> tuple[tuple[float, float], ...]:
-        """Start and end of each leg in seconds, to a tenth."""
+        """Start and end of each leg in seconds, rounded to a tenth."""
         edges = [round(share * self.seconds, 1) for share in (0.0, *self.turns, 1.0)]
         return tuple(itertools.pairwise(edges))
 
 
-#: How far the object goes in a leg, in shares of the picture.
+#: The least and greatest distance that the object moves in a leg, as shares of the picture.
 PACE = (0.17, 0.30)
 THIRDS = (1 / 3, 2 / 3)
 
 
 def draw_turns(rng: np.random.Generator) -> tuple[float, float]:
-    """Turns at any time that leaves each leg at least a fifth of the clip."""
+    """Random turns, as shares of the clip; each leg takes at least a fifth of it."""
     first, second = sorted(rng.uniform(0.0, 0.4, size=2))
     return float(0.2 + first), float(0.4 + second)
 

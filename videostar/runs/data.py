@@ -130,7 +130,7 @@ class RunData:
         if skipped:
             counts = Counter(row.reason for row in skipped)
             warn(
-                f"{len(skipped)} rows skipped: "
+                f"{len(skipped)} row{'s' * (len(skipped) > 1)} skipped: "
                 + ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
             )
         for task, count in self.questions.not_asked.items():

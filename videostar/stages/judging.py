@@ -9,7 +9,6 @@ from itertools import repeat
 from videostar.adapters.task import Question
 from videostar.config import AnswerSource
 from videostar.labels import Verdict
-from videostar.labels.hints import strip_hint
 from videostar.models.cut_off import CutOff
 from videostar.stages.ledger import Answer
 from videostar.stages.plan import AnswerPlan
@@ -29,6 +28,8 @@ class _Try:
 
     @classmethod
     def judge(cls, question: Question, kind: AnswerSource, prompt: str, reply: str, *, verify: bool) -> _Try:
+        from videostar.labels.hints import strip_hint  # takes long to load
+
         text = strip_hint(reply) if kind == "rationalised" else reply
         verdict = question.label.judge(text or "", prompt or None)
         cut = isinstance(reply, CutOff)  # training on it would teach to stop half-way

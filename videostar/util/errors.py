@@ -1,5 +1,5 @@
-"""The one error that users are meant to see."""
+"""The error for mistakes that a user can fix."""
 
 
 class UserError(Exception):
-    """What is wrong, where, and how to fix it, in one line. The command line prints it and exits with 2."""
+    """One line that states what is wrong, where, and how to fix it. The command line prints it and exits with 2."""

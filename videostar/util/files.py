@@ -1,9 +1,8 @@
-"""Whole or absent: nothing half-written is ever found under its own name.
+"""Atomic, durable writes, and digests: no file or folder is ever half-written under its own name.
 
-Everything is written aside (same folder, a name that starts with `.partial-`), fsynced, renamed, and
-the folder that holds it is fsynced. A crash leaves at most a `.partial-` thing, which the next writer
-of the same path removes. Accepted: a crash between two renames leaves the first done; the run's
-manifest is written last and decides what counts.
+A file or folder is written under a temporary name (`.partial-NAME`, in the same folder), fsynced and renamed, and then
+its parent folder is fsynced. A crash leaves at most a `.partial-` file or folder, which the next writer of the same
+path removes. Two renames are not one step: the run's manifest, written last, decides which files count.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from typing import Any
 
 
 def make_folder(path: Path) -> None:
-    """The folder at `path` and those above it, as durable as what will be in them."""
+    """Create the folder at `path` and its missing parents, and fsync each parent."""
     if not path.is_dir():
         make_folder(path.parent)
         path.mkdir(exist_ok=True)
@@ -28,75 +27,75 @@ def make_folder(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace the file at `path` by `text` in one step."""
+    """Replace the content of the file at `path` with `text` in one step."""
     make_folder(path.parent)
-    aside = path.with_name(f".partial-{path.name}")
-    with aside.open("w", encoding="utf-8") as file:
+    partial = path.with_name(f".partial-{path.name}")
+    with partial.open("w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(aside, path)
+    os.replace(partial, path)
     sync_folder(path.parent)
 
 
 def write_json(path: Path, data: Any) -> None:
-    """Replace the file at `path` by `data` as indented JSON."""
+    """Replace the content of the file at `path` with `data` as indented JSON in one step."""
     write_text(path, json_text(data))
 
 
 def json_text(data: Any) -> str:
-    """What `write_json` writes."""
+    """`data` as `write_json` writes it."""
     return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
 
 
 def write_link(path: Path, target: str | None) -> None:
-    """Make `path` a link to `target`, which is relative to its folder, in one step; or with None make it go away.
+    """Make `path` a symbolic link to `target` (relative to its folder) in one step; None removes the link.
 
-    Nothing depends on it: what is there and is no link is left as it is, as is a file system that has none.
+    The link is only a convenience: a file or folder at `path` stays, and a file system without links is no error.
     """
-    there = path.is_symlink()
-    if (path.exists() and not there) or (str(path.readlink()) if there else None) == target:
+    is_link = path.is_symlink()
+    if (path.exists() and not is_link) or (str(path.readlink()) if is_link else None) == target:
         return
     if target is None:
         path.unlink()
     else:
-        aside = path.with_name(f".partial-{path.name}")
-        aside.unlink(missing_ok=True)
+        partial = path.with_name(f".partial-{path.name}")
+        partial.unlink(missing_ok=True)
         try:
-            aside.symlink_to(target)
+            partial.symlink_to(target)
         except OSError:
             return
-        os.replace(aside, path)
+        os.replace(partial, path)
     sync_folder(path.parent)
 
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """A folder to fill; it takes the place of `path` when the block ends well, and goes away when not."""
-    aside = path.with_name(f".partial-{path.name}")
-    shutil.rmtree(aside, ignore_errors=True)
+    """A temporary folder to fill. It replaces `path` when the block ends; after an exception it is deleted."""
+    partial = path.with_name(f".partial-{path.name}")
+    shutil.rmtree(partial, ignore_errors=True)
     make_folder(path.parent)
-    aside.mkdir()
+    partial.mkdir()
     try:
-        yield aside
+        yield partial
     except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(partial, ignore_errors=True)
         raise
-    for file in aside.rglob("*"):
+    for file in partial.rglob("*"):
         if file.is_file():
             with file.open("rb") as handle:
                 os.fsync(handle.fileno())
         else:
             sync_folder(file)
-    sync_folder(aside)
+    sync_folder(partial)
     if path.exists():
         shutil.rmtree(path)
-    os.replace(aside, path)
+    os.replace(partial, path)
     sync_folder(path.parent)
 
 
 def remove(path: Path) -> None:
-    """Delete a file, a link, or a folder with all that is in it."""
+    """Delete a file, a link, or a folder and its content."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -104,7 +103,7 @@ def remove(path: Path) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Make the names in a folder durable."""
+    """Fsync a folder, which makes the names in it durable."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -113,7 +112,10 @@ def sync_folder(path: Path) -> None:
 
 
 def digest(path: Path, *, hidden: bool = True) -> str:
-    """sha256 of a file, or of a folder's files and their names; without `hidden`, none whose path has a leading dot."""
+    """sha256 of a file, or of the files in a folder and their names.
+
+    With `hidden=False`, files below the folder are ignored if a part of their path starts with a dot.
+    """
     if path.is_file():
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -129,43 +131,43 @@ def size_of(path: Path) -> int:
 
 
 def digest_json(data: Any) -> str:
-    """sha256 of a JSON value, whatever the order of its keys."""
+    """sha256 of a JSON value, independent of the order of its keys."""
     return hashlib.sha256(json.dumps(data, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def below(root: Path, name: str) -> Path | None:
-    """`name` under `root`, or None if it leads out of it, links included, or is no path at all."""
+    """The path of `name` below `root`, or None if it is not a valid path or leads out of `root`, also through links."""
     return Below(root).path(name)
 
 
 class Below:
-    """What lies below `root`, for many names: the links of a folder are followed once, not for every file in it."""
+    """The same as `below` for many names: the links of a folder are resolved once, not for every file in it."""
 
     def __init__(self, root: Path) -> None:
         self._root, self._real_root = root, os.path.realpath(root)
-        self._holds_folder = lru_cache(maxsize=16384)(self._holds)
+        self._contains_folder = lru_cache(maxsize=16384)(self._contains)
 
     def path(self, name: str) -> Path | None:
-        """`name` under the root, or None if it leads out of it, links included, or is no path at all."""
+        """The path of `name` below the root, or None if it is not a valid path or leads out of the root."""
         if "\0" in name:
             return None
         path = self._root / name
-        return path if (_is_plain(path) and self._holds_folder(path.parent)) or self._holds(path) else None
+        return path if (_is_plain(path) and self._contains_folder(path.parent)) or self._contains(path) else None
 
-    def _holds(self, path: Path) -> bool:
+    def _contains(self, path: Path) -> bool:
         return Path(os.path.realpath(path)).is_relative_to(self._real_root)
 
 
 def _is_plain(path: Path) -> bool:
-    """Whether the last part of `path` leads nowhere else than below its folder."""
+    """Whether the last part of `path` is an ordinary name, not a link or `..`."""
     try:
         return path.name not in ("", "..") and not path.is_symlink()
-    except OSError:  # too long a name
+    except OSError:  # the name is too long
         return True
 
 
 def is_there(path: Path) -> bool:
-    """Whether there is something at `path`; what cannot be looked at is, for whoever opens it to say why."""
+    """Whether something exists at `path`. True if that cannot be checked: opening it will then raise the reason."""
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError):

@@ -1,4 +1,4 @@
-"""vLLM's processes: they do not run the user's script again, and end when their parent does, however it ends."""
+"""vLLM's processes: they must not run the user's script again, and they must end when their parent ends."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
-#: Set where vLLM's processes are ours.
+#: An environment variable that marks vLLM processes started by videostar.
 OURS = "VIDEOSTAR_VLLM"
 
 
 @contextmanager
 def without_main() -> Iterator[None]:
-    """Children that multiprocessing spawns meanwhile do not import the main module, which may have no guard."""
+    """Child processes spawned in this block do not import the main module, which may have no `__main__` guard."""
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
     try:
@@ -26,16 +26,17 @@ def without_main() -> Iterator[None]:
 
 
 def end_vllm_with_parent() -> None:
-    """Called by vLLM in each of its processes, as a plugin of it; does nothing in those of other programs.
+    """End this process when its parent ends, in vLLM processes that videostar started.
 
-    They would hold its memory and wait for ever.
+    vLLM calls this in each of its processes as a plugin. Without it, the processes of a killed parent would keep their
+    memory and wait forever.
     """
     if os.environ.get(OURS):
         _watch_parent()
 
 
 def _watch_parent() -> None:
-    # Nothing else tells of its end: each end of the pipe that a child waits at is open in itself too.
+    # A closed pipe does not show the parent's end, because the child itself has both ends of the pipe open.
     parent = multiprocessing.parent_process()
     if parent is None:
         return

@@ -1,4 +1,4 @@
-"""Files that ship with the package, by name or path: `pipelines/`, `prompts/`, `data_manifests/`, and models."""
+"""Find files of `pipelines/`, `prompts/` and `data_manifests/`, and models, by name or path."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EMBEDDED = _PACKAGE / "demo" / "embedded"
 
 
 def resource_folder(kind: str) -> Path:
-    """The folder of that kind, in the installed package or beside it in a checkout."""
+    """The folder of one kind (`pipelines`, ...): in the installed package, or beside it in a git checkout."""
     inside = _PACKAGE / kind
     return inside if inside.is_dir() else _PACKAGE.parent / kind
 
@@ -25,7 +25,10 @@ def model_path(name: str) -> str:
     if name.startswith((".", "/", "~")) or Path(name).exists():
         folder = Path(name).expanduser()
         if not (folder / "config.json").is_file():
-            raise UserError(f"model {name!r}: no config.json there; give a model's folder, a hub id, or `embedded`")
+            models = [str(config.parent) for config in folder.parent.glob("*/config.json")]
+            near = difflib.get_close_matches(str(folder), models, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]}?" if near else "give a model's folder, a hub id, or `embedded`"
+            raise UserError(f"model {name!r}: no config.json there; {hint}")
         return str(folder)
     return name
 
@@ -41,19 +44,19 @@ def check_model(name: str) -> None:
 
 
 def model_digest(name: str) -> str:
-    """The identity of a pipeline's model: the digest of its folder, or its hub id, `@` and the commit that is loaded.
+    """The identity of a pipeline's model: the digest of its folder, or `ID@COMMIT` for a downloaded model.
 
-    The id alone if the model is not on this machine.
+    If the model is not on this machine, it is the hub id alone.
     """
     path = model_path(name)
     if Path(path).is_dir():
-        return digest(Path(path), hidden=False)  # `hf download --local-dir` leaves times in .cache
+        return digest(Path(path), hidden=False)  # `hf download --local-dir` writes times to .cache
     config = _cached_config(path)
     return path if config is None else f"{path}@{config.parent.name}"
 
 
 def _cached_config(hub_id: str) -> Path | None:
-    """The configuration of a downloaded model."""
+    """The configuration file of a downloaded model; None if it is not on this machine."""
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
@@ -65,15 +68,15 @@ def _cached_config(hub_id: str) -> Path | None:
 
 
 def resource_names(kind: str) -> list[str]:
-    """Every shipped name of that kind, such as `ablations/label_templates`."""
+    """The names of all shipped files of one kind, such as `ablations/label_templates`."""
     folder = resource_folder(kind)
     return sorted(path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml"))
 
 
 def find_resource(kind: str, name: str, beside: Path | None = None) -> Path:
-    """The file called `name`: a path if it ends in .yaml, else a shipped one.
+    """The file called `name`: a path if it ends in .yaml or .yml, else the name of a shipped file.
 
-    Relative paths start from `beside` (default: the working folder). Raises UserError if there is none, with the
+    Paths are relative to `beside` (default: the working folder). Raises UserError if there is no such file, with the
     nearest shipped name.
     """
     if name.endswith((".yaml", ".yml")):

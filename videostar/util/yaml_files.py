@@ -1,4 +1,4 @@
-"""YAML in, typed settings out, and errors that name the file, the key and the nearest right name."""
+"""Read YAML files into typed settings. Errors name the file, the key and the nearest correct name."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from videostar.util.errors import UserError
+from videostar.util.terminal import printable
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
 def load_mapping(path: Path) -> dict[str, Any]:
-    """The mapping in the file at `path`. Raises UserError when there is none."""
+    """The mapping in the file at `path`. Raises UserError if the file has none."""
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -26,18 +27,18 @@ def load_mapping(path: Path) -> dict[str, Any]:
 
 
 def validate(data: dict[str, Any], model: type[Model], where: str) -> Model:
-    """`data` as a `model`, or a UserError with each wrong key, its reason and the nearest right name."""
+    """`data` as an instance of `model`. Raises UserError with each wrong key, its reason and the nearest key."""
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        raise UserError(f"{where}: {'; '.join(_say(item, model) for item in error.errors())}") from None
+        raise UserError(f"{where}: {'; '.join(_message(item, model) for item in error.errors())}") from None
 
 
-def _say(item: Any, model: type[BaseModel]) -> str:
+def _message(item: Any, model: type[BaseModel]) -> str:
     location = [str(part) for part in item["loc"]]
     key = ".".join(location) or "the file"
     if item["type"] != "extra_forbidden":
-        return f"{key}: {item['msg'].removeprefix('Value error, ')}, not {item['input']!r}"
+        return f"{printable(key)}: {item['msg'].removeprefix('Value error, ')}, not {item['input']!r}"
     known = list(_section(model, location[:-1]).model_fields)
     near = difflib.get_close_matches(location[-1], known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
@@ -45,6 +46,7 @@ def _say(item: Any, model: type[BaseModel]) -> str:
 
 
 def _section(model: type[BaseModel], location: list[str]) -> type[BaseModel]:
+    """The class of the section at `location`, in which a key is unknown."""
     for part in location:
         annotation = model.model_fields[part].annotation
         options = [annotation, *getattr(annotation, "__args__", ())]  # `Mix | None` holds its class among its arguments
