@@ -12,7 +12,7 @@ VLLM := .venv/.set-up-vllm
 .PHONY: help setup vllm demo demos ablations test test-all faults fuzz docs check format clean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
 
 setup: $(STAMP)  ## build .venv with everything pinned; does nothing while its inputs are unchanged
 

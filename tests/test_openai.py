@@ -142,7 +142,7 @@ def test_an_adapter_that_a_killed_run_left_is_loaded_anew(
 ) -> None:
     from videostar.models.lora import read_facts
 
-    assert engine.server.load(read_facts(adapters[0]).digest, adapters[1]) == ""
+    engine.server.load(read_facts(adapters[0]).digest, adapters[1])
     assert said(engine, adapters[0], requests[:8]) == said(reference, adapters[0], requests[:8])
 
 
@@ -189,7 +189,7 @@ def test_times_reach_the_model(engine: OpenaiEngine, requests: list[Request]) ->
     late = replace(requests[0].clip, times=tuple(time * 3 for time in requests[0].clip.times))
     prompts = []
     for clip in (requests[0].clip, late):
-        answer = engine._ask("What is it?", clip, max_tokens=1)
+        answer = engine._complete("What is it?", clip, max_tokens=1)
         assert not isinstance(answer, Refused)
         prompts.append(answer.prompt_token_ids)
         assert prompts[-1] == engine.chat.prompts([Turn("What is it?", clip)])["input_ids"][0].tolist()

@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -221,11 +222,12 @@ def test_no_room_for_merged_weights_is_found_before_anything_starts(
 
 def engine_processes() -> set[psutil.Process]:
     """What vLLM runs in."""
-    return {
-        process
-        for process in psutil.Process().children(recursive=True)
-        if "EngineCore" in process.name() or "VLLM" in process.name()
-    }
+    found = set()
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # another one, which has just ended
+            if "EngineCore" in process.name() or "VLLM" in process.name():
+                found.add(process)
+    return found
 
 
 def kill() -> None:
