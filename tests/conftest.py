@@ -14,6 +14,7 @@ import pytest
 import yaml
 from commands import Command
 from hypothesis import settings
+from ordinary_data import write_clip
 from warm import Warm
 
 settings.register_profile("untimed", deadline=None)  # how busy a machine is says nothing of the code
@@ -119,3 +120,17 @@ def finished(tmp_path_factory: pytest.TempPathFactory, quick: Path, warm: Warm) 
     done = warm.run("cycle", "--pipeline", quick, "--out", "run", cwd=folder)
     assert done.returncode == 0, done.stderr
     return folder / "run", done.stdout
+
+
+@pytest.fixture(scope="session")
+def _eight_clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("eight")
+    for number in range(8):
+        write_clip(folder / f"{number:04}.mp4", number)
+    return folder
+
+
+@pytest.fixture
+def clips(_eight_clips: Path, tmp_path: Path) -> Path:
+    """A folder with 0000.mp4 to 0007.mp4 of `ordinary_data`, a copy for each test."""
+    return Path(shutil.copytree(_eight_clips, tmp_path / "data"))
