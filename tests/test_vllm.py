@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -200,6 +201,14 @@ def test_a_question_that_is_too_long_is_refused_alone(lora_engine: VllmEngine, r
     assert isinstance(replies[1], Refused)
     assert not isinstance(replies[0], Refused)
     assert not isinstance(replies[2], Refused)
+
+
+def test_a_clip_that_the_processor_refuses_is_refused_alone(lora_engine: VllmEngine, requests: list[Request]) -> None:
+    lora_engine.use(None)
+    wide = replace(requests[1].clip, frames=requests[1].clip.frames[:, :1, :].repeat(8, 2), key="")
+    replies = lora_engine.answer([requests[0], Request("Who?", wide), requests[2]])
+    assert [isinstance(reply, Refused) for reply in replies] == [False, True, False]
+    assert str(replies[1]).count("refused by the model: absolute aspect ratio must be smaller than 200, got 512.0") == 1
 
 
 def test_frames_that_take_more_than_the_context_are_refused_before_anything_starts() -> None:

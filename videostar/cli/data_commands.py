@@ -38,7 +38,12 @@ def check(
         bool, typer.Option("--rows-only", help="Open no video, only look it up. Minutes for a million.")
     ] = False,
     pictures: Annotated[
-        bool, typer.Option("--pictures", help="Decode every video too, so that damage shows; frames stay in the cache.")
+        bool,
+        typer.Option(
+            "--pictures",
+            help="Decode every video too, so that damage shows, and with --model what its processor refuses. The "
+            "frames stay in the cache.",
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -49,12 +54,13 @@ def check(
     if rows_only and pictures:
         raise UserError("--pictures: opens every video, and --rows-only opens none; give one of them")
     settings = read_settings(pipeline, overrides, cache=cache, data=data, model=model, root=root, limit=limit)
+    named = model is not None or settings.model != "embedded"  # the default is a toy
     from videostar.cli.tables import print_report
     from videostar.runs.check import check as check_data
 
     with bars() as progress:
         write_data(settings, progress)
-        report = check_data(settings, progress, contents=not rows_only, pictures=pictures)
+        report = check_data(settings, progress, contents=not rows_only, pictures=pictures, model=named)
     if as_json:
         print(json.dumps(asdict(report), indent=2))
     else:

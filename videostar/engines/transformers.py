@@ -10,9 +10,10 @@ import torch
 from peft import PeftModel
 
 from videostar.config import Pipeline
-from videostar.engines.base import Reply, Request
+from videostar.engines.base import Refused, Reply, Request
 from videostar.models.chat import Chat, Turn
 from videostar.models.load import dtype, free_memory, load_model, load_processor
+from videostar.models.refusals import Refusals
 from videostar.util.files import digest
 
 
@@ -24,6 +25,7 @@ class TransformersEngine:
 
     def __init__(self, settings: Pipeline) -> None:
         self.spec, self.options, self.batch_size = settings.spec, settings.generation, settings.engine.batch_size
+        self.video = settings.video
         self.model: Any = None
         self._used = ""  # digest of the LoRA in the model; empty: the base model alone
 
@@ -38,6 +40,7 @@ class TransformersEngine:
             return
         self.release()
         self.chat = Chat(load_processor(self.spec))
+        self.refusals = Refusals(self.spec, self.video)
         model: Any = load_model(self.spec)
         if lora is not None:
             model = PeftModel.from_pretrained(model, str(lora), autocast_adapter_dtype=False)
@@ -47,16 +50,19 @@ class TransformersEngine:
 
     def answer(self, requests: Iterable[Request]) -> list[Reply]:
         """Replies, computed in batches of `engine.batch_size`."""
-        replies: list[Reply] = []
         waiting, size = list(requests), self.batch_size
-        for start in range(0, len(waiting), size):
-            batch = waiting[start : start + size]
-            # One seed per batch: the same requests in the same order give the same answers.
-            tries = [self._batch(batch, seed) for seed in batch[0].seeds or (None,)]
-            replies += [list(answers) for answers in zip(*tries, strict=True)]
-        return replies
+        batches = [waiting[start : start + size] for start in range(0, len(waiting), size)]
+        return [reply for batch in batches for reply in self._replies(batch)]
 
-    def _batch(self, requests: Sequence[Request], seed: int | None) -> list[str]:
+    def _replies(self, requests: Sequence[Request]) -> list[Reply]:
+        refusals = [self.refusals.refusal(request.clip) for request in requests]
+        batch = [request for request, refusal in zip(requests, refusals, strict=True) if refusal is None]
+        # One seed per batch: the same requests in the same order give the same answers.
+        tries = [self._generate(batch, seed) for seed in batch[0].seeds or (None,)] if batch else []
+        answers = zip(*tries, strict=True)
+        return [list(next(answers)) if refusal is None else Refused(str(refusal)) for refusal in refusals]
+
+    def _generate(self, requests: Sequence[Request], seed: int | None) -> list[str]:
         inputs = self.chat.prompts([Turn(request.question, request.clip) for request in requests])
         prompt_length = inputs["input_ids"].shape[1]
         sampling: dict[str, Any] = {"do_sample": False}

@@ -41,7 +41,7 @@ def load_processor(spec: ModelSpec) -> Any:
     except (OSError, ValueError) as error:
         raise _unreadable(spec, error) from None
     except ImportError as error:  # some processors need a package of their own
-        raise UserError(f"model {spec.name!r}: {_first_line(error)}") from None
+        raise UserError(f"model {spec.name!r}: {first_line(error)}") from None
     return complete(processor, load_config(spec), spec.name)
 
 
@@ -156,10 +156,11 @@ def _unreadable(spec: ModelSpec, error: Exception) -> UserError:
             "engine.trust_remote_code=true"
         )
     return UserError(
-        f"model {spec.name!r}: {_first_line(error)}; give `embedded`, a folder with config.json and *.safetensors, or "
+        f"model {spec.name!r}: {first_line(error)}; give `embedded`, a folder with config.json and *.safetensors, or "
         "the id of a model that is downloaded"
     )
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """The first line of an error's message, or the name of its type."""
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

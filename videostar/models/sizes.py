@@ -12,7 +12,7 @@ from safetensors import safe_open
 
 from videostar.config import ModelSpec, Video
 from videostar.models.chat import Chat, Turn
-from videostar.models.load import dtype, load_config, load_processor
+from videostar.models.load import dtype, first_line, load_config, load_processor
 from videostar.util.errors import UserError
 from videostar.util.resources import model_path
 from videostar.video.clip import Clip
@@ -27,8 +27,20 @@ def video_tokens(spec: ModelSpec, video: Video) -> int:
 
 
 def largest_prompt(spec: ModelSpec, video: Video) -> dict[str, torch.Tensor]:
-    """Model inputs of a prompt that shows the largest clip, without a question."""
-    return Chat(load_processor(spec)).prompts([Turn("", largest_clip(video))])
+    """Model inputs of a prompt that shows the largest clip, without a question.
+
+    Raises UserError if the model's processor refuses a plain clip of that size.
+    """
+    chat, clip = Chat(load_processor(spec)), largest_clip(video)
+    try:
+        return chat.prompts([Turn("", clip)])
+    except Exception as error:  # noqa: BLE001  (processors raise errors of any type)
+        frames, height, width, _ = clip.frames.shape
+        count = f"{frames} frame{'s' * (frames > 1)}"
+        raise UserError(
+            f"model {spec.name!r}: its processor refuses a plain clip with {count} of {width}x{height} pixels "
+            f"({first_line(error)}); change video.frames (now {frames}) or video.max_pixels (now {video.max_pixels})"
+        ) from None
 
 
 def largest_clip(video: Video) -> Clip:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from videostar.adapters.questions import Questions, load_tasks
 from videostar.config import Cache, Pipeline, Video
@@ -15,6 +16,9 @@ from videostar.data.source import Data, DataSource
 from videostar.util.progress import Progress
 from videostar.video.errors import BadVideo
 from videostar.video.pool import ClipRequest, iter_clips
+
+if TYPE_CHECKING:
+    from videostar.models.refusals import Refusals
 
 FEW = 5  # training rows: a class with fewer is hardly learned
 _SHOWN = 3  # examples of a problem
@@ -63,19 +67,23 @@ class Report:
         return any(problem.loses_data for problem in self.problems)
 
 
-def check(settings: Pipeline, progress: Progress, *, contents: bool = True, pictures: bool = False) -> Report:
+def check(
+    settings: Pipeline, progress: Progress, *, contents: bool = True, pictures: bool = False, model: bool = False
+) -> Report:
     """What a run with these settings would use of its data, and the problems of the rest.
 
     Without `contents` no video is opened: an existing file counts as good, and never as a double. With `pictures` every
-    video is also decoded, as a run does, so that damage shows; a later run finds the frames in the cache. Raises
-    UserError if the settings, the data manifest or a row file are wrong.
+    video is also decoded, as a run does, so that damage shows; a later run finds the frames in the cache. With `model`
+    too, the model's processor is loaded, and the clips that it refuses are skipped. Raises UserError if the settings,
+    the data manifest, a row file or the model are wrong.
     """
+    refusals = _refusals(settings) if pictures and model else None
     source = DataSource.find(settings.data, root=settings.root, columns=settings.columns, limit=settings.limit)
     tasks = load_tasks(source, settings.adapter, settings.prompts)
     data = source.read(settings.cache.home if contents else None, progress)
     questions = Questions(data, tasks, settings.seed)
     if pictures:
-        data = _without_damaged(data, questions, settings.video, settings.cache, progress)
+        data = _without_bad_clips(data, questions, settings.video, settings.cache, refusals, progress)
         questions = Questions(data, tasks, settings.seed)
     labels: Counter[str] = Counter()
     asked: set[int] = set()  # ids of sample objects: there may be a million
@@ -119,8 +127,16 @@ def check(settings: Pipeline, progress: Progress, *, contents: bool = True, pict
     )
 
 
-def _without_damaged(data: Data, questions: Questions, video: Video, cache: Cache, progress: Progress) -> Data:
-    """The data without the samples whose videos are damaged."""
+def _refusals(settings: Pipeline) -> Refusals:
+    from videostar.models.refusals import Refusals  # loads torch
+
+    return Refusals(settings.spec, settings.video)
+
+
+def _without_bad_clips(
+    data: Data, questions: Questions, video: Video, cache: Cache, refusals: Refusals | None, progress: Progress
+) -> Data:
+    """The data without the samples whose videos are damaged or refused by the model's processor."""
     asked = {id(question.sample): question.sampling(video) for question in questions.all()}
     files: dict[int, ClipRequest] = {
         id(sample): (data.root / sample.video, sample.sha256, asked[id(sample)])
@@ -131,8 +147,9 @@ def _without_damaged(data: Data, questions: Questions, video: Video, cache: Cach
     tick = progress("videos decoded")
     bad: dict[ClipRequest, BadVideo] = {}
     for number, (file, clip) in enumerate(iter_clips(cache.frames(), distinct), start=1):
-        if isinstance(clip, BadVideo):
-            bad[file] = clip
+        wrong = clip if isinstance(clip, BadVideo) else refusals.refusal(clip) if refusals else None
+        if wrong is not None:
+            bad[file] = wrong
         tick(number, len(distinct))
     good: list[Sample] = []
     skipped = list(data.skipped)

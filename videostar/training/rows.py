@@ -13,6 +13,7 @@ from datasets import disable_progress_bars, load_dataset
 
 from videostar.config import Cache, Mix, Video
 from videostar.data.measure_videos import sha256_of
+from videostar.models.refusals import Refusals
 from videostar.util.errors import UserError
 from videostar.util.files import below
 from videostar.video.clip import Clip
@@ -81,17 +82,28 @@ def mixed_rows(mix: Mix | None, kept: int, seed: int) -> list[Row]:
 class RowClips:
     """The clips of rows, through the frame cache. Videos that were sampled before are not opened again."""
 
-    def __init__(self, video: Video, cache: Cache) -> None:
-        self._video, self._frames, self._home = video, cache.frames(), cache.home
+    def __init__(self, video: Video, cache: Cache, refusals: Refusals) -> None:
+        self._video, self._frames, self._home, self._refusals = video, cache.frames(), cache.home, refusals
         self._digests: dict[Path, str] = {}
+        self.refused = ""  # of the videos that the model's processor refuses, the first and the reason
 
     def usable(self, rows: Sequence[Row]) -> list[Row]:
-        """The rows whose videos can be shown, or that have none. Their clips are in the cache afterwards."""
+        """The rows whose videos can be shown to the model, or that have none. Their clips are in the cache afterwards.
+
+        Raises UserError if the model's processor refuses all clips.
+        """
         videos = list(dict.fromkeys(row.video for row in rows if row.video is not None))
         self._digests = sha256_of(videos, self._home)
         files = list(dict.fromkeys(file for row in rows if (file := self._file(row)) is not None))
-        shown = {file for file, clip in iter_clips(self._frames, files) if not isinstance(clip, BadVideo)}
+        shown = {file for file, clip in iter_clips(self._frames, files) if self._takes(file[0], clip)}
         return [row for row in rows if row.video is None or self._file(row) in shown]
+
+    def _takes(self, video: Path, clip: Clip | BadVideo) -> bool:
+        if isinstance(clip, BadVideo):
+            return False
+        if refusal := self._refusals.refusal(clip):
+            self.refused = self.refused or f"{video} is {refusal}"
+        return refusal is None
 
     def load(self, row: Row) -> Clip | None:
         """The clip of a usable row; None if it has no video."""

@@ -25,6 +25,7 @@ from videostar.models.canary import CANARIES, write_canaries
 from videostar.models.chat import Chat, Turn, without_prompts
 from videostar.models.load import load_model, load_processor
 from videostar.models.lora import base_name, lora_config
+from videostar.models.refusals import Refusals
 from videostar.training.loss import LossCurve
 from videostar.training.rows import Row, RowClips, mixed_rows, read_rows
 from videostar.util.errors import UserError
@@ -42,7 +43,7 @@ def train(
     steps, rows, mixed rows and skipped rows, and the mean loss per answer token. Raises UserError if there is nothing
     to train on, a file cannot be read, or a step diverges.
     """
-    clips = RowClips(settings.video, settings.cache)
+    clips = RowClips(settings.video, settings.cache, Refusals(settings.spec, settings.video))
     rows = read_rows(dataset / "data-00000.parquet", root)
     mixed = mixed_rows(settings.mix, len(rows), settings.seed)
     usable = _usable_rows(rows, mixed, clips, dataset, root)
@@ -75,11 +76,12 @@ def _usable_rows(rows: Sequence[Row], mixed: Sequence[Row], clips: RowClips, dat
     usable = clips.usable([*rows, *mixed])
     if not set(usable) & set(rows):
         raise UserError(
-            f"{dataset}: none of the videos of its {len(rows)} answers can be shown below {root}; give their folder "
-            "with --root"
+            f"{dataset}: none of the videos of its {len(rows)} answers can be shown below {root}; "
+            + (f"{clips.refused}: give another --model" if clips.refused else "give their folder with --root")
         )
     if skipped := len(rows) + len(mixed) - len(usable):
-        warn(f"{dataset}: {skipped} of {len(rows) + len(mixed)} rows are skipped, as their videos cannot be shown")
+        why = f" ({clips.refused})" if clips.refused else ""
+        warn(f"{dataset}: {skipped} of {len(rows) + len(mixed)} rows are skipped, as their videos cannot be shown{why}")
     return usable
 
 

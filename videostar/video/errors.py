@@ -18,6 +18,7 @@ Reason = Literal[
     "too long",
     "too large",
     "too slow",
+    "refused by the model",
 ]
 
 

@@ -22,6 +22,7 @@ from videostar.models.chat import Chat, Turn
 from videostar.models.families import as_processed
 from videostar.models.load import dtype_name, load_config, load_processor
 from videostar.models.lora import read_facts
+from videostar.models.refusals import Refusals
 from videostar.models.sizes import largest_clip
 from videostar.util.errors import UserError
 from videostar.util.files import digest
@@ -42,6 +43,7 @@ class OpenaiEngine:
         self.spec, self.video, self.generation = settings.spec, settings.video, settings.generation
         self.rank = settings.training.rank
         self.chat = Chat(load_processor(self.spec))
+        self.refusals = Refusals(self.spec, self.video)
         self.server = Server(str(settings.engine.base_url))
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="openai")
         self._model = ""  # the served name that answers
@@ -103,6 +105,8 @@ class OpenaiEngine:
         return self.chat.answers(rows, most)
 
     def _complete(self, question: str, clip: Clip, **params: Any) -> Completion | Refused:
+        if refusal := self.refusals.refusal(clip):
+            return Refused(str(refusal))
         return self.server.complete(self._model, self.chat.plain(question), clip, **params)
 
     def _prompt(self, completion: Completion) -> list[int]:

@@ -26,6 +26,7 @@ from videostar.models.chat import Chat, Turn, metadata
 from videostar.models.families import as_processed
 from videostar.models.load import device, free_memory, load_config, load_processor, save_merged
 from videostar.models.lora import read_facts
+from videostar.models.refusals import Refusals
 from videostar.util.errors import UserError
 from videostar.util.files import digest
 from videostar.util.processes import OURS, without_main
@@ -51,6 +52,7 @@ class VllmEngine:
         self.spec, self.video, self.generation = settings.spec, settings.video, settings.generation
         self.setup = VllmSetup.of(settings)
         self.chat = Chat(load_processor(self.spec))
+        self.refusals = Refusals(self.spec, self.video)
         self._base = model_path(self.spec.name)
         self._weights = self._base  # of the engine that runs: the base, or a copy with a LoRA merged into it
         self._copies = Path(tempfile.mkdtemp(prefix="videostar-loras-"))
@@ -152,6 +154,11 @@ class VllmEngine:
     def _submit(self, prompt: dict[str, Any], clip: Clip, **params: Any) -> Future[Any]:
         from vllm import SamplingParams
 
+        # Of an error of the processor vLLM repeats the pixels, not the reason.
+        if refusal := self.refusals.refusal(clip):
+            refused: Future[Any] = Future()
+            refused.set_result(Refused(str(refusal)))
+            return refused
         about = {**metadata(clip), "do_sample_frames": False, "video_backend": "pyav"}
         prompt |= {"multi_modal_data": {"video": [(clip.frames, about)]}}
         if clip.key:
