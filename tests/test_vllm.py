@@ -208,7 +208,7 @@ def test_a_clip_that_the_processor_refuses_is_refused_alone(lora_engine: VllmEng
     wide = replace(requests[1].clip, frames=requests[1].clip.frames[:, :1, :].repeat(8, 2), key="")
     replies = lora_engine.answer([requests[0], Request("Who?", wide), requests[2]])
     assert [isinstance(reply, Refused) for reply in replies] == [False, True, False]
-    assert str(replies[1]).count("refused by the model: absolute aspect ratio must be smaller than 200, got 512.0") == 1
+    assert "'refused by the model: absolute aspect ratio must be smaller than 200" in str(replies[1])
 
 
 def test_frames_that_take_more_than_the_context_are_refused_before_anything_starts() -> None:
