@@ -142,7 +142,7 @@ def _bare(llm: Any, engine: VllmEngine, texts: list[str], clips: list[Clip]) -> 
 
     prompts = [
         {
-            "prompt": engine.chat.text(Turn(text, clip)),
+            "prompt": engine.chat.text(Turn(text, [clip])),
             "multi_modal_data": {
                 "video": [(clip.frames, {**metadata(clip), "do_sample_frames": False, "video_backend": "pyav"})]
             },
@@ -161,14 +161,14 @@ def _serial(
     spent = {"decoding": 0.0, "generating": 0.0}
     with TransformersEngine(settings) as engine:
         engine.use(None)
-        engine.answer([Request(train[0].text, clips[0])])
+        engine.answer([Request(train[0].text, [clips[0]])])
 
         def ask(text: str, path: Path, clip: Clip) -> Reply:
             started = time.monotonic()
             numbers = [round(moment * clip.fps) for moment in clip.times]
             frames = pyav(path, numbers, (clip.frames.shape[2], clip.frames.shape[1]), threads=0)
             decoded = time.monotonic()
-            (reply,) = engine.answer([Request(text, replace(clip, frames=frames))])
+            (reply,) = engine.answer([Request(text, [replace(clip, frames=frames)])])
             spent["decoding"] += decoded - started
             spent["generating"] += time.monotonic() - decoded
             return reply

@@ -24,7 +24,7 @@ def questions_about(world: Path) -> list[Request]:
     asked = []
     for item in questions_of(data).split("train"):
         clip = cache.clip(data.root / item.sample.video, item.sample.sha256, Sampling(8, 4096))
-        asked += [Request(item.text, clip), Request(item.hinted, clip)]
+        asked += [Request(item.text, [clip]), Request(item.hinted, [clip])]
     return asked
 
 

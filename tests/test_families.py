@@ -27,6 +27,7 @@ from videostar.models.chat import IGNORED, Chat, CutOff, Turn, without_prompts
 from videostar.models.families import FAMILIES, complete
 from videostar.models.load import load_model, load_processor
 from videostar.models.lora import lora_config
+from videostar.models.refusals import Refusals
 from videostar.util.errors import UserError
 from videostar.video.clip import Clip
 from videostar.video.probe import probe
@@ -81,7 +82,7 @@ def adapter(settings: Pipeline, clips: list[Clip], tmp_path_factory: pytest.Temp
 
 
 def requests(clips: Sequence[Clip]) -> list[Request]:
-    return [Request(question, clip) for clip in clips for question in (ASKED, "Who is it?")]
+    return [Request(question, [clip]) for clip in clips for question in (ASKED, "Who is it?")]
 
 
 def said(engine: EngineProtocol, adapter: Path | None, requests: Sequence[Request]) -> list[Reply]:
@@ -98,22 +99,22 @@ def test_every_family_has_a_small_model_and_so_has_one_that_is_none() -> None:
 
 
 def test_a_prompt_holds_the_question_once_and_room_for_the_clip(chat: Chat, clips: list[Clip]) -> None:
-    shown = chat.prompts([Turn(ASKED, clips[0])])["input_ids"][0]
-    told = chat.prompts([Turn(ASKED, None)])["input_ids"][0]
+    shown = chat.prompts([Turn(ASKED, [clips[0]])])["input_ids"][0]
+    told = chat.prompts([Turn(ASKED)])["input_ids"][0]
     assert chat.tokenizer.decode(shown).count(ASKED) == 1
     assert len(shown) > len(told) + 4  # at least a token for every frame
-    assert chat.text(Turn(ASKED, clips[0])).count(chat.processor.video_token) == 1
+    assert chat.text(Turn(ASKED, [clips[0]])).count(chat.processor.video_token) == 1
 
 
 def test_a_label_cannot_show_another_video(chat: Chat, clips: list[Clip]) -> None:
-    text = chat.text(Turn(f"Is it {chat.processor.video_token}?", clips[0]))
+    text = chat.text(Turn(f"Is it {chat.processor.video_token}?", [clips[0]]))
     assert text.count(chat.processor.video_token) == 1
 
 
 def test_what_stands_for_a_video_is_harmless_in_an_answer(settings: Pipeline, chat: Chat, clips: list[Clip]) -> None:
     model = load_model(settings.spec)
     for mark in (chat.processor.video_token, chat.processor.image_token):
-        batch = chat.examples([Turn(ASKED, clips[0], f"It is a {mark}."), Turn(f"Is it {mark}?", clips[1], mark)])
+        batch = chat.examples([Turn(ASKED, [clips[0]], f"It is a {mark}."), Turn(f"Is it {mark}?", [clips[1]], mark)])
         assert torch.isfinite(model(**batch).loss)
 
 
@@ -156,8 +157,22 @@ def test_answers_turn_on_the_clip_and_on_the_question(reference: TransformersEng
         assert len(set(replies[question::2])) > 1
 
 
+def test_a_question_shows_two_clips(
+    settings: Pipeline, reference: TransformersEngine, chat: Chat, clips: list[Clip]
+) -> None:
+    assert not Refusals(settings.spec, settings.video).one_video_only
+    assert chat.text(Turn(ASKED, clips[:2])).count(chat.processor.video_token) == 2
+    first, *others = clips[:5]
+    replies = said(reference, None, [Request(ASKED, [first, other]) for other in others])
+    assert len({str(reply) for reply in replies}) > 1
+    alone = said(reference, None, [Request(ASKED, [first])])
+    assert alone[0] not in replies
+    batch = chat.examples([Turn(ASKED, clips[:2], "A."), Turn(ASKED, [first], "B."), Turn(ASKED, answer="C.")])
+    assert torch.isfinite(load_model(settings.spec)(**batch).loss)
+
+
 def test_an_answer_is_learnt_in_the_tokens_that_generation_writes(chat: Chat, clips: list[Clip]) -> None:
-    batch = chat.examples([Turn(ASKED, clips[0], "It is a ball."), Turn(ASKED, None, "No.")])
+    batch = chat.examples([Turn(ASKED, [clips[0]], "It is a ball."), Turn(ASKED, answer="No.")])
     answers = [row[row != IGNORED] for row in batch["labels"]]
     assert chat.decode(answers) == ["It is a ball.", "No."]
     assert all(int(answer[-1]) == chat.tokenizer.eos_token_id for answer in answers)
@@ -174,7 +189,7 @@ def test_a_template_with_a_space_before_answers_alone_is_trained_without_it(chat
         "{% for part in message.content %}{{ '<video>' if part.type == 'video' else '\n' + part.text }}{% endfor %}"
         "{{ '<|im_end|>' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
     )
-    turn = Turn(ASKED, clips[0], "It is a ball.")
+    turn = Turn(ASKED, [clips[0]], "It is a ball.")
     ids = Chat(spaced).examples([turn])["input_ids"][0]
     prompt = Chat(spaced).prompts([turn])["input_ids"][0]
     assert torch.equal(ids[: len(prompt)], prompt)
@@ -193,7 +208,7 @@ def test_a_step_of_training_changes_the_language_model_alone(settings: Pipeline,
     layers = base.config.get_text_config().num_hidden_layers
     assert len(trained) == layers * 7 * 2  # q, k, v, o, gate, up, down, each of two factors
     batch = chat.examples(
-        [Turn(ASKED, clips[0], "It is a ball."), Turn(ASKED, clips[1], "No."), Turn("Hm?", None, "A")]
+        [Turn(ASKED, [clips[0]], "It is a ball."), Turn(ASKED, [clips[1]], "No."), Turn("Hm?", answer="A")]
     )
     losses = []
     optimizer = torch.optim.SGD([weights for weights in model.parameters() if weights.requires_grad], lr=0.05)
@@ -206,7 +221,7 @@ def test_a_step_of_training_changes_the_language_model_alone(settings: Pipeline,
 
 
 def test_the_loss_needs_no_logits_of_prompts(settings: Pipeline, chat: Chat, clips: list[Clip]) -> None:
-    batch = chat.examples([Turn(ASKED, clips[0], "It is a ball."), Turn(f"{ASKED} {ASKED}", clips[1], "No.")])
+    batch = chat.examples([Turn(ASKED, [clips[0]], "It is a ball."), Turn(f"{ASKED} {ASKED}", [clips[1]], "No.")])
     model = load_model(settings.spec)
     whole, part = model(**batch), model(**without_prompts(batch))
     assert part.logits.shape[1] < whole.logits.shape[1] / 2
@@ -218,11 +233,15 @@ def test_the_loss_needs_no_logits_of_prompts(settings: Pipeline, chat: Chat, cli
 def test_the_text_after_a_video_is_numbered_after_its_end(
     settings: Pipeline, chat: Chat, clips: list[Clip], name: str, side: str
 ) -> None:
-    batch = chat.prompts([Turn(ASKED, clips[0]), Turn("Who?", clips[1]), Turn("Who?", None)], padding_side=side)
+    turns = [Turn(ASKED, [clips[0]]), Turn("Who?", [clips[1]]), Turn("Who?"), Turn("Who?", clips[:3])]
+    batch = chat.prompts(turns, padding_side=side)
     asked = {key: value for key, value in batch.items() if key != "pixel_values_videos"}
     positions, deltas = load_model(settings.spec).model.get_rope_index(**asked)
     for row, (mask, types) in enumerate(zip(batch["attention_mask"].bool(), batch["mm_token_type_ids"], strict=True)):
         numbers, shown = positions[:, row, mask], types[mask].nonzero()
+        for place in range(1, numbers.shape[1]):  # what is new begins after all that came before
+            if types[mask][place - 1] and not types[mask][place]:
+                assert (numbers[:, place] == numbers[:, :place].max() + 1).all()
         text = int(shown[-1]) + 1 if len(shown) else 0
         start = int(numbers[:, :text].max()) + 1 if text else 0
         end = start + numbers.shape[1] - text
@@ -237,7 +256,7 @@ def test_a_merged_adapter_says_what_peft_says(
     merged = said(reference, adapter, asked)
     assert merged != said(reference, None, asked)
     model: Any = PeftModel.from_pretrained(load_model(settings.spec), str(adapter)).eval()
-    inputs = chat.prompts([Turn(request.question, request.clip) for request in asked])
+    inputs = chat.prompts([Turn(request.question, request.clips) for request in asked])
     with torch.inference_mode():
         tokens = model.generate(**inputs, max_new_tokens=16, do_sample=False)[:, inputs["input_ids"].shape[1] :]
     assert [[text] for text in chat.decode(tokens)] == merged
@@ -310,8 +329,8 @@ def test_vllm_says_what_transformers_says(
 ) -> None:
     options = {"kv_cache_memory_bytes": 2**29, "enable_lora": loaded}
     engine = settings.engine.model_copy(update={"name": "vllm", "options": options})
-    asked = requests(clips)
-    with open_engine(settings.model_copy(update={"engine": engine})) as vllm:
+    asked = [*requests(clips), Request(ASKED, clips[:2]), Request(ASKED, clips[2:0:-1]), Request("Who?", clips[3:5])]
+    with open_engine(settings.model_copy(update={"engine": engine}), videos=2) as vllm:
         alone = said(vllm, None, asked)
         adapted = said(vllm, adapter, asked)
     assert alone == (known := said(reference, None, asked))

@@ -180,7 +180,7 @@ def test_in_16_bits_an_adapter_answers_as_it_was_trained(videostar: Command, wor
     asked = [json.loads(line) for line in (tmp_path / "e.jsonl").read_text().splitlines()]
 
     chat, by_name = Chat(load_processor(settings.spec)), dict(zip((path.name for path in clips), shown, strict=True))
-    inputs = chat.prompts([Turn(row["prompt"], by_name[Path(row["video"]).name]) for row in asked])
+    inputs = chat.prompts([Turn(row["prompt"], [by_name[Path(row["video"]).name]]) for row in asked])
     model: Any = PeftModel.from_pretrained(load_model(settings.spec), str(adapter)).eval()
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):  # as `Trainer` computes
         tokens = model.generate(**inputs, max_new_tokens=16, do_sample=False)[:, inputs["input_ids"].shape[1] :]

@@ -98,7 +98,7 @@ def requests(world: Path) -> list[Request]:
 @pytest.fixture(scope="module")
 def adapters(settings: Pipeline, requests: list[Request], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("adapters")
-    return [make_lora(settings, folder / str(seed), seed, requests[0].clip) for seed in (1, 2)]
+    return [make_lora(settings, folder / str(seed), seed, requests[0].clips[0]) for seed in (1, 2)]
 
 
 def test_answers_are_those_of_transformers(
@@ -159,14 +159,14 @@ def test_swapped_adapters_are_told_apart(
 def test_an_adapter_that_the_server_does_not_take_says_how_to_start_it(
     settings: Pipeline, engine: OpenaiEngine, requests: list[Request], tmp_path: Path
 ) -> None:
-    adapter = make_lora(settings, tmp_path / "high", 3, requests[0].clip, rank=48)
+    adapter = make_lora(settings, tmp_path / "high", 3, requests[0].clips[0], rank=48)
     with pytest.raises(UserError, match=r"does not load it .*48.* --enable-lora --max-lora-rank 64`$"):
         engine.use(adapter)
 
 
 def test_tries_differ_by_seed_and_come_again_with_it(engine: OpenaiEngine, requests: list[Request]) -> None:
     engine.use(None)
-    asked = [Request(request.question, request.clip, (1, 2, 3)) for request in requests[:4]]
+    asked = [Request(request.question, request.clips, (1, 2, 3)) for request in requests[:4]]
     once, again = engine.answer(asked), engine.answer(asked)
     assert once == again
     assert all(len(reply) == 3 for reply in once if not isinstance(reply, Refused))
@@ -175,7 +175,7 @@ def test_tries_differ_by_seed_and_come_again_with_it(engine: OpenaiEngine, reque
 
 def test_a_question_that_is_too_long_is_refused_alone(engine: OpenaiEngine, requests: list[Request]) -> None:
     engine.use(None)
-    replies = engine.answer([requests[0], Request("why " * 5000, requests[1].clip), requests[2]])
+    replies = engine.answer([requests[0], Request("why " * 5000, requests[1].clips), requests[2]])
     assert [isinstance(reply, Refused) for reply in replies] == [False, True, False]
 
 
@@ -186,13 +186,13 @@ def test_times_reach_the_model(engine: OpenaiEngine, requests: list[Request]) ->
     from videostar.models.chat import Turn
 
     engine.use(None)
-    late = replace(requests[0].clip, times=tuple(time * 3 for time in requests[0].clip.times))
+    late = replace(requests[0].clips[0], times=tuple(time * 3 for time in requests[0].clips[0].times))
     prompts = []
-    for clip in (requests[0].clip, late):
-        answer = engine._complete("What is it?", clip, max_tokens=1)
+    for clip in (requests[0].clips[0], late):
+        answer = engine._complete("What is it?", [clip], max_tokens=1)
         assert not isinstance(answer, Refused)
         prompts.append(answer.prompt_token_ids)
-        assert prompts[-1] == engine.chat.prompts([Turn("What is it?", clip)])["input_ids"][0].tolist()
+        assert prompts[-1] == engine.chat.prompts([Turn("What is it?", [clip])])["input_ids"][0].tolist()
     assert prompts[0] != prompts[1]
 
 

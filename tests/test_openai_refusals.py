@@ -130,7 +130,7 @@ def test_more_tokens_than_were_asked_for_are_not_taken(stub: str) -> None:
     long = {"prompt_token_ids": [1], "choices": [{"token_ids": [40] * 1000}]}
     Stub.replies = {"/v1/chat/completions": (200, long)}
     with OpenaiEngine(served_at(stub)) as engine:
-        (reply,) = engine.answer([Request("What is shown?", largest_clip(engine.video))])
+        (reply,) = engine.answer([Request("What is shown?", [largest_clip(engine.video)])])
         limit = engine.generation.max_new_tokens
         assert reply == engine.chat.decode([[40] * limit])
 

@@ -86,9 +86,9 @@ def test_training_skips_their_rows(videostar: Command, rows: Path, tmp_path: Pat
     done = videostar("train", dataset, "--data", rows, *QUICK, "--out", "lora")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["skipped"] == 1
-    assert f"1 of 4 rows are skipped, as their videos cannot be shown ({rows.parent}/wide.mp4 is refused" in done.stderr
+    assert f"1 of 4 rows are skipped, as their videos cannot be shown ({rows.parent}/wide.mp4: refused" in done.stderr
     none_left = write_version(tmp_path / "wide_only", ["wide.mp4"], [5])
-    assert f"{WORDS}: give another --model" in told(videostar, "train", none_left, "--data", rows, "--out", "other")
+    assert f"{WORDS}; give another --model" in told(videostar, "train", none_left, "--data", rows, "--out", "other")
 
 
 def test_a_processor_that_refuses_every_clip_is_an_error(videostar: Command, rows: Path, tmp_path: Path) -> None:
@@ -121,17 +121,17 @@ def test_any_error_of_a_processor_counts_and_each_shape_is_tried_once(
         raise error
 
     monkeypatch.setattr(refusals._chat, "prompts", prompts)
-    refusal = refusals.refusal(black(16, 32))
+    refusal = refusals.refusal([black(16, 32)])
     assert str(refusal) == f"refused by the model: {str(error) or type(error).__name__}"
-    assert refusals.refusal(black(16, 32)) is refusal
+    assert refusals.refusal([black(16, 32)]) is refusal
     assert len(tried) == 1
-    refusals.refusal(black(32, 16))
+    refusals.refusal([black(32, 16)])
     assert len(tried) == 2
 
 
 def test_a_server_is_not_asked() -> None:
     with OpenaiEngine(served_at("http://127.0.0.1:9/v1")) as engine:
-        assert engine.answer([Request("Who?", black(1, 512))]) == [
+        assert engine.answer([Request("Who?", [black(1, 512)])]) == [
             Refused("refused by the model: absolute aspect ratio must be smaller than 200, got 512.0")
         ]
-        assert engine.refusals.refusal(black(64, 64)) is None
+        assert engine.refusals.refusal([black(64, 64)]) is None

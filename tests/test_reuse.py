@@ -46,7 +46,7 @@ def test_weights_are_told_apart_by_what_they_are_and_dropped_for_training(
 ) -> None:
     settings = load_pipeline("demo", mix=None)
     requests = questions_about(world)[:8]
-    adapters = [make_lora(settings, tmp_path / str(seed), seed, requests[0].clip) for seed in (1, 2)]
+    adapters = [make_lora(settings, tmp_path / str(seed), seed, requests[0].clips[0]) for seed in (1, 2)]
     with TransformersEngine(settings) as engine:
         first = said(engine, adapters[0], requests)
         assert said(engine, shutil.copytree(adapters[0], tmp_path / "moved"), requests) == first

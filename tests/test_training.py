@@ -116,7 +116,7 @@ def test_the_loss_that_is_told_is_the_mean_over_answer_tokens(
         paths = [root / name for name in record["videos"]]
         shown = [Cache().frames().clip(path, probe(path).sha256, Sampling(4, 4096)) for path in paths]
         user, assistant = (message["content"] for message in record["messages"])
-        batch = chat.examples([Turn(user, shown[0] if shown else None, assistant)])
+        batch = chat.examples([Turn(user, shown, assistant)])
         tokens = int((batch["labels"] != IGNORED).sum())
         with torch.inference_mode():
             lost, count = lost + model(**batch).loss.item() * tokens, count + tokens

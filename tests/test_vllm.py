@@ -79,7 +79,7 @@ def requests(world: Path) -> list[Request]:
 @pytest.fixture(scope="module")
 def adapters(settings: Pipeline, requests: list[Request], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("adapters")
-    return [make_lora(settings, folder / str(seed), seed, requests[0].clip) for seed in (1, 2)]
+    return [make_lora(settings, folder / str(seed), seed, requests[0].clips[0]) for seed in (1, 2)]
 
 
 def test_answers_are_those_of_transformers(
@@ -177,7 +177,7 @@ def test_an_adapter_of_too_high_a_rank_is_merged(
     tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    adapter = make_lora(settings, tmp_path / "high", 3, requests[0].clip, rank=48)
+    adapter = make_lora(settings, tmp_path / "high", 3, requests[0].clips[0], rank=48)
     spoken = said(lora_engine, adapter, requests[:8])
     assert "rank 48 is more than the 32" in capfd.readouterr().err
     assert spoken == said(reference, adapter, requests[:8])
@@ -186,7 +186,7 @@ def test_an_adapter_of_too_high_a_rank_is_merged(
 
 def test_tries_differ_by_seed_and_come_again_with_it(lora_engine: VllmEngine, requests: list[Request]) -> None:
     lora_engine.use(None)
-    asked = [Request(request.question, request.clip, (1, 2, 3)) for request in requests[:4]]
+    asked = [Request(request.question, request.clips, (1, 2, 3)) for request in requests[:4]]
     once, again = lora_engine.answer(asked), lora_engine.answer(asked)
     assert once == again
     for reply in once:
@@ -197,7 +197,7 @@ def test_tries_differ_by_seed_and_come_again_with_it(lora_engine: VllmEngine, re
 
 def test_a_question_that_is_too_long_is_refused_alone(lora_engine: VllmEngine, requests: list[Request]) -> None:
     lora_engine.use(None)
-    replies = lora_engine.answer([requests[0], Request("why " * 5000, requests[1].clip), requests[2]])
+    replies = lora_engine.answer([requests[0], Request("why " * 5000, requests[1].clips), requests[2]])
     assert isinstance(replies[1], Refused)
     assert not isinstance(replies[0], Refused)
     assert not isinstance(replies[2], Refused)
@@ -205,8 +205,8 @@ def test_a_question_that_is_too_long_is_refused_alone(lora_engine: VllmEngine, r
 
 def test_a_clip_that_the_processor_refuses_is_refused_alone(lora_engine: VllmEngine, requests: list[Request]) -> None:
     lora_engine.use(None)
-    wide = replace(requests[1].clip, frames=requests[1].clip.frames[:, :1, :].repeat(8, 2), key="")
-    replies = lora_engine.answer([requests[0], Request("Who?", wide), requests[2]])
+    wide = replace(requests[1].clips[0], frames=requests[1].clips[0].frames[:, :1, :].repeat(8, 2), key="")
+    replies = lora_engine.answer([requests[0], Request("Who?", [wide]), requests[2]])
     assert [isinstance(reply, Refused) for reply in replies] == [False, True, False]
     assert "'refused by the model: absolute aspect ratio must be smaller than 200" in str(replies[1])
 
@@ -290,7 +290,7 @@ class Fragile(VllmEngine):
 
     def answer(self, requests: Iterable[Request]) -> list[Reply]:
         requests = list(requests)
-        if self.deaths == 0 or any(request.clip.key.startswith(self.cursed) for request in requests):
+        if self.deaths == 0 or any(request.clips[0].key.startswith(self.cursed) for request in requests):
             self.deaths += 1
             kill()
         return super().answer(requests)

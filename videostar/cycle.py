@@ -46,7 +46,7 @@ def run_cycle(
     if restart_from is None and verify_finished(folder, pipeline, data):
         return read_run(folder)
     data.prepare(pipeline, folder, progress)
-    with Run.open(folder, pipeline, data.digests, restart_from) as run, open_engine(pipeline) as engine:
+    with Run.open(folder, pipeline, data.digests, restart_from) as run, open_engine(pipeline, data.videos) as engine:
         skipped = data.report()
         write_text(folder / "skipped.jsonl", "".join(json.dumps(asdict(row)) + "\n" for row in skipped))
         cycle(run, data.questions, pipeline, engine, progress)

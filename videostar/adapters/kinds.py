@@ -26,7 +26,7 @@ MAIN = {
 #: All columns that the adapters of videostar read.
 COLUMNS = frozenset(
     {key for kind in KINDS.values() for key in kind.model_fields if key != "kind"}
-    | set("video label labels split event object previous next score difficulty sub_actions".split())
+    | set("video videos label labels split event object previous next score difficulty sub_actions".split())
 )
 _LISTS = {"names", "steps"}
 #: Keys whose names are common for columns of other meanings: read only if the user maps them.

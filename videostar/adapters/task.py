@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from videostar.adapters import LabelAdapter, Row, adapter_folder
@@ -82,11 +83,22 @@ class Question:
         """A fixed sentence with the label."""
         return self.words().template_answer
 
+    def files(self, root: Path, video: Video) -> list[tuple[Path, str, Sampling]]:
+        """The file of each of its videos below `root`, the digest of the file, and the frames that are sampled."""
+        sampling = self.sampling(video)
+        return [(root / shown.video, shown.sha256, sampling) for shown in self.sample.videos]
+
     def sampling(self, video: Video) -> Sampling:
-        """The frames that are sampled to answer it."""
+        """The frames that are sampled of each of its videos to answer it."""
         span = None
         start, end = self.sample.values.get("start"), self.sample.values.get("end")
-        if video.within == "label" and start is not None and end is not None and not _asks_for_time(self.label):
+        if (
+            video.within == "label"
+            and not self.sample.more
+            and start is not None
+            and end is not None
+            and not _asks_for_time(self.label)
+        ):
             span = (float(start) - video.margin, float(end) + video.margin)
         return Sampling(video.frames, video.max_pixels, video.fps, span)
 

@@ -205,7 +205,7 @@ def _plan(settings: Pipeline, out: Path, *, verbose: bool) -> None:
         from videostar.runs import forecast
         from videostar.util.resources import model_path
 
-        with open_engine(settings) as engine:
+        with open_engine(settings, data.videos) as engine:
             found = forecast.forecast(data.questions, settings, engine, progress)
     write_json(out / FORECAST, found.model_dump())
     source = data.source

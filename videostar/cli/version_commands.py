@@ -58,9 +58,10 @@ def explain(
     """Show everything that a run holds about a video: questions, answers and verdicts of every round."""
     from videostar.cli.version_tables import print_explanation
     from videostar.runs.explain import explain as find
+    from videostar.stages.ledger import as_line
 
     found = find(sample, run)
     if as_json:
-        print(json.dumps(asdict(found), indent=2))
+        print(json.dumps(asdict(found, dict_factory=as_line), indent=2))
     else:
         print_explanation(found)

@@ -87,7 +87,11 @@ def print_explanation(found: Explanation) -> None:
         for outcome in ledger.answers:
             if outcome.answer.question_id != question:
                 question = outcome.answer.question_id
-                _line(f"  question {question}, {outcome.answer.task}, label: {outcome.answer.label}")
+                videos = ", ".join(shown.video for shown in outcome.answer.videos) if outcome.answer.more else ""
+                _line(
+                    f"  question {question}, {outcome.answer.task}, label: {outcome.answer.label}"
+                    + (f", videos: {videos}" if videos else "")
+                )
             _answer(outcome, ledger)
 
 

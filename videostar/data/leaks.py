@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from videostar.data.measure_videos import MeasuredVideo
 from videostar.data.rows import Skipped, Split
 from videostar.data.samples import Sample
 
@@ -12,25 +13,33 @@ _APART: dict[Split, tuple[Split, ...]] = {"train": ("test", "validation"), "vali
 
 
 def find_leaks(samples: Sequence[Sample]) -> dict[int, Skipped]:
-    """By index in `samples`: training samples whose video is in validation or test, validation samples in test.
+    """By index in `samples`: training samples with a video in validation or test, validation samples in test.
 
     Videos are compared by content, or by path if they were not opened.
     """
     held_out: dict[Split, dict[str, str]] = {"validation": {}, "test": {}}
     for sample in samples:
         if sample.split != "train":
-            held_out[sample.split].setdefault(content(sample), sample.video)
+            for video in sample.videos:
+                held_out[sample.split].setdefault(content(video), video.video)
     found: dict[int, Skipped] = {}
     for place, sample in enumerate(samples):
-        for split in _APART[sample.split]:
-            other = held_out[split].get(content(sample))
-            if other is not None:
-                detail = "the same video" if other == sample.video else f"the same content as {other}"
-                found[place] = Skipped(sample.row, sample.video, f"also in {split}", detail)
-                break
+        leak = _leak(sample, held_out)
+        if leak is not None:
+            found[place] = leak
     return found
 
 
-def content(sample: Sample) -> str:
+def _leak(sample: Sample, held_out: Mapping[Split, Mapping[str, str]]) -> Skipped | None:
+    for video in sample.videos:
+        for split in _APART[sample.split]:
+            other = held_out[split].get(content(video))
+            if other is not None:
+                detail = "the same video" if other == video.video else f"the same content as {other}"
+                return Skipped(sample.row, video.video, f"also in {split}", detail)
+    return None
+
+
+def content(video: MeasuredVideo) -> str:
     """The digest of a video's content, or its path if it was not opened."""
-    return sample.sha256 or sample.video
+    return video.sha256 or video.video

@@ -8,9 +8,10 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
-from typing import Self, TypeAlias, cast
+from typing import NamedTuple, Self, TypeAlias, cast
 
 from videostar.data.rows import Row, Skipped
 from videostar.util.files import Below, is_there
@@ -26,14 +27,23 @@ _AHEAD = 256  # rows whose videos are measured ahead
 _Found: TypeAlias = tuple[str, float] | BadVideo  # digest and seconds
 
 
-@dataclass(frozen=True, slots=True)
-class MeasuredRow:
-    """A row whose video can be used."""
+class MeasuredVideo(NamedTuple):
+    """A video that can be used."""
 
-    row: Row
     video: str  # path below the root
     sha256: str  # of its content; empty if it was not opened
     seconds: float  # its length; infinite if it was not opened
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredRow:
+    """A row whose videos can be used; the fields of its first video are its own."""
+
+    row: Row
+    video: str
+    sha256: str
+    seconds: float
+    more: tuple[MeasuredVideo, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +58,34 @@ def measure_videos(rows: Iterator[Row | Skipped], root: Path, home: Path | None)
 
     Videos lie below `root`; `home` is the cache folder. Without one no video is opened, only looked up.
     """
+    counts: deque[int] = deque()  # of the videos of each row whose measuring has begun
+
+    def one_video_each() -> Iterator[Row | Skipped]:
+        for row in rows:
+            more = row.more if isinstance(row, Row) else ()
+            counts.append(1 + len(more))
+            yield row
+            for paths in more:
+                yield replace(cast(Row, row), video=paths, more=())
+
+    measured = _measure_first(one_video_each(), root, home)
+    for first in measured:
+        others = list(islice(measured, counts.popleft() - 1))
+        yield _joined(first, others) if others else first
+
+
+def _joined(first: MeasuredRow | Skipped, others: Sequence[MeasuredRow | Skipped]) -> MeasuredRow | Skipped:
+    """A row with all its videos, or why one of them is skipped."""
+    more = []
+    for item in (first, *others):
+        if isinstance(item, Skipped):
+            return item
+        more.append(MeasuredVideo(item.video, item.sha256, item.seconds))
+    return replace(cast(MeasuredRow, first), more=tuple(more[1:]))
+
+
+def _measure_first(rows: Iterator[Row | Skipped], root: Path, home: Path | None) -> Iterator[MeasuredRow | Skipped]:
+    """The rows with their first videos."""
     known: dict[str, _Found | Future[_Probed]] = {}
     ahead: deque[tuple[Row, str, _Found | Future[_Probed]] | Skipped] = deque()
     inside = Below(root)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -39,12 +43,13 @@ def _places(names: tuple[str, ...]) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row of a data set: a video and its columns."""
+    """A row of a data set: a video (or several) and its columns."""
 
     where: str  # file:line
     video: tuple[str, ...]  # possible paths of the video below the root, tried in order
     split: Split | None  # None: not given, and decided when all rows are known
     values: Values
+    more: tuple[tuple[str, ...], ...] = ()  # the same of each video after the first
 
     @property
     def label(self) -> str:
@@ -134,6 +139,23 @@ def items(item: Any, key: str) -> list[Any]:
     if not isinstance(value, list):
         raise Malformed(f"{key} is {short(value)}, not a list")
     return value
+
+
+def listed(value: Any, name: str) -> list[Any]:
+    """`value` as a list, which may be text: JSON, Python's form, or items between `;` or `|`. Raises Malformed."""
+    found = _list_in(value) if isinstance(value, str) else value
+    if not isinstance(found, list) or not found:
+        raise Malformed(f"{name} is {short(value)}, not a list")
+    return found
+
+
+def _list_in(text: str) -> Any:
+    if not text.lstrip().startswith("["):
+        return [part.strip() for part in re.split(r"[;|]", text)]
+    for parse in (json.loads, ast.literal_eval):
+        with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+            return parse(text.strip())
+    return None
 
 
 def _value(item: Any, key: str) -> Any:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from videostar.data.measure_videos import MeasuredRow
+from videostar.data.measure_videos import MeasuredRow, MeasuredVideo
 from videostar.data.rows import Record, Skipped, Split
 
 _SLACK = 1.0  # seconds that an interval may end after its video: annotations and durations are rounded
@@ -19,7 +19,7 @@ _ELSEWHERE = {"video", "label", "split", *_FIRST}
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A labelled video that has been opened and found readable."""
+    """A labelled video (or several in a row) that has been opened and found readable."""
 
     id: str  # from the video's path and all columns: independent of the row's position
     video: str  # path below the root
@@ -29,6 +29,12 @@ class Sample:
     seconds: float  # length of the video; infinite if it was not opened
     values: Mapping[str, Any] = field(default_factory=dict, hash=False)  # all columns of the row
     row: str = ""  # its place, file:line
+    more: tuple[MeasuredVideo, ...] = ()  # the videos after the first
+
+    @property
+    def videos(self) -> tuple[MeasuredVideo, ...]:
+        """All its videos, in order."""
+        return MeasuredVideo(self.video, self.sha256, self.seconds), *self.more
 
 
 def make_sample(item: MeasuredRow) -> Sample | Skipped:
@@ -44,9 +50,8 @@ def make_sample(item: MeasuredRow) -> Sample | Skipped:
         )
     if row.split is None:
         raise ValueError(f"{row.where}: a row without a split")
-    return Sample(
-        _identity(item), item.video, row.label, row.split, item.sha256, seconds, Record(row.values), row.where
-    )
+    values = Record(row.values)
+    return Sample(_identity(item), item.video, row.label, row.split, item.sha256, seconds, values, row.where, item.more)
 
 
 def _identity(item: MeasuredRow) -> str:

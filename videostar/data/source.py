@@ -151,6 +151,8 @@ class Data:
         digest.update(b',"samples":[')
         for number, sample in enumerate(self.samples):
             fields = {name: getattr(sample, name) for name in _IDENTITY} | {"values": dict(sample.values)}
+            if sample.more:
+                fields["more"] = [video._asdict() for video in sample.more]
             digest.update(f"{',' if number else ''}{write(fields)}".encode())
         digest.update(b"]}")
         return digest.hexdigest()

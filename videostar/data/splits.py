@@ -44,6 +44,7 @@ class SplitPlan:
     rows: int = 0
     stated: int = 0  # rows that name their split
     training: int = 0  # rows, before validation is held out
+    videos: int = 1  # of a row, at most
     has_validation: bool = False
     # Least and greatest hash of the videos without a split, and the least of those that may be held out for validation.
     lowest: float = 1.0
@@ -61,6 +62,7 @@ class SplitPlan:
         return plan
 
     def _count(self, row: Row) -> None:
+        self.videos = max(self.videos, 1 + len(row.more))
         if row.split is not None:
             self.stated += 1
             self.has_validation |= row.split == "validation"

@@ -78,7 +78,7 @@ def answer(settings: Pipeline, lora: Path | None, root: Path, pairs: Sequence[tu
         clips = list(pool.map(load, [video for video, _ in pairs]))
     with open_engine(settings) as engine:
         engine.use(lora)
-        replies = engine.answer([Request(question, clip) for (_, question), clip in zip(pairs, clips, strict=True)])
+        replies = engine.answer([Request(question, [clip]) for (_, question), clip in zip(pairs, clips, strict=True)])
     return [reply.reason if isinstance(reply, Refused) else reply[0] for reply in replies]
 
 

@@ -156,14 +156,14 @@ class Collator:
 
     def __call__(self, examples: list[Example]) -> dict[str, torch.Tensor]:
         """One batch."""
-        return self.chat.examples([Turn(e.question, self._clip(e.scene), e.answer) for e in examples])
+        return self.chat.examples([Turn(e.question, self._clips(e.scene), e.answer) for e in examples])
 
-    def _clip(self, index: int | None) -> Clip | None:
+    def _clips(self, index: int | None) -> list[Clip]:
         if index is None:
-            return None
+            return []
         scene = self.scenes[index]
         times = tuple(int((i + 0.5) / FRAMES * scene.frame_count) / scene.fps for i in range(FRAMES))
-        return Clip(self.views[index], times, scene.fps, scene.seconds)
+        return [Clip(self.views[index], times, scene.fps, scene.seconds)]
 
 
 def main() -> None:

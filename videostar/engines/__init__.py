@@ -7,8 +7,10 @@ from videostar.engines.base import EngineProtocol
 from videostar.util.terminal import warn
 
 
-def open_engine(settings: Pipeline) -> EngineProtocol:
+def open_engine(settings: Pipeline, videos: int = 1) -> EngineProtocol:
     """The engine that `settings.engine` names; transformers, with a warning, if that one does not serve the model.
+
+    Questions have at most so many `videos`.
 
     Raises UserError if a package that the engine needs is not installed.
     """
@@ -24,7 +26,7 @@ def open_engine(settings: Pipeline) -> EngineProtocol:
         if family(config).vllm:
             from videostar.engines.vllm.engine import VllmEngine
 
-            return VllmEngine(settings)
+            return VllmEngine(settings, videos)
         warn(f"engine vllm: does not serve {config.model_type} models yet: transformers answers instead")
     from videostar.engines.transformers import TransformersEngine
 

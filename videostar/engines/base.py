@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Request:
-    """A question about a clip, to be answered once for each seed; without seeds once and greedily."""
+    """A question about one or more clips, to be answered once for each seed; without seeds once and greedily."""
 
     question: str
-    clip: Clip
+    clips: Sequence[Clip]
     seeds: tuple[int, ...] = ()
 
 

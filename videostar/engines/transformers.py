@@ -55,7 +55,7 @@ class TransformersEngine:
         return [reply for batch in batches for reply in self._replies(batch)]
 
     def _replies(self, requests: Sequence[Request]) -> list[Reply]:
-        refusals = [self.refusals.refusal(request.clip) for request in requests]
+        refusals = [self.refusals.refusal(request.clips) for request in requests]
         batch = [request for request, refusal in zip(requests, refusals, strict=True) if refusal is None]
         # One seed per batch: the same requests in the same order give the same answers.
         tries = [self._generate(batch, seed) for seed in batch[0].seeds or (None,)] if batch else []
@@ -63,7 +63,7 @@ class TransformersEngine:
         return [list(next(answers)) if refusal is None else Refused(str(refusal)) for refusal in refusals]
 
     def _generate(self, requests: Sequence[Request], seed: int | None) -> list[str]:
-        inputs = self.chat.prompts([Turn(request.question, request.clip) for request in requests])
+        inputs = self.chat.prompts([Turn(request.question, request.clips) for request in requests])
         prompt_length = inputs["input_ids"].shape[1]
         sampling: dict[str, Any] = {"do_sample": False}
         if seed is not None:

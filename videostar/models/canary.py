@@ -102,7 +102,7 @@ def write_canaries(folder: Path, model: Any, chat: Chat, prompts: Sequence[tuple
     for question, clip in prompts:
         name = f"canary-{len(rows)}"
         write_clip(folder / f"{name}.safetensors", name, clip)
-        turn = Turn(question, read_clip(folder / f"{name}.safetensors", name))
+        turn = Turn(question, [read_clip(folder / f"{name}.safetensors", name)])
         inputs = {name: value.to(model.device) for name, value in chat.prompts([turn]).items()}
         prompt = inputs["input_ids"][0].tolist()
         with torch.inference_mode():

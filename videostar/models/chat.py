@@ -5,7 +5,7 @@ Prompts and answers are tokenised separately and joined, so that training sees e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
@@ -22,10 +22,10 @@ IGNORED = -100  # the label that the loss skips
 
 @dataclass(frozen=True)
 class Turn:
-    """A question, the clip that it is about (if any), and the answer (if there is one)."""
+    """A question, the clips that it is about (if any), and the answer (if there is one)."""
 
     question: str
-    clip: Clip | None
+    clips: Sequence[Clip] = ()
     answer: str | None = None
 
 
@@ -43,12 +43,12 @@ class Chat:
 
     def prompts(self, turns: Sequence[Turn], padding_side: str = "left") -> dict[str, torch.Tensor]:
         """Model inputs for the questions: `input_ids` and masks [turns, longest], and the pixels of the clips."""
-        clips = [turn.clip for turn in turns if turn.clip is not None]
+        clips = [clip for turn in turns for clip in turn.clips]
         videos: dict[str, Any] = {}
         if clips:
             videos = {
                 # One list per text, which some processors count.
-                "videos": [[] if turn.clip is None else [_frames(turn.clip)] for turn in turns],
+                "videos": [[_frames(clip) for clip in turn.clips] for turn in turns],
                 "video_metadata": [metadata(clip) for clip in clips],
                 "do_sample_frames": False,
             }
@@ -108,12 +108,16 @@ class Chat:
         """An answer's tokens up to the first placeholder of a picture or video."""
         return list(takewhile(lambda token: token not in self._marks, tokens))
 
+    def placeholders(self, batch: Mapping[str, torch.Tensor]) -> int:
+        """The number of tokens in a batch that stand for pictures and videos."""
+        return int(torch.isin(batch["input_ids"], torch.tensor(sorted(self._marks))).sum())
+
     def text(self, turn: Turn) -> str:
-        """The question as the model reads it, with a placeholder for the clip."""
+        """The question as the model reads it, with a placeholder for each clip."""
         return self._templated(turn, with_answer=False)
 
     def _templated(self, turn: Turn, *, with_answer: bool) -> str:
-        content: list[dict[str, str]] = [] if turn.clip is None else [{"type": "video"}]
+        content: list[dict[str, str]] = [{"type": "video"}] * len(turn.clips)
         content.append({"type": "text", "text": self.plain(turn.question)})
         messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
         if with_answer:

@@ -31,17 +31,16 @@ def _text_after_video(model: Any) -> None:
 
     A video's tokens are numbered along its seconds, height and width, and the text goes on after the greatest of these.
     transformers 5.19 goes on after height and width alone, so that the text falls between the frames of all but the
-    shortest videos. Where it does better already nothing changes. A prompt shows one video.
+    shortest videos. Where it does better already nothing changes.
     """
     known = model.model.get_rope_index
 
     def get_rope_index(input_ids: Any, **inputs: Any) -> tuple[Any, Any]:
         positions, deltas = known(input_ids, **inputs)
         for row, types in enumerate(inputs["mm_token_type_ids"]):
-            shown = (types == _VIDEO).nonzero()
-            start = int(shown[-1]) + 1 if len(shown) else len(types)
-            if start < len(types):
-                highest = positions[:, row].max()
+            shown = types == _VIDEO
+            for end in (shown[:-1] & ~shown[1:]).nonzero().flatten().tolist():
+                highest, start = positions[:, row].max(), end + 1
                 positions[:, row, start:] += positions[:, row, :start].max() + 1 - positions[0, row, start]
                 deltas[row] += positions[:, row].max() - highest
         return positions, deltas

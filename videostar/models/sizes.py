@@ -21,19 +21,19 @@ LONGEST_TEXT = 1024  # tokens of the longest question, its label and the templat
 _LEAST_TEXT = 64  # tokens of a short question
 
 
-def video_tokens(spec: ModelSpec, video: Video) -> int:
-    """Tokens of a prompt that shows the largest clip which `video` allows, without a question."""
-    return int(largest_prompt(spec, video)["input_ids"].shape[1])
+def video_tokens(spec: ModelSpec, video: Video, videos: int = 1) -> int:
+    """Tokens of a prompt that shows the largest clips which `video` allows, without a question."""
+    return int(largest_prompt(spec, video, videos)["input_ids"].shape[1])
 
 
-def largest_prompt(spec: ModelSpec, video: Video) -> dict[str, torch.Tensor]:
-    """Model inputs of a prompt that shows the largest clip, without a question.
+def largest_prompt(spec: ModelSpec, video: Video, videos: int = 1) -> dict[str, torch.Tensor]:
+    """Model inputs of a prompt that shows so many of the largest clips, without a question.
 
     Raises UserError if the model's processor refuses a plain clip of that size.
     """
     chat, clip = Chat(load_processor(spec)), largest_clip(video)
     try:
-        return chat.prompts([Turn("", clip)])
+        return chat.prompts([Turn("", [clip] * videos)])
     except Exception as error:  # noqa: BLE001  (processors raise errors of any type)
         frames, height, width, _ = clip.frames.shape
         count = f"{frames} frame{'s' * (frames > 1)}"
@@ -57,16 +57,17 @@ def context_length(spec: ModelSpec) -> int | None:
     return int(length) if length else None
 
 
-def sequence_length(spec: ModelSpec, video: Video, max_new_tokens: int) -> int:
-    """Tokens to allow for a video, its question and its answer of `max_new_tokens`.
+def sequence_length(spec: ModelSpec, video: Video, max_new_tokens: int, videos: int = 1) -> int:
+    """Tokens to allow for the videos of a question, the question and its answer of `max_new_tokens`.
 
     Raises UserError if the model's context is too short for them.
     """
-    shown, context = video_tokens(spec, video), context_length(spec)
+    shown, context = video_tokens(spec, video, videos), context_length(spec)
     needed = shown + max_new_tokens
     if context is not None and needed + _LEAST_TEXT > context:
+        one, several = f"model {spec.name!r}: a video takes", f"model {spec.name!r}: {videos} videos take"
         raise UserError(
-            f"model {spec.name!r}: a video takes {shown} tokens and an answer {max_new_tokens}, but its context "
+            f"{one if videos == 1 else several} {shown} tokens and an answer {max_new_tokens}, but its context "
             f"has {context}: lower video.frames (now {video.frames}) or video.max_pixels (now {video.max_pixels})"
         )
     return min(needed + LONGEST_TEXT, context or needed + LONGEST_TEXT)

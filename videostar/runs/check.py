@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from videostar.adapters.questions import Questions, load_tasks
-from videostar.config import Cache, Pipeline, Video
+from videostar.config import Pipeline
 from videostar.data.leaks import content, find_leaks
 from videostar.data.rows import Skipped, Split
 from videostar.data.samples import Sample
 from videostar.data.source import Data, DataSource
 from videostar.util.progress import Progress
+from videostar.video.clip import Clip
 from videostar.video.errors import BadVideo
 from videostar.video.pool import ClipRequest, iter_clips
 
@@ -74,16 +75,18 @@ def check(
 
     Without `contents` no video is opened: an existing file counts as good, and never as a double. With `pictures` every
     video is also decoded, as a run does, so that damage shows; a later run finds the frames in the cache. With `model`
-    too, the model's processor is loaded, and the clips that it refuses are skipped. Raises UserError if the settings,
-    the data manifest, a row file or the model are wrong.
+    the model's processor is loaded: rows of several videos are skipped if it does not take them, and with `pictures`
+    the clips that it refuses. Raises UserError if the settings, the data manifest, a row file or the model are wrong.
     """
-    refusals = _refusals(settings) if pictures and model else None
     source = DataSource.find(settings.data, root=settings.root, columns=settings.columns, limit=settings.limit)
     tasks = load_tasks(source, settings.adapter, settings.prompts)
+    refusals = _refusals(settings) if model and (pictures or source.plan.videos > 1) else None
     data = source.read(settings.cache.home if contents else None, progress)
+    if refusals and source.plan.videos > 1 and refusals.one_video_only:
+        data = _without_several(data, refusals.one_video_only)
     questions = Questions(data, tasks, settings.seed)
     if pictures:
-        data = _without_bad_clips(data, questions, settings.video, settings.cache, refusals, progress)
+        data = _without_bad_clips(data, questions, settings, refusals, progress)
         questions = Questions(data, tasks, settings.seed)
     labels: Counter[str] = Counter()
     asked: set[int] = set()  # ids of sample objects: there may be a million
@@ -133,32 +136,44 @@ def _refusals(settings: Pipeline) -> Refusals:
     return Refusals(settings.spec, settings.video)
 
 
+def _without_several(data: Data, why: str) -> Data:
+    """The data without the rows of several videos."""
+    rows = [Skipped(sample.row, sample.video, "refused by the model", why) for sample in data.samples if sample.more]
+    single = [sample for sample in data.samples if not sample.more]
+    return replace(data, samples=single, skipped=[*data.skipped, *rows])
+
+
 def _without_bad_clips(
-    data: Data, questions: Questions, video: Video, cache: Cache, refusals: Refusals | None, progress: Progress
+    data: Data, questions: Questions, settings: Pipeline, refusals: Refusals | None, progress: Progress
 ) -> Data:
     """The data without the samples whose videos are damaged or refused by the model's processor."""
-    asked = {id(question.sample): question.sampling(video) for question in questions.all()}
-    files: dict[int, ClipRequest] = {
-        id(sample): (data.root / sample.video, sample.sha256, asked[id(sample)])
-        for sample in data.samples
-        if id(sample) in asked
-    }
-    distinct = dict.fromkeys(files.values())
+    files = {id(question.sample): question.files(data.root, settings.video) for question in questions.all()}
+    distinct = dict.fromkeys(file for of_sample in files.values() for file in of_sample)
     tick = progress("videos decoded")
     bad: dict[ClipRequest, BadVideo] = {}
-    for number, (file, clip) in enumerate(iter_clips(cache.frames(), distinct), start=1):
-        wrong = clip if isinstance(clip, BadVideo) else refusals.refusal(clip) if refusals else None
+    shapes: dict[ClipRequest, tuple[int, ...]] = {}  # of the clips of rows with several videos
+    together = {file for of_sample in files.values() if len(of_sample) > 1 for file in of_sample}
+    for number, (file, clip) in enumerate(iter_clips(settings.cache.frames(), distinct), start=1):
+        wrong = clip if isinstance(clip, BadVideo) else refusals.refusal([clip]) if refusals else None
         if wrong is not None:
             bad[file] = wrong
+        elif file in together and isinstance(clip, Clip):
+            shapes[file] = clip.frames.shape
         tick(number, len(distinct))
     good: list[Sample] = []
     skipped = list(data.skipped)
     for sample in data.samples:
-        wrong = bad.get(files[id(sample)]) if id(sample) in files else None
+        of_sample = files.get(id(sample), [])
+        name, wrong = next(
+            ((video.video, bad[file]) for video, file in zip(sample.videos, of_sample, strict=False) if file in bad),
+            (sample.video, None),
+        )
+        if wrong is None and refusals and len(of_sample) > 1:
+            wrong = refusals.of_shapes(*(shapes[file] for file in of_sample))
         if wrong is None:
             good.append(sample)
         else:
-            skipped.append(Skipped(sample.row, sample.video, wrong.reason, wrong.detail))
+            skipped.append(Skipped(sample.row, name, wrong.reason, wrong.detail))
     return replace(data, samples=good, skipped=skipped)
 
 
@@ -166,7 +181,7 @@ def _counts(samples: list[Sample]) -> Counts:
     ranked = _classes(samples).most_common()
     return Counts(
         rows=len(samples),
-        videos=len({sample.video for sample in samples}),
+        videos=len({video.video for sample in samples for video in sample.videos}),
         classes=len(ranked),
         fewest=ranked[-1] if ranked else None,
         most=ranked[0] if ranked else None,
@@ -200,7 +215,7 @@ def _two_labels(samples: list[Sample]) -> list[Problem]:
     labels: dict[str, str] = {}  # the first of each video; lists would take several times the memory
     more: dict[str, list[str]] = {}
     for sample in samples:
-        if sample.values.keys() & {"start", "labels", "question"}:  # a video may have several of those
+        if sample.more or sample.values.keys() & {"start", "labels", "question"}:  # a video may have several of those
             continue
         if sample.video in labels:
             more.setdefault(sample.video, [labels[sample.video]]).append(sample.label)
@@ -211,10 +226,10 @@ def _two_labels(samples: list[Sample]) -> list[Problem]:
 def _same_content(samples: list[Sample]) -> list[Problem]:
     firsts: dict[str, str] = {}
     same: dict[str, dict[str, None]] = {}  # ordered sets
-    for sample in samples:
-        first = firsts.setdefault(content(sample), sample.video)
-        if sample.video != first:
-            same.setdefault(first, {})[sample.video] = None
+    for video in (video for sample in samples for video in sample.videos):
+        first = firsts.setdefault(content(video), video.video)
+        if video.video != first:
+            same.setdefault(first, {})[video.video] = None
     groups = {first: list(others) for first, others in same.items()}
     return _groups(f"same content in {samples[0].split}", groups, False) if samples else []
 

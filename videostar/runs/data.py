@@ -63,9 +63,13 @@ class RunData:
         self.source.check_rows()
         from videostar.runs.preflight import check_cache, preflight
 
-        preflight(settings, out)
+        preflight(settings, out, self.videos)
         self.read(progress)
-        check_cache(settings.cache, settings.video, len({sample.sha256 for sample in self.data.samples}))
+        check_cache(
+            settings.cache,
+            settings.video,
+            len({video.sha256 for sample in self.data.samples for video in sample.videos}),
+        )
         if self._mix is not None:
             from videostar.training.rows import read_rows
 
@@ -84,6 +88,11 @@ class RunData:
                 f"{self.source.where}: {task} does not read the column {columns[0]!r}, whose name is ambiguous; "
                 f"--set columns.{columns[0]}={columns[0]} reads it, --set columns.{columns[0]}=null hides this line"
             )
+
+    @property
+    def videos(self) -> int:
+        """The number of videos of a row, at most."""
+        return self.source.plan.videos
 
     @property
     def data(self) -> Data:

@@ -162,7 +162,7 @@ class _Opened:
         kept: dict[str, list[Response]] = {}
         for row in (row for file in self._data for row in pq.read_table(file, filters=wanted).to_pylist()):
             user, reply = (message["content"] for message in row["messages"])
-            about = {"video": row["videos"][0], "label": row["label"], "question": user[-1]["text"]}
+            about = {"video": ", ".join(row["videos"]), "label": row["label"], "question": user[-1]["text"]}
             kept.setdefault(row["question_id"], []).append(Response(row["kind"], "kept", reply[0]["text"]))
             found[row["question_id"]] = about, kept[row["question_id"]]
         return found

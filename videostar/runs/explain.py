@@ -14,7 +14,7 @@ from rapidfuzz import fuzz, process
 from videostar.runs.history import recorded_version
 from videostar.runs.manifest import Manifest, open_run
 from videostar.runs.stage_names import RoundFiles
-from videostar.stages.ledger import Answer, Key, read_answers
+from videostar.stages.ledger import Answer, Key, Shown, read_answers
 from videostar.stages.versions import Lineage, Version
 from videostar.util.errors import UserError
 
@@ -68,7 +68,7 @@ def explain(name: str, run: Path) -> Explanation:
         answers = [
             answer
             for answer in read_answers(path, question or video)
-            if answer.video == video and question in (None, answer.question_id)
+            if _shown(answer, video) and question in (None, answer.question_id)
         ]
         if answers:
             generated = path.name == _LEDGERS[0]
@@ -83,20 +83,25 @@ def explain(name: str, run: Path) -> Explanation:
                     answers=[Outcome(answer, None if rows is None else answer.key in rows) for answer in answers],
                 )
             )
-    all_answers = [item.answer for ledger in found for item in ledger.answers]
+    all_shown = [shown for ledger in found for item in ledger.answers if (shown := _shown(item.answer, video))]
     lineage = next((version.lineage for version in versions.values() if version), Lineage())
     settings = manifest.settings.engine
     return Explanation(
         run=str(folder),
         video=video,
-        video_sha256=next((answer.video_sha256 for answer in all_answers if answer.video_sha256), ""),
-        frame_times=next((answer.frame_times for answer in all_answers if answer.frame_times), ()),
+        video_sha256=next((shown.video_sha256 for shown in all_shown if shown.video_sha256), ""),
+        frame_times=next((shown.frame_times for shown in all_shown if shown.frame_times), ()),
         engine=lineage.engine or {"name": settings.name, "dtype": settings.dtype},
         model=manifest.model,
         data=manifest.data,
         settings=lineage.settings,
         ledgers=found,
     )
+
+
+def _shown(answer: Answer, video: str) -> Shown | None:
+    """That video of an answer; None if the answer is about others."""
+    return next((shown for shown in answer.videos if shown.video == video), None)
 
 
 def _ledgers(folder: Path) -> list[tuple[int, Path]]:
@@ -109,12 +114,11 @@ def _find(name: str, ledgers: Sequence[Path], folder: Path) -> tuple[str, str | 
     """The video called `name` or ending with it, and the question if `name` is a question's id."""
     ends: set[str] = set()
     for answer in (answer for path in ledgers for answer in read_answers(path, name)):
-        if answer.video == name:
+        if _shown(answer, name):
             return name, None
         if answer.question_id == name:
             return answer.video, name
-        if answer.video.endswith(name):
-            ends.add(answer.video)
+        ends |= {shown.video for shown in answer.videos if shown.video.endswith(name)}
     found = sorted(video for video in ends if video.endswith(f"/{name}")) or sorted(ends)
     if not found:
         raise UserError(f"{name}: no such video or question in {folder}; {_nearest(name, ledgers)}")
@@ -129,7 +133,7 @@ def _nearest(name: str, ledgers: Sequence[Path]) -> str:
     parts = name.count("/") + 1
     names: dict[str, str] = {}
     for answer in (answer for path in ledgers for answer in read_answers(path)):
-        names[answer.video] = "/".join(answer.video.split("/")[-parts:])
+        names |= {shown.video: "/".join(shown.video.split("/")[-parts:]) for shown in answer.videos}
         names[answer.question_id] = answer.question_id
     near = process.extractOne(name, names, scorer=fuzz.ratio, score_cutoff=_NEAR)
     return (

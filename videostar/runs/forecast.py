@@ -132,7 +132,7 @@ def count_tokens(answers: Iterable[Answer], spec: ModelSpec, video: Video) -> in
     answered = (answer for answer in answers if answer.kind != "video")
     while batch := list(islice(answered, 1024)):
         tokens = tokenizer([text for answer in batch for text in (answer.prompt, answer.answer)])["input_ids"]
-        total += sum(map(len, tokens)) + per_video * len(batch)
+        total += sum(map(len, tokens)) + per_video * sum(len(answer.videos) for answer in batch)
     return total
 
 
@@ -140,10 +140,7 @@ def _time_decoding(some: Questions, plan: AnswerPlan, folder: Path) -> tuple[flo
     """Seconds per video with all worker processes, and bytes of its frames. Then decodes all into the run's cache."""
     questions = some.split("train")
     files: list[ClipRequest] = list(
-        dict.fromkeys(
-            (some.root / question.sample.video, question.sample.sha256, question.sampling(plan.video))
-            for question in questions
-        )
+        dict.fromkeys(file for question in questions for file in question.files(some.root, plan.video))
     )
     cache = FrameCache(folder, 2**62)
     started = time.monotonic()

@@ -16,11 +16,13 @@ from peft import LoraConfig, PeftConfig, get_peft_model, get_peft_model_state_di
 from safetensors import SafetensorError, safe_open
 
 from videostar.config import Cache, Engine, ModelSpec, Pipeline, Training, Video
+from videostar.engines.openai import ONE_VIDEO
 from videostar.engines.vllm.options import RANKS, VllmSetup
 from videostar.models.chat import Chat, Turn
 from videostar.models.families import family
 from videostar.models.load import bare_model, device, dtype_name, load_config, load_processor
 from videostar.models.lora import lora_config, other_base, read_facts
+from videostar.models.refusals import Refusals
 from videostar.models.sizes import sequence_length, weights_bytes
 from videostar.util.errors import UserError
 from videostar.util.resources import model_path
@@ -32,10 +34,10 @@ _TOY = 64 * 64  # pixels of a frame
 _PACKED = 2.6  # bytes per pixel in the frame cache, for real videos
 
 
-def preflight(settings: Pipeline, out: Path) -> None:
-    """Check everything that a run needs whatever its data: packages, context, chat template, LoRA, memory and disk.
+def preflight(settings: Pipeline, out: Path, videos: int = 1) -> None:
+    """Check everything that a run needs before its data are read: packages, context, chat template, LoRA, memory, disk.
 
-    Raises UserError for the first thing that is missing.
+    A row of the data has at most so many `videos`. Raises UserError for the first thing that is missing.
     """
     spec = settings.spec
     _check_engine(settings.engine, settings.training.rank)
@@ -45,14 +47,19 @@ def preflight(settings: Pipeline, out: Path) -> None:
             f"video.max_pixels: frames of {settings.video.max_pixels} pixels suit the embedded model only; --pipeline "
             "lvlm has settings for others"
         )
-    sequence_length(spec, settings.video, settings.generation.max_new_tokens)
-    check_batches(spec, settings.engine, settings.video, settings.training)
+    if videos > 1:
+        _check_several(spec, settings.engine, settings.video, videos)
+    sequence_length(spec, settings.video, settings.generation.max_new_tokens, videos)
+    check_batches(spec, settings.engine, settings.video, settings.training, videos)
     # Raises UserError if the chat template leaves nothing to train on.
-    Chat(load_processor(spec)).examples([Turn("What is it?", None, "It is a ball.")])
+    Chat(load_processor(spec)).examples([Turn("What is it?", answer="It is a ball.")])
     lora = _lora_bytes(spec, settings.training)
     _check_memory(spec, lora)
     _check_disk(out, settings.rounds * lora, "the LoRAs", "lower training.rank, or give --out on a larger disk")
-    if settings.engine.name == "vllm" and not VllmSetup.of(settings).llm_options(model_path(spec.name))["enable_lora"]:
+    if (
+        settings.engine.name == "vllm"
+        and not VllmSetup.of(settings, videos).llm_options(model_path(spec.name))["enable_lora"]
+    ):
         _check_disk(
             Path(tempfile.gettempdir()),
             weights_bytes(spec),
@@ -61,14 +68,28 @@ def preflight(settings: Pipeline, out: Path) -> None:
         )
 
 
-def check_batches(spec: ModelSpec, engine: Engine, video: Video, training: Training) -> None:
-    """Raises UserError if the model cannot take the clips of a batch together."""
+def _check_several(spec: ModelSpec, engine: Engine, video: Video, videos: int) -> None:
+    """Raises UserError if the model or the engine cannot be shown several videos with a question."""
+    why = Refusals(spec, video).one_video_only
+    if why:
+        raise UserError(
+            f"model {spec.name!r}: {why}, and a row has up to {videos} videos; give another model, or rows of one video"
+        )
+    if engine.name == "openai":
+        raise UserError(
+            f"engine openai: {ONE_VIDEO}, and a row has up to {videos} videos; use --engine vllm or transformers"
+        )
+
+
+def check_batches(spec: ModelSpec, engine: Engine, video: Video, training: Training, videos: int = 1) -> None:
+    """Raises UserError if the model cannot take the clips of a batch, or of one question, together."""
     facts = family(load_config(spec))
     answered = 1 if facts.vllm and engine.name != "transformers" else engine.batch_size
-    if facts.one_length and video.fps is not None and max(answered, training.batch_size) > 1:
+    if facts.one_length and video.fps is not None and max(answered, training.batch_size, videos) > 1:
+        smaller = ", or --set engine.batch_size=1 --set training.batch_size=1" if videos == 1 else ""
         raise UserError(
             f"model {spec.name!r}: needs clips with the same number of frames in a batch, and with video.fps they "
-            "differ: remove video.fps, or --set engine.batch_size=1 --set training.batch_size=1"
+            f"differ: remove video.fps{smaller}"
         )
 
 

@@ -44,7 +44,7 @@ def generate(
         data.report()
         if not dataset.exists():
             plan, tick = AnswerPlan.of(pipeline, salt=str(pipeline.seed)), progress("answers")
-            with open_engine(pipeline) as engine:
+            with open_engine(pipeline, data.videos) as engine:
                 generation.generate(data.questions, engine, plan, split="train", lora=lora, out=answers, tick=tick)
                 origin = lineage(data.identity, pipeline, lora, engine.name)
             build_version(answers, dataset, lineage=origin, direct_only=False)
@@ -115,7 +115,7 @@ def evaluate(
         keep_log(file.with_suffix(".log"))
         data.report()
         plan, tick = AnswerPlan.for_evaluation(pipeline), progress("held-out videos")
-        with open_engine(pipeline) as engine:
+        with open_engine(pipeline, data.videos) as engine:
             return evaluation.evaluate(data.questions, engine, plan, lora=lora, out=file, tick=tick)
 
 

@@ -11,7 +11,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
-from itertools import repeat, tee
+from itertools import islice, tee
 from pathlib import Path
 from typing import TypeAlias
 
@@ -29,8 +29,8 @@ from videostar.video.clip import Clip
 from videostar.video.errors import BadVideo
 from videostar.video.pool import ClipPool, Prefetch
 
-#: A question and its clip: None for templates, which need none, and BadVideo if it cannot be shown.
-_Item: TypeAlias = tuple[Question, Clip | BadVideo | None]
+#: A question and its clips: none for templates, which need none, and BadVideo if one of its videos cannot be shown.
+_Item: TypeAlias = tuple[Question, Sequence[Clip] | BadVideo]
 
 
 def generate(
@@ -76,9 +76,7 @@ def _answer_windows(
     with ClipPool(plan.frames) as clips, ThreadPoolExecutor(engine.windows) as threads:
         try:
             for questions in windows:
-                files = [
-                    (root / item.sample.video, item.sample.sha256, item.sampling(plan.video)) for item in questions
-                ]
+                files = [file for item in questions for file in item.files(root, plan.video)]
                 window = _Window(questions, Prefetch(clips, files) if plan.needs_model else None, engine, plan, index)
                 running.append((threads.submit(window.answers), window))
                 if len(running) > engine.windows:
@@ -115,27 +113,32 @@ class _Window:
         Raises EngineDied unless `again`: then a request that kills the engine is refused.
         """
         answers: list[Answer] = []
-        items: Iterable[_Item] = zip(self.questions, self.clips.get() if self.clips else repeat(None), strict=False)
+        items: Iterable[_Item] = self._items()
         for kind in self.plan.generation.answers:
             incoming, items = tee(items)  # the engine reads clips as they arrive
             replies = iter(self._replies(kind, incoming, again=again))
             unsettled: list[_Item] = []
-            for question, clip in items:
-                if isinstance(clip, BadVideo):
-                    answers.append(unanswered(question, str(clip)))
+            for question, clips in items:
+                if isinstance(clips, BadVideo):
+                    answers.append(unanswered(question, str(clips)))
                     continue
                 reply = next(replies)
                 if isinstance(reply, Refused):
                     answers.append(unanswered(question, reply.reason))
                     continue
-                judged = [self._as_written(answer) for answer in judge_replies(question, clip, kind, reply, self.plan)]
+                judged = [self._as_written(answer) for answer in judge_replies(question, clips, kind, reply, self.plan)]
                 answers += judged
                 if not any(answer.kept for answer in judged):
-                    unsettled.append((question, clip))
+                    unsettled.append((question, clips))
             items = unsettled
         # In the order of questions, not of kinds: rows of a dataset must not depend on the size of a window.
         places = {question.id: place for place, question in enumerate(self.questions)}
         return sorted(answers, key=lambda answer: places[answer.question_id])
+
+    def _items(self) -> Iterator[_Item]:
+        clips = self.clips.get() if self.clips else None
+        for question in self.questions:
+            yield question, () if clips is None else _clips_of(question, clips)
 
     def _as_written(self, answer: Answer) -> Answer:
         """The answer with the decision that a ledger of before a crash holds."""
@@ -145,11 +148,13 @@ class _Window:
     def _replies(self, kind: AnswerSource, items: Iterable[_Item], *, again: bool) -> list[Reply]:
         """One reply for each item whose video can be shown."""
         if kind == "template":
-            return [[question.template_answer] for question, clip in items if not isinstance(clip, BadVideo)]
+            return [[question.template_answer] for question, clips in items if not isinstance(clips, BadVideo)]
         requests = (
-            Request(question.hinted if kind == "rationalised" else question.text, clip, self.plan.seeds(question, kind))
-            for question, clip in items
-            if isinstance(clip, Clip)
+            Request(
+                question.hinted if kind == "rationalised" else question.text, clips, self.plan.seeds(question, kind)
+            )
+            for question, clips in items
+            if not isinstance(clips, BadVideo)
         )
         if not again:
             return self.engine.answer(requests)
@@ -166,6 +171,19 @@ class _Window:
             return self.engine.answer([request])[0]
         except EngineDied:
             return Refused("the engine dies of it")
+
+
+def _clips_of(question: Question, clips: Iterator[Clip | BadVideo]) -> Sequence[Clip] | BadVideo:
+    """The next clips, which are those of `question`; BadVideo if one of them is."""
+    videos = [video.video for video in question.sample.videos]
+    found: list[Clip] = []
+    bad: BadVideo | None = None
+    for video, clip in zip(videos, islice(clips, len(videos)), strict=True):
+        if isinstance(clip, Clip):
+            found.append(clip)
+        elif bad is None:
+            bad = clip if len(videos) == 1 else BadVideo(clip.reason, f"{video}: {clip.detail}")
+    return bad or found
 
 
 def _finished(question: Question, plan: AnswerPlan, index: LedgerIndex) -> bool:

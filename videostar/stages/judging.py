@@ -10,7 +10,7 @@ from videostar.adapters.task import Question
 from videostar.config import AnswerSource
 from videostar.labels import Verdict
 from videostar.models.cut_off import CutOff
-from videostar.stages.ledger import Answer
+from videostar.stages.ledger import Answer, Shown
 from videostar.stages.plan import AnswerPlan
 from videostar.stages.tries import select_tries
 from videostar.video.clip import Clip
@@ -39,7 +39,7 @@ class _Try:
 
 
 def judge_replies(
-    question: Question, clip: Clip | None, kind: AnswerSource, replies: Sequence[str], plan: AnswerPlan
+    question: Question, clips: Sequence[Clip], kind: AnswerSource, replies: Sequence[str], plan: AnswerPlan
 ) -> list[Answer]:
     """The ledger lines of a question's replies, one for each: the text without the hint, judged by the label.
 
@@ -50,6 +50,7 @@ def judge_replies(
     tries = [_Try.judge(question, kind, prompt, reply, verify=options.verify) for reply in replies]
     surplus = select_tries([one.text for one in tries], [one.passed for one in tries], options.keep_per_question)
     seeds = plan.seeds(question, kind) or repeat(None)
+    times = [clip.times for clip in clips] if kind != "template" and clips else [()] * len(question.sample.videos)
     return [
         Answer(
             question_id=question.id,
@@ -70,10 +71,11 @@ def judge_replies(
             number=number,
             pass_rate=sum(other.passed for other in tries) / len(tries),
             video_sha256=question.sample.sha256,
-            frame_times=clip.times if clip is not None and kind != "template" else (),
+            frame_times=times[0],
             span=question.sampling(plan.video).span or (),
             seed=seed,
             template=question.template(kind),
+            more=_more(question, times[1:]),
         )
         for number, (one, extra, seed) in enumerate(zip(tries, surplus, seeds, strict=False))
     ]
@@ -97,4 +99,12 @@ def unanswered(question: Question, reason: str) -> Answer:
         score=0.0,
         reason=reason,
         video_sha256=question.sample.sha256,
+        more=_more(question, [()] * len(question.sample.more)),
+    )
+
+
+def _more(question: Question, times: Sequence[tuple[float, ...]]) -> tuple[Shown, ...]:
+    """The videos of a question after the first, with the times of their frames."""
+    return tuple(
+        Shown(other.video, other.sha256, shown) for other, shown in zip(question.sample.more, times, strict=True)
     )

@@ -24,6 +24,15 @@ _State = tuple[tuple[str, int, bool], ...]  # the answers to a question: kind, n
 
 
 @dataclass(frozen=True)
+class Shown:
+    """A video of an answer."""
+
+    video: str
+    video_sha256: str
+    frame_times: tuple[float, ...] = ()  # of the frames that were shown, in seconds from the first picture
+
+
+@dataclass(frozen=True)
 class Answer:
     """One line of the ledger."""
 
@@ -50,14 +59,25 @@ class Answer:
     span: tuple[float, ...] = ()  # start and end of the part that was sampled, in seconds; empty: all of it
     seed: int | None = None  # of this try; None: greedy. transformers seeds a batch with its first request's
     template: str = ""  # the prompt template, such as "action.yaml questions[2]"
+    more: tuple[Shown, ...] = ()  # the videos after the first; a line of a single video does not have it
 
     @property
     def key(self) -> Key:
         """Its identity, independent of its position."""
         return self.question_id, self.kind, self.number
 
+    @property
+    def videos(self) -> tuple[Shown, ...]:
+        """All videos, in the order in which they were shown."""
+        return Shown(self.video, self.video_sha256, self.frame_times), *self.more
+
 
 _LINE = TypeAdapter(Answer)
+
+
+def as_line(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A dict factory for `asdict`: a line does not have `more` where there is no more."""
+    return {name: value for name, value in items if name != "more" or value}
 
 
 def read_answers(path: Path, about: str | None = None) -> Iterator[Answer]:
@@ -109,7 +129,11 @@ class Ledger:
     def append(self, answers: Iterable[Answer]) -> None:
         """Write answers and fsync them."""
         with self.path.open("a", encoding="utf-8") as file:
-            file.write("".join(json.dumps(asdict(answer), ensure_ascii=False) + "\n" for answer in answers))
+            file.write(
+                "".join(
+                    json.dumps(asdict(answer, dict_factory=as_line), ensure_ascii=False) + "\n" for answer in answers
+                )
+            )
             file.flush()
             os.fsync(file.fileno())
 

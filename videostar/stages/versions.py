@@ -158,11 +158,12 @@ def _last_round(dropped: Mapping[str, Mapping[str, int]], kept: int) -> dict[str
 
 
 def _kept_row(answer: Answer) -> dict[str, Any]:
-    question = [{"type": "video", "text": None}, {"type": "text", "text": answer.question}]
+    videos = [shown.video for shown in answer.videos]
+    question = [*({"type": "video", "text": None} for _ in videos), {"type": "text", "text": answer.question}]
     reply = [{"type": "text", "text": answer.text}]
     return {
         "messages": [{"role": "user", "content": question}, {"role": "assistant", "content": reply}],
-        "videos": [answer.video],
+        "videos": videos,
         "span": list(answer.span),
         "task": answer.task,
         "label": answer.label,

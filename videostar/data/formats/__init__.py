@@ -36,6 +36,7 @@ from videostar.data.rows import (
     Split,
     Values,
     as_number,
+    listed,
     malformed,
     short,
 )
@@ -82,6 +83,8 @@ def read_rows(manifest: DataManifest, root: Path, where: str) -> Iterator[Row | 
     templates = [PathTemplate(text) for text in manifest.video]
     # Only the columns that the manifest names must exist, since an adapter may read others than `label`.
     made_from = [manifest.columns.get(name) or name for template in templates for name in template.names]
+    if manifest.columns.get("videos"):  # which stands for `video` in rows without one
+        made_from = [name for name in made_from if name != "video"]
     named = [column for column in manifest.columns.values() if column is not None]
     columns = tuple(dict.fromkeys([*made_from, *named]))
     files = _other_files(manifest, root, where)
@@ -147,7 +150,11 @@ def _row(
     if columns:
         values = _rename_columns(values, columns)
     try:
+        videos_listed = _several(values, templates)
+        if videos_listed:
+            values.update(videos=videos_listed, video=videos_listed[0])
         videos = tuple(template.fill(values) for template in templates)
+        more = tuple(tuple(t.fill({**values, "video": name}) for t in templates) for name in videos_listed[1:])
         _normalise(values)
     except Malformed as error:
         return malformed(where, error)
@@ -158,14 +165,25 @@ def _row(
         if unknown is not None:
             return Skipped(where, videos[0], "unknown class", _unknown_class(unknown, known))
     if split != "all":
-        return Row(where, videos, split, values)
+        return Row(where, videos, split, values, more)
     name = values.get("split")
     if name is None or name == "":
-        return Row(where, videos, None, values)
+        return Row(where, videos, None, values, more)
     known_split = split_named(name) if isinstance(name, str) else None
     if known_split is None:
         return Skipped(where, videos[0], "unknown split", f"{short(name)}: write train, validation or test")
-    return Row(where, videos, known_split, values)
+    return Row(where, videos, known_split, values, more)
+
+
+def _several(values: Values, templates: Sequence[PathTemplate]) -> list[str]:
+    """The paths in the column `videos`, which stands for a `video` that is not there. Raises Malformed."""
+    if not values.get("videos") or values.get("video") not in (None, "") or "video" not in templates[0].names:
+        return []
+    paths = listed(values["videos"], "videos")
+    for path in paths:
+        if not isinstance(path, str) or not path.strip():
+            raise Malformed(f"videos has {short(path)}, not a path")
+    return [path.strip() for path in paths]
 
 
 def _rename_columns(values: Values, columns: Mapping[str, str | None]) -> Values:

@@ -60,7 +60,7 @@ def require_columns(path: Path, wanted: Iterable[str], columns: Iterable[str]) -
     """Raises UserError if a wanted column is missing, or a column is there twice."""
     columns = list(columns)
     for column in wanted:
-        if column not in columns:
+        if column not in columns and not (column == "video" and "videos" in columns):
             shown = ", ".join(columns) or "none"
             near = difflib.get_close_matches(column, columns, n=1)
             fix = f"did you mean {near[0]!r}?" if near else f"name it in line 1, or use --set columns.{column}=NAME"

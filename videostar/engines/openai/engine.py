@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from videostar.config import Pipeline
 from videostar.engines.base import LoraNotServed, Refused, Reply, Request
+from videostar.engines.openai import ONE_VIDEO
 from videostar.engines.openai.server import Card, Completion, Server
 from videostar.engines.vllm.options import max_lora_rank, same_normalisation
 from videostar.models.canary import Canary, exact_arithmetic, find_canaries
@@ -80,7 +81,7 @@ class OpenaiEngine:
                 self._pool.submit(
                     self._complete,
                     request.question,
-                    request.clip,
+                    request.clips,
                     max_tokens=self.generation.max_new_tokens,
                     temperature=0.0 if seed is None else self.generation.temperature,
                     seed=seed,
@@ -104,10 +105,12 @@ class OpenaiEngine:
         # Decoded here, by the tokenizer that training uses, so that all engines give the same text.
         return self.chat.answers(rows, most)
 
-    def _complete(self, question: str, clip: Clip, **params: Any) -> Completion | Refused:
-        if refusal := self.refusals.refusal(clip):
+    def _complete(self, question: str, clips: Sequence[Clip], **params: Any) -> Completion | Refused:
+        if refusal := self.refusals.refusal(clips):
             return Refused(str(refusal))
-        return self.server.complete(self._model, self.chat.plain(question), clip, **params)
+        if len(clips) > 1:
+            return Refused(ONE_VIDEO)
+        return self.server.complete(self._model, self.chat.plain(question), clips[0], **params)
 
     def _prompt(self, completion: Completion) -> list[int]:
         return as_processed(completion.prompt_token_ids, self.chat.processor, load_config(self.spec))
@@ -127,7 +130,7 @@ class OpenaiEngine:
 
     def _check_video(self, base: Card) -> None:
         """Raises UserError if the server makes other tokens of a video than training does, or has no room for them."""
-        turn = Turn("What is shown?", clip := largest_clip(self.video))
+        turn = Turn("What is shown?", [largest_clip(self.video)])
         expected = self.chat.prompts([turn])["input_ids"][0].tolist()
         needed = len(expected) + self.generation.max_new_tokens
         if base.max_model_len is not None and base.max_model_len < needed:
@@ -135,7 +138,7 @@ class OpenaiEngine:
                 f"{self.server.url}: has room for {base.max_model_len} tokens, a video with its question and answer "
                 f"takes {needed} or more; start it with a higher --max-model-len, or lower video.frames or max_pixels"
             )
-        completion = self._complete(turn.question, clip, max_tokens=1, temperature=0.0)
+        completion = self._complete(turn.question, turn.clips, max_tokens=1, temperature=0.0)
         if isinstance(completion, Refused):
             raise UserError(f"{self.server.url}: takes no video ({completion.reason}); start it as `{self._command()}`")
         if self._prompt(completion) != expected:
@@ -172,7 +175,7 @@ class OpenaiEngine:
             # The API cannot be forced to a given answer: both are compared up to the first token that differs.
             completion = self._complete(
                 canary.question,
-                canary.clip,
+                [canary.clip],
                 max_tokens=len(canary.answer),
                 temperature=0.0,
                 logprobs=True,

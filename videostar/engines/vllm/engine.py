@@ -48,9 +48,9 @@ class VllmEngine:
     name = "vllm"
     windows = 6  # some are answered, some rationalised, some wait for their clips: the engine never waits
 
-    def __init__(self, settings: Pipeline) -> None:
+    def __init__(self, settings: Pipeline, videos: int = 1) -> None:
         self.spec, self.video, self.generation = settings.spec, settings.video, settings.generation
-        self.setup = VllmSetup.of(settings)
+        self.setup = VllmSetup.of(settings, videos)
         self.chat = Chat(load_processor(self.spec))
         self.refusals = Refusals(self.spec, self.video)
         self._base = model_path(self.spec.name)
@@ -133,8 +133,8 @@ class VllmEngine:
         pending = [
             [
                 self._submit(
-                    {"prompt": self.chat.text(Turn(request.question, request.clip))},
-                    request.clip,
+                    {"prompt": self.chat.text(Turn(request.question, request.clips))},
+                    request.clips,
                     max_tokens=self.generation.max_new_tokens,
                     temperature=0.0 if seed is None else self.generation.temperature,
                     seed=seed,
@@ -151,18 +151,18 @@ class VllmEngine:
         rows = [list(output.outputs[0].token_ids) for output in tries if not isinstance(output, Refused)]
         return refused or self.chat.answers(rows, self.generation.max_new_tokens)
 
-    def _submit(self, prompt: dict[str, Any], clip: Clip, **params: Any) -> Future[Any]:
+    def _submit(self, prompt: dict[str, Any], clips: Sequence[Clip], **params: Any) -> Future[Any]:
         from vllm import SamplingParams
 
         # Of an error of the processor vLLM repeats the pixels, not the reason.
-        if refusal := self.refusals.refusal(clip):
+        if refusal := self.refusals.refusal(clips):
             refused: Future[Any] = Future()
             refused.set_result(Refused(str(refusal)))
             return refused
-        about = {**metadata(clip), "do_sample_frames": False, "video_backend": "pyav"}
-        prompt |= {"multi_modal_data": {"video": [(clip.frames, about)]}}
-        if clip.key:
-            prompt |= {"multi_modal_uuids": {"video": [clip.key]}}
+        about = {"do_sample_frames": False, "video_backend": "pyav"}
+        prompt |= {"multi_modal_data": {"video": [(clip.frames, {**metadata(clip), **about}) for clip in clips]}}
+        if all(clip.key for clip in clips):
+            prompt |= {"multi_modal_uuids": {"video": [clip.key for clip in clips]}}
         if self._pump is None:
             raise EngineDied("not started")
         return self._pump.submit(prompt, SamplingParams(detokenize=False, **params), self._lora)
@@ -170,14 +170,14 @@ class VllmEngine:
     def _validate(self, canaries: Sequence[Canary]) -> None:
         """Send the canaries' prompts. Raises LoraNotServed if a response differs from its canary."""
         for canary in canaries:
-            text = self.chat.text(Turn(canary.question, canary.clip))
-            greedy = self._submit({"prompt": text}, canary.clip, max_tokens=len(canary.answer), temperature=0.0)
+            text = self.chat.text(Turn(canary.question, [canary.clip]))
+            greedy = self._submit({"prompt": text}, [canary.clip], max_tokens=len(canary.answer), temperature=0.0)
             short = self.chat.tokenizer(text, add_special_tokens=False)["input_ids"]
             # Token by token: `prompt_logprobs` would return all at once, but kills vLLM when LoRA is enabled.
             forced = [
                 self._submit(
                     {"prompt_token_ids": [*short, *canary.answer[:place]]},
-                    canary.clip,
+                    [canary.clip],
                     max_tokens=1,
                     temperature=0.0,
                     logprobs=0,

@@ -33,10 +33,11 @@ class VllmSetup:
     rank: int  # of the LoRA that a run trains
     seed: int
     overrides: Mapping[str, Any]  # `engine.options`
+    videos: int  # of a question, at most
 
     @classmethod
-    def of(cls, settings: Pipeline) -> VllmSetup:
-        """The setup for a run."""
+    def of(cls, settings: Pipeline, videos: int = 1) -> VllmSetup:
+        """The setup for a run whose questions have at most so many videos."""
         return cls(
             settings.spec,
             settings.video,
@@ -44,6 +45,7 @@ class VllmSetup:
             settings.training.rank,
             settings.seed,
             settings.engine.options,
+            videos,
         )
 
     def llm_options(self, weights: str) -> dict[str, Any]:
@@ -51,7 +53,7 @@ class VllmSetup:
 
         Raises UserError if the model's context is too short, or if `engine.options` cannot work.
         """
-        length = sequence_length(self.spec, self.video, self.max_new_tokens)
+        length = sequence_length(self.spec, self.video, self.max_new_tokens, self.videos)
         facts = family(load_config(self.spec))
         chosen: dict[str, Any] = {
             "model": weights,
@@ -59,9 +61,9 @@ class VllmSetup:
             "trust_remote_code": self.spec.trust_remote_code,
             "seed": self.seed,
             "max_model_len": length,
-            # Below the length of one video vLLM waits for ever.
+            # Below the length of one prompt vLLM waits for ever.
             "max_num_batched_tokens": max(8192, length),
-            "limit_mm_per_prompt": {"video": 1, "image": 0},
+            "limit_mm_per_prompt": {"video": self.videos, "image": 0},
             "enable_prefix_caching": True,
             # On a GPU vLLM has LoRA kernels for 16-bit types only.
             "enable_lora": facts.lora and dtype(self.spec) != torch.float32,
@@ -76,7 +78,7 @@ class VllmSetup:
         options = chosen | dict(self.overrides)
         if options["max_num_batched_tokens"] < length:
             raise UserError(
-                f"engine.options: max_num_batched_tokens is {options['max_num_batched_tokens']}, and one video takes "
+                f"engine.options: max_num_batched_tokens is {options['max_num_batched_tokens']}, and one prompt takes "
                 f"up to {length}: vLLM would wait for ever; raise it"
             )
         if options["enable_lora"] and not facts.lora:
