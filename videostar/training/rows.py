@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,7 +17,6 @@ from videostar.models.refusals import Refusals
 from videostar.util.errors import UserError
 from videostar.util.files import below
 from videostar.video.clip import Clip
-from videostar.video.errors import BadVideo
 from videostar.video.pool import ClipRequest, iter_clips
 from videostar.video.sampling import Sampling
 
@@ -26,11 +25,11 @@ disable_progress_bars()  # users see videostar's own
 
 @dataclass(frozen=True)
 class Row:
-    """A question with its answer, and the video that they are about (if any)."""
+    """A question with its answer, and the videos that they are about (if any)."""
 
     question: str
     answer: str
-    video: Path | None
+    videos: tuple[Path, ...]
     span: tuple[float, float] | None = None  # start and end of the part of the video, in seconds; None: all of it
 
 
@@ -53,16 +52,14 @@ def _row(record: dict[str, Any], root: Path, where: str) -> Row:
         question, answer = _text(user), _text(assistant)
         videos = record["videos"] or []
     except (KeyError, TypeError, ValueError):
-        raise UserError(f"{where}: needs `messages` (user, assistant) and `videos` (at most one path)") from None
-    if len(videos) > 1:
-        raise UserError(f"{where}: {len(videos)} videos; a row can have only one")
-    video = below(root, videos[0]) if videos else None
-    if videos and video is None:
-        raise UserError(f"{where}: {videos[0]} leads out of {root}; keep videos below it")
+        raise UserError(f"{where}: needs `messages` (user, assistant) and `videos` (paths)") from None
+    paths = [below(root, video) for video in videos]
+    if None in paths:
+        raise UserError(f"{where}: {videos[paths.index(None)]} leads out of {root}; keep videos below it")
     span = record.get("span") or None
     if span is not None and len(span) != 2:
         raise UserError(f"{where}: `span` is {span}, not a start and an end in seconds")
-    return Row(question, answer, video, span and (float(span[0]), float(span[1])))
+    return Row(question, answer, tuple(filter(None, paths)), span and (float(span[0]), float(span[1])))
 
 
 def _text(message: dict[str, Any]) -> str:
@@ -85,34 +82,35 @@ class RowClips:
     def __init__(self, video: Video, cache: Cache, refusals: Refusals) -> None:
         self._video, self._frames, self._home, self._refusals = video, cache.frames(), cache.home, refusals
         self._digests: dict[Path, str] = {}
-        self.refused = ""  # of the videos that the model's processor refuses, the first and the reason
+        self.refused = ""  # the first videos that the model's processor refuses, and the reason
 
     def usable(self, rows: Sequence[Row]) -> list[Row]:
         """The rows whose videos can be shown to the model, or that have none. Their clips are in the cache afterwards.
 
         Raises UserError if the model's processor refuses all clips.
         """
-        videos = list(dict.fromkeys(row.video for row in rows if row.video is not None))
+        videos = list(dict.fromkeys(video for row in rows for video in row.videos))
         self._digests = sha256_of(videos, self._home)
-        files = list(dict.fromkeys(file for row in rows if (file := self._file(row)) is not None))
-        shown = {file for file, clip in iter_clips(self._frames, files) if self._takes(file[0], clip)}
-        return [row for row in rows if row.video is None or self._file(row) in shown]
+        files = list(dict.fromkeys(file for row in rows for file in self._files(row)))
+        clips = iter_clips(self._frames, files)
+        shapes = {file: clip.frames.shape for file, clip in clips if isinstance(clip, Clip)}
+        return [row for row in rows if not row.videos or self._takes(row, shapes)]
 
-    def _takes(self, video: Path, clip: Clip | BadVideo) -> bool:
-        if isinstance(clip, BadVideo):
+    def _takes(self, row: Row, shapes: Mapping[ClipRequest, tuple[int, ...]]) -> bool:
+        files = self._files(row)
+        if len(files) < len(row.videos) or not all(file in shapes for file in files):
             return False
-        if refusal := self._refusals.refusal(clip):
-            self.refused = self.refused or f"{video} is {refusal}"
+        refusal = self._refusals.of_shapes(*(shapes[file] for file in files))
+        if refusal:
+            self.refused = self.refused or f"{' and '.join(map(str, row.videos))}: {refusal}"
         return refusal is None
 
-    def load(self, row: Row) -> Clip | None:
-        """The clip of a usable row; None if it has no video."""
-        file = self._file(row)
-        return None if file is None else self._frames.clip(*file)
+    def load(self, row: Row) -> list[Clip]:
+        """The clips of a usable row."""
+        return [self._frames.clip(*file) for file in self._files(row)]
 
-    def _file(self, row: Row) -> ClipRequest | None:
-        if row.video is None or row.video not in self._digests:
-            return None
+    def _files(self, row: Row) -> list[ClipRequest]:
+        """The files of a row's videos, without those that cannot be opened."""
         video = self._video
         sampling = Sampling(video.frames, video.max_pixels, video.fps, row.span)
-        return row.video, self._digests[row.video], sampling
+        return [(path, self._digests[path], sampling) for path in row.videos if path in self._digests]

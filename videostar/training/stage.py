@@ -64,7 +64,8 @@ def train(
         }
         _save(model, settings, facts, folder)
         write_json(folder / "steps.json", curve.steps)
-        shown = ((row.question, clip) for row in usable if (clip := clips.load(row)) is not None)
+        # One video each: an engine for rows of one video takes no more.
+        shown = ((row.question, clips.load(row)[0]) for row in usable if row.videos)
         write_canaries(folder, model, chat, list(islice(shown, CANARIES)))
     return facts
 
@@ -77,7 +78,7 @@ def _usable_rows(rows: Sequence[Row], mixed: Sequence[Row], clips: RowClips, dat
     if not set(usable) & set(rows):
         raise UserError(
             f"{dataset}: none of the videos of its {len(rows)} answers can be shown below {root}; "
-            + (f"{clips.refused}: give another --model" if clips.refused else "give their folder with --root")
+            + (f"{clips.refused}; give another --model" if clips.refused else "give their folder with --root")
         )
     if skipped := len(rows) + len(mixed) - len(usable):
         why = f" ({clips.refused})" if clips.refused else ""
