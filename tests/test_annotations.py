@@ -56,7 +56,7 @@ def test_every_shipped_manifest_says_what_it_is() -> None:
         if manifest.format not in ("csv", "jsonl", "parquet", "folder"):
             assert manifest.home.startswith("http")
             assert manifest.licence
-    assert used == set(FORMATS)
+    assert used == set(FORMATS) - {"json", "xlsx"}  # which are named by their files
 
 
 def test_kinetics() -> None:
@@ -359,7 +359,7 @@ def test_parquet(tmp_path: Path) -> None:
         {"video": "a.mp4", "label": "run", "start": 1.0},
         {"video": "b.mp4", "label": "", "start": 2.0},
     ]
-    with pytest.raises(UserError, match="no column 'raw', only video, label, start"):
+    with pytest.raises(UserError, match="column 'raw' is of type binary"):
         plain("parquet", tmp_path, label="raw")
 
 
@@ -431,8 +431,8 @@ def test_a_wrong_json_file_is_one_line(tmp_path: Path) -> None:
 
 
 def test_a_format_that_is_not_there(tmp_path: Path) -> None:
-    manifest = DataManifest.model_validate({"format": "json", "rows": {"all": "x"}})
-    with pytest.raises(UserError, match=r"x\.yaml: format: did you mean 'jsonl'"):
+    manifest = DataManifest.model_validate({"format": "jsn", "rows": {"all": "x"}})
+    with pytest.raises(UserError, match=r"x\.yaml: format: did you mean 'json'"):
         list(read_rows(manifest, tmp_path, "x.yaml"))
 
 

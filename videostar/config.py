@@ -171,6 +171,10 @@ class Data(Settings):
     """The labelled videos of a run. `data: my.csv` is short for `data: {name: my.csv}`."""
 
     name: str = Field("demo", description="A data manifest by name or path, or a .csv of video,label.")
+    classes: str | None = Field(
+        None, description="A text file with a class a line: the names of class numbers, and the only labels allowed."
+    )
+    encoding: str | None = Field(None, description="The encoding of .csv, .tsv and .json files; default: UTF-8.")
     validation: float = Field(
         0.1,
         ge=0,

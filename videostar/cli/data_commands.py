@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,6 +21,7 @@ from videostar.cli.options import (
     read_settings,
 )
 from videostar.util.errors import UserError
+from videostar.util.files import write_text
 from videostar.util.progress import bars
 
 app = typer.Typer()
@@ -40,6 +42,9 @@ def check(
     pictures: Annotated[
         bool, typer.Option("--pictures", help="Decode every video too, so that damage shows; frames stay in the cache.")
     ] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write every skipped row with its reason to this .csv file.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check a data set as a run would use it: rows, videos, labels and their problems.
@@ -48,13 +53,18 @@ def check(
     """
     if rows_only and pictures:
         raise UserError("--pictures: opens every video, and --rows-only opens none; give one of them")
+    if out is not None and out.suffix.lower() != ".csv":
+        raise UserError(f"--out {out}: is written as a table; give a name that ends in .csv")
     settings = read_settings(pipeline, overrides, cache=cache, data=data, model=model, root=root, limit=limit)
     from videostar.cli.tables import print_report
     from videostar.runs.check import check as check_data
+    from videostar.runs.check import skipped_table
 
     with bars() as progress:
         write_data(settings, progress)
         report = check_data(settings, progress, contents=not rows_only, pictures=pictures)
+    if out is not None:
+        write_text(out, skipped_table(report))
     if as_json:
         print(json.dumps(asdict(report), indent=2))
     else:

@@ -19,6 +19,18 @@ Paths = Annotated[
 ]
 
 
+#: The formats of row files that can be named without a data manifest, by their endings.
+ENDINGS = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+    ".xlsx": "xlsx",
+}
+
+
 class DataManifest(Settings):
     """One file of `data_manifests/`. If several paths are given, the first that exists is used."""
 
@@ -27,7 +39,10 @@ class DataManifest(Settings):
     licence: str = Field("", description="Its licence, as the publisher states it.")
     annotations: str = Field("", description="The published files that are read, and their places below the root.")
     root: str = Field(".", description="Folder of videos, from the manifest's own folder (or ~); rows stay below it.")
-    format: str = Field("csv", description="The format of the rows: csv, jsonl, parquet, folder or a data set's own.")
+    format: str = Field(
+        "csv", description="The format of the rows: csv, json, jsonl, parquet, xlsx, folder or a data set's own."
+    )
+    encoding: str | None = Field(None, description="The encoding of .csv, .tsv and .json files; default: UTF-8.")
     rows: dict[Split | Literal["all"], Paths] = Field(
         description="A file for each split, below the root; `all`: with a `split` column, or a fifth is for test."
     )
@@ -45,12 +60,12 @@ class DataManifest(Settings):
     @model_validator(mode="before")
     @classmethod
     def _short(cls, data: Any) -> Any:
-        if not isinstance(data, dict) or "label" not in data:
-            return data
-        columns = data.get("columns") or {}
-        return {name: value for name, value in data.items() if name != "label"} | {
-            "columns": {"label": data["label"], **columns} if isinstance(columns, dict) else columns
-        }
+        """`label: class` and `classes: names.txt` are short for entries of `columns` and `files`."""
+        for name, section in (("label", "columns"), ("classes", "files")):
+            if isinstance(data, dict) and name in data and isinstance(data.get(section) or {}, dict):
+                data = {**data, section: {name: data[name], **(data.get(section) or {})}}
+                del data[name]
+        return data
 
     @field_validator("rows")
     @classmethod
@@ -71,11 +86,14 @@ def find_manifest(name: str) -> tuple[DataManifest, Path, str]:
     `name` is a shipped manifest, the path of a .yaml file, or the path of a row file with `video` and `label`. Raises
     UserError if there is none, with the nearest name.
     """
-    path = Path(name)
-    if path.suffix in (".csv", ".jsonl", ".parquet"):
+    path = Path(name).expanduser()
+    ending = path.suffix.lower()
+    if ending in ENDINGS:
         if not path.is_file():
-            raise UserError(f"{path}: no such file; give a {path.suffix} with the columns video and label")
-        return DataManifest(format=path.suffix[1:], rows={"all": (path.name,)}), path.parent, name
+            raise UserError(f"{path}: no such file; give a {ending} with the columns video and label")
+        return DataManifest(format=ENDINGS[ending], rows={"all": (path.name,)}), path.parent, name
+    if path.is_file() and ending not in (".yaml", ".yml"):
+        raise UserError(f"{path}: is no row file that is read; give {', '.join(ENDINGS)}, or a .yaml data manifest")
     path = find_resource("data_manifests", name)
     # The root of a shipped manifest is relative to the working folder, not to the package.
     folder = path.parent if name.endswith((".yaml", ".yml")) else Path()

@@ -78,6 +78,7 @@ class Source:
     path: Path  # the file (or folder) of rows
     files: Mapping[str, Path]  # the other official files, by the name that the format gives them
     columns: tuple[str, ...]  # the columns that must be there
+    encoding: str | None = None  # of its text; None: UTF-8, or what the mark at its beginning says
 
     def file(self, name: str) -> Path:
         """The other file of that name. Raises UserError if it does not exist."""
@@ -118,7 +119,7 @@ def whole(item: Any, key: str) -> int:
 
 
 def as_number(value: Any, name: str) -> float:
-    """`value` as a finite number. Raises Malformed."""
+    """`value` as a finite number, in Python's form if it is text. Raises Malformed."""
     try:
         found = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):

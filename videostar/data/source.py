@@ -35,6 +35,7 @@ class DataSource:
     manifest: DataManifest
     root: Path  # absolute folder of the videos and rows
     where: str  # the manifest's name in messages
+    classes: Path | None  # a list of classes that replaces the manifest's
     splits: config.Data  # shares of splits, and the handling of leaks
     limit: int | None  # rows of each split, at most
 
@@ -54,20 +55,25 @@ class DataSource:
         manifest, folder, where = find_manifest(data.name)
         if columns:
             manifest = manifest.model_copy(update={"columns": {**manifest.columns, **columns}})
+        if data.encoding:
+            manifest = manifest.model_copy(update={"encoding": data.encoding})
+        classes = Path(data.classes).expanduser() if data.classes else None
+        if classes and not classes.is_file():
+            raise UserError(f"data.classes: {classes}: no such file; give a text file with a class a line")
         base = Path(root).expanduser() if root else folder / Path(manifest.root).expanduser()
-        return cls(manifest, base.absolute(), where, data, limit)
+        return cls(manifest, base.absolute(), where, classes, data, limit)
 
     def rows(self) -> Iterator[Row | Skipped]:
         """Every row in the order of the files, or the reason why it is skipped. Raises UserError for a wrong file."""
-        return read_rows(self.manifest, self.root, self.where)
+        return read_rows(self.manifest, self.root, self.where, self.classes)
 
     def files(self) -> list[Path]:
         """The row files that exist, in a fixed order."""
-        return source_files(self.manifest, self.root, self.where)
+        return source_files(self.manifest, self.root, self.where, self.classes)
 
     def official_classes(self) -> list[str]:
         """The classes that the publisher lists; empty if there is no list."""
-        return list(official_classes(self.manifest, self.root, self.where))
+        return list(official_classes(self.manifest, self.root, self.where, self.classes))
 
     @cached_property
     def plan(self) -> SplitPlan:
