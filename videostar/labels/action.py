@@ -23,7 +23,7 @@ from videostar.labels.status import (
     is_retracted,
     mention_status,
 )
-from videostar.labels.text import normalise, tokens
+from videostar.labels.text import drop_reasoning, normalise, tokens
 from videostar.labels.verdict import Reason, Verdict
 from videostar.labels.vocabulary import LabelSet, find_mentions, index_by_first_form, label_set
 
@@ -55,6 +55,7 @@ class Action(Label):
         """
         if prompt:
             answer = strip_prompt(answer, prompt)
+        answer = drop_reasoning(answer)
         if len(answer) > MAX_CHARACTERS:
             answer = answer_content(answer, None) or ""
         text = normalise(answer)
