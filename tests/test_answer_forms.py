@@ -222,12 +222,24 @@ FORMS: dict[str, list[Case]] = {
                 "4명입니다.",
             ],
         ),
-        (count(2), ["两个人", "视频里有两只狗。", "二人います。", "두 명입니다."], ["三个人", "三人います。", "세 명입니다."]),
+        (
+            count(2),
+            ["两个人", "视频里有两只狗。", "二人います。", "두 명입니다."],
+            ["三个人", "三人います。", "세 명입니다."],
+        ),
         (count(12), ["十二个人", "12个人"], ["二十个人", "2个人", "十个人"]),
-        (count(0), ["没有人。", "视频中没有人。", "画面里没人。", "誰もいません。", "아무도 없습니다."], ["有一个人。", "没有问题，有两个人。", "没有。"]),
+        (
+            count(0),
+            ["没有人。", "视频中没有人。", "画面里没人。", "誰もいません。", "아무도 없습니다."],
+            ["有一个人。", "没有问题，有两个人。", "没有。"],
+        ),
         (count(3, "people"), ["视频中有3个人。", "3人います。"], ["视频中有4个人。", "有4个人和3条狗。"]),
         (count(3, "俯卧撑"), ["他做了3个俯卧撑。", "三个俯卧撑"], ["他做了4个俯卧撑。"]),
-        ({"kind": "score", "value": 85, "tolerance": 1}, ["得分是85分。", "评分：85", "答案是85。"], ["得分是58分。", "不是85分。"]),
+        (
+            {"kind": "score", "value": 85, "tolerance": 1},
+            ["得分是85分。", "评分：85", "答案是85。"],
+            ["得分是58分。", "不是85分。"],
+        ),
     ],
     "a time beside another script": [
         (
@@ -348,6 +360,12 @@ FORMS: dict[str, list[Case]] = {
             ["他在仰泳。"],
         ),
         (
+            {"kind": "action", "name": "不动", "among": ["不动", "动"]},
+            ["这个人不动。", "不动"],
+            ["这个人在动。", "这个人不是不动。"],
+        ),
+        ({"kind": "action", "name": "3人篮球"}, ["他们在打3人篮球。"], ["他们在打5人篮球。", "他们没打3人篮球。"]),
+        (
             {"kind": "action", "name": "バスケットボール"},
             ["男性がバスケットボールをしています。"],
             ["男性がサッカーをしています。", "男性はバスケットボールをしていません。", "バスケットボールですか？"],
@@ -421,15 +439,27 @@ FORMS: dict[str, list[Case]] = {
                 "B</think>C",
             ],
         ),
-        (count(3), ["<think>2</think>3", "2?</think>3"], ["<think>3", "<think>There are 3 people", "<think>3</think>2", "3</think>"]),
+        (
+            count(3),
+            ["<think>2</think>3", "2?</think>3"],
+            ["<think>3", "<think>There are 3 people", "<think>3</think>2", "3</think>"],
+        ),
         (MOMENT, ["<think>1:00</think>1:23"], ["<think>It happens at 1:23", "<think>1:23</think>1:00"]),
-        ({"kind": "boolean", "value": True}, ["<think>no</think>Yes."], ["<think>Yes, because", "<think>Yes.</think>No."]),
+        (
+            {"kind": "boolean", "value": True},
+            ["<think>no</think>Yes."],
+            ["<think>Yes, because", "<think>Yes.</think>No."],
+        ),
         (
             {"kind": "labels", "names": ["running", "walking"]},
             ["<think>x</think>running and walking"],
             ["<think>He is running and walking", "<think>running</think>walking"],
         ),
-        ({"kind": "sequence", "steps": ["running", "walking"]}, ["running, then walking"], ["<think>running, then walking"]),
+        (
+            {"kind": "sequence", "steps": ["running", "walking"]},
+            ["running, then walking"],
+            ["<think>running, then walking"],
+        ),
         (
             {"kind": "fields", "fields": {"action": RUNNING, "count": count(3)}},
             ["<think>count: 2</think>action: running\ncount: 3"],
@@ -503,8 +533,16 @@ FORMS: dict[str, list[Case]] = {
                 "",
             ],
         ),
-        (count(0, "people"), ["No one is there.", "There are no people.", "There is nobody."], ["Two people are there."]),
-        (count(0, "jumps"), ["There are no jumps.", "No jumps.", "He does not jump: 0 jumps."], ["No one sees the 3 jumps."]),
+        (
+            count(0, "people"),
+            ["No one is there.", "There are no people.", "There is nobody."],
+            ["Two people are there."],
+        ),
+        (
+            count(0, "jumps"),
+            ["There are no jumps.", "No jumps.", "He does not jump: 0 jumps."],
+            ["No one sees the 3 jumps."],
+        ),
         (
             count(1),
             [
@@ -548,7 +586,11 @@ FORMS: dict[str, list[Case]] = {
                 "No single person is there.",
             ],
         ),
-        (count(1, "people"), ["One.", "Just one.", "A single person.", "One person."], ["Two.", "No one jumps.", "No one."]),
+        (
+            count(1, "people"),
+            ["One.", "Just one.", "A single person.", "One person."],
+            ["Two.", "No one jumps.", "No one."],
+        ),
         (count(1, "jumps"), ["One jump.", "Just one.", "A single jump."], ["No one jumps.", "Two jumps."]),
         (count(2), ["Two people are there. No one is sitting.", "Two.", "Just two."], ["No one is there.", "Nobody."]),
     ],

@@ -1,4 +1,4 @@
-"""Finds the words by which a text says that there is none: "no one", "none", "there are no people", "not any friends"."""
+"""Finds the words that say that there is none: "no one", "none", "there are no people", "did not see any cars"."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ from collections.abc import Iterator
 from videostar.labels import lexicon
 from videostar.labels.doc import Doc
 
-_PEOPLE = frozenset(
-    "people person human humans man men woman women child children player passenger individual body".split()
+# Words for people, and for nobody.
+PEOPLE = frozenset(
+    "people person persons human humans man men woman women child children player passenger individual nobody noone "
+    "none one anyone anybody any".split()
 )
 # Plurals that an absence of says nothing of a count.
 _ABSTRACT = frozenset(
     "signs indications words changes details clues subtitles captions sounds reasons doubts questions problems "
     "options answers means ways ideas links limits numbers results times news plans others frames seconds".split()
 )
-_OTHER = frozenset("else other others more fewer less longer additional further the but too".split())
+_OTHER = frozenset(
+    "else other others more fewer less longer additional further the but too or answer person number".split()
+)
 _LISTED = frozenset("above options answers choices".split())
 _EXCEPT = frozenset("except excepting besides but apart aside other until till before unless".split())
 _KNOWING = frozenset(
@@ -37,7 +41,7 @@ def find_absences(doc: Doc) -> Iterator[tuple[int, int]]:
             end = _noun_end(doc, i + 1)
         elif end is None and word in lexicon.NEGATIONS:
             end = _any_end(doc, i)
-        if end is not None and not _limited(doc, end):
+        if end is not None and doc.word(i - 1) != "or" and not _limited(doc, end):
             yield i, end
 
 
@@ -65,7 +69,7 @@ def _noun_end(doc: Doc, i: int) -> int | None:
     i += doc.word(i) in ("visible", "actual", "such")
     word = doc.word(i)
     plural = word.endswith("s") and not word.endswith("ss") and len(word) > 3 and lexicon.is_noun(word)
-    return i + 1 if word in _PEOPLE or (plural and word not in _ABSTRACT | _OTHER) else None
+    return i + 1 if word in PEOPLE or (plural and word not in _ABSTRACT | _OTHER) else None
 
 
 def _any_end(doc: Doc, i: int) -> int | None:
@@ -74,7 +78,7 @@ def _any_end(doc: Doc, i: int) -> int | None:
         if doc.words[k] in ("anyone", "anybody"):
             return k + 1
         if doc.words[k] == "any":
-            return _noun_end(doc, k + 1)
+            return k + 1 if doc.word(k + 1) in ("", ".", "!", "\n") else _noun_end(doc, k + 1)
         if not doc.words[k][:1].isalpha():
             return None
     return None

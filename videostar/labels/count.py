@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from videostar.labels import lexicon
-from videostar.labels.absence import find_absences
+from videostar.labels.absence import PEOPLE, find_absences
 from videostar.labels.cues import is_alone, is_announced
 from videostar.labels.doc import Doc
 from videostar.labels.number_context import is_followed_by_noun, is_unrelated
@@ -24,7 +24,7 @@ _COUNTS = frozenset("count counts counted number total answer".split())
 _NOT_ADVERB = frozenset("the a an he she they it you again more per all everyone his her their inside i we".split())
 _PARTS = frozenset("more sets set extra additional other of attempts attempt tries try".split())
 _SOME_OF_THEM = frozenset("last first next final previous other another remaining".split())
-_PERSON = frozenset(["person", "peopl"])  # stems
+_PERSON = frozenset(["person", "peopl", "人", "사람"])  # stems
 _NOT_ONE = frozenset("no the this that another each last next first second by any some every which at".split())
 
 
@@ -109,13 +109,13 @@ def _there_is(doc: Doc, number: Number) -> bool:
 
 
 def _absences(doc: Doc, counted: frozenset[str], *, alone: bool) -> list[Candidate]:
-    """The counts of 0 in words: "no one", "there are no people". Beside other counts they are remarks, if not `alone`."""
+    """The counts of 0 in words: "no one", "there are no people". If not `alone`, most are remarks beside a count."""
     found = []
     for first, end in find_absences(doc):
         settled = is_announced(doc, first) or is_alone(doc, first, end)
-        start, stop = doc.sentence(first)
-        about = not counted or not _PERSON.isdisjoint(counted) or any(_stem(w) in counted for w in doc.words[start:stop])
-        if settled or (alone and about):
+        sentence = doc.words[slice(*doc.sentence(first))]
+        of_people = doc.words[end - 1] in PEOPLE and not _PERSON.isdisjoint(counted)
+        if settled or (alone and (not counted or of_people or not counted.isdisjoint(map(_stem, sentence)))):
             found.append(Candidate(0, first, end))
     return found
 
@@ -136,6 +136,8 @@ def _counted_follows(doc: Doc, i: int, counted: frozenset[str]) -> bool:
             return False
         stem = _stem(word)
         if stem in counted or word in _TIMES or pair + stem in counted:
+            return True
+        if not word.isascii() and word.startswith(tuple(counted)):  # a script without spaces
             return True
         pair = word
     return False
@@ -187,7 +189,7 @@ def _comma(doc: Doc, end: int, first: int) -> bool:
 def _stems(name: str) -> frozenset[str]:
     """The stems of the words of a name, and of neighbouring words joined ("push-ups", "pushups")."""
     words = [_stem(word) for word in re.findall(r"[^\W\d_]+", name.lower())]
-    stems = {word for word in words if len(word) > 2} | {a + b for a, b in pairwise(words)}
+    stems = {word for word in words if len(word) > 2 or not word.isascii()} | {a + b for a, b in pairwise(words)}
     return frozenset(stems if _PERSON.isdisjoint(stems) else stems | _PERSON)
 
 

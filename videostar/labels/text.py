@@ -6,6 +6,8 @@ import re
 import unicodedata
 from typing import TypeVar
 
+from videostar.labels.scripts import UNSPACED, UNSPACED_MARKS
+
 T = TypeVar("T")
 
 # Tokens that end a sentence. `normalise` keeps a line break only where it ends something.
@@ -38,7 +40,12 @@ _MARKS = re.compile(r'[*"`#{}\[\]~$\\]+')
 _DASH = re.compile(r"\s-+\s|--+")
 _QUOTE = re.compile(r"(?<!\w)'+|'+(?!\w)")
 _TOKEN = re.compile(r"[a-z']+|[.!?;:,()/\n=]|\d+(?:\.\d+)?[a-z]*")  # three times as fast as the one for all scripts
-_TOKEN_OF_ANY_SCRIPT = re.compile(r"(?:[^\W\d_]|')+|[.!?;:,()/\n=]|\d+(?:\.\d+)?[^\W\d_]*")
+# A letter of a script without spaces is a token of its own, so that names are found within a sentence.
+_TOKEN_OF_ANY_SCRIPT = re.compile(
+    rf"[{UNSPACED}][{UNSPACED_MARKS}]*|(?:(?![{UNSPACED}])[^\W\d_]|')+|[.!?;:,()/\n=]|"
+    rf"\d+(?:\.\d+)?(?:(?![{UNSPACED}])[^\W\d_])*"
+)
+_KEPT_MARK = re.compile(f"[{UNSPACED_MARKS}]")
 _MIN_WRAPPED = 40  # characters: a shorter line without a final mark is an item of a list, not a wrapped sentence
 
 
@@ -53,7 +60,9 @@ def normalise(text: str) -> str:
     if not text.isascii():
         text = text.translate(_QUOTES)
         text = "".join(
-            c for c in unicodedata.normalize("NFKD", text) if unicodedata.category(c) not in ("Mn", "Cf", "Cs")
+            c
+            for c in unicodedata.normalize("NFKD", text)
+            if unicodedata.category(c) not in ("Mn", "Cf", "Cs") or _KEPT_MARK.match(c)
         ).translate(_QUOTES)
     if "<" in text:
         text = _TAG.sub(_untag, text)
