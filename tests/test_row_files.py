@@ -48,6 +48,12 @@ def test_a_header_in_any_case_and_with_spaces(
     assert report["splits"]["train"]["rows"] == 4
 
 
+def test_blanks_after_the_separator(videostar: Command, clips: Path) -> None:
+    lines = ["split, video, label", 'train, 0000.mp4, "opening a door, then closing it"', "train, 0001.mp4, walking"]
+    report = rows_of(videostar, write_rows(clips / "rows.csv", *lines))
+    assert report["labels"] == {"opening a door, then closing it": 1, "walking": 1}
+
+
 def test_a_mapped_column_in_another_case(videostar: Command, clips: Path) -> None:
     rows = write_rows(clips / "rows.csv", *delimited(",", header=("split", "File", "Class")))
     mapped = ("--set", "columns.video=file", "--set", "columns.label=class")
@@ -165,7 +171,14 @@ def test_bad_items_of_an_array(videostar: Command, clips: Path) -> None:
     assert [row["where"] for row in report["skipped"]] == ["rows.json[4]", "rows.json[5]", "rows.json[6]"]
 
 
-@pytest.mark.parametrize("text", ['{"video": {"0": "0000.mp4"}, "label": {"0": "walking"}}', '{\n "data": []\n}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"data": [{"video": "0000.mp4", "label": "walking"}]}',
+        '{"video": {"0": "0000.mp4"}, "label": {"0": "walking"}}',
+        '{\n "data": []\n}',
+    ],
+)
 def test_a_json_object_is_no_row_file(videostar: Command, clips: Path, text: str) -> None:
     (clips / "rows.json").write_text(text)
     assert "rows.json" in told(videostar, "check", clips / "rows.json")
@@ -194,7 +207,7 @@ def test_class_labels_of_datasets(videostar: Command, clips: Path) -> None:
 
 
 def test_a_video_feature_of_datasets(videostar: Command, clips: Path) -> None:
-    rows = [{"video": {"bytes": None, "path": f"{n:04}.mp4"}, "label": label} for n, label in enumerate(LABELS)]
+    rows = [{"video": {"bytes": b"0" * n, "path": f"{n:04}.mp4"}, "label": label} for n, label in enumerate(LABELS)]
     pandas.DataFrame(rows).to_parquet(clips / "rows.parquet")
     assert rows_of(videostar, clips / "rows.parquet")["labels"] == ALL
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import csv
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +75,7 @@ def csv_records(path: Path, wanted: Collection[str] = (), encoding: str | None =
                 file.readline()
             if len(delimiter) != 1:
                 raise UserError(f"{path}:1: {line.strip()!r} names no separator of one character; remove the line")
-            for number, record in _records(path, csv.reader(file, delimiter=delimiter, strict=True), delimiter):
+            for number, record in _records(path, _reader(file, delimiter), delimiter):
                 yield number + skipped, record
     except (UnicodeDecodeError, LookupError) as error:
         raise UserError(f"{path}: cannot be read as {encoding or 'UTF-16'}: {error}; save it in UTF-8") from None
@@ -86,6 +86,10 @@ def file_encoding(path: Path) -> str:
     with path.open("rb") as file:
         head = file.read(3)
     return next((encoding for mark, encoding in _MARKS.items() if head.startswith(mark)), "utf-8")
+
+
+def _reader(lines: Iterable[str], delimiter: str) -> Any:
+    return csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=True)
 
 
 def _delimiter(line: str, wanted: Collection[str]) -> str:

@@ -16,6 +16,7 @@ from videostar.util.errors import UserError
 
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _COLUMNS = re.compile(rb'\s*\{\s*"[^"]*"\s*:\s*\{\s*"\d+"\s*:')  # pandas' own form: {"video": {"0": ...
+_NESTED = re.compile(rb'\s*\{\s*"[^"]*"\s*:\s*\[\s*\{')  # {"data": [{...
 _FORMS = "write an array of objects [{...}, {...}], or one object a line"
 
 
@@ -49,7 +50,8 @@ def _lines(path: Path) -> Iterator[tuple[str, Any]]:
         for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue
-            if number == 1 and (line.strip() == b"{" or _COLUMNS.match(line)):
+            nested = path.suffix.lower() == ".json" and _NESTED.match(line)
+            if number == 1 and (line.strip() == b"{" or nested or _COLUMNS.match(line)):
                 raise UserError(f"{path}: one JSON object for the whole file, not one a row; {_FORMS}")
             yield f"{path.name}:{number}", line
 

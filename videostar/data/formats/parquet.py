@@ -33,7 +33,11 @@ def read_parquet(source: Source) -> Iterator[Item]:
             named = dict(zip(kept, names, strict=True))
             classes = _class_names(schema.metadata, named)
             timed = [named[field.name] for field in schema if field.name in named and _is_time(field.type)]
-            for batch in file.iter_batches(batch_size=_BATCH, columns=kept):
+            # Of a file's struct only the path: its bytes may be gigabytes.
+            read = [
+                f"{field.name}.path" if _is_file(field.type) else field.name for field in schema if field.name in kept
+            ]
+            for batch in file.iter_batches(batch_size=_BATCH, columns=read):
                 for values in batch.to_pylist():
                     number += 1
                     row = dict(zip(names, values.values(), strict=True))
