@@ -46,12 +46,12 @@ def test_decimal_commas_and_percent(videostar: Command, clips: Path) -> None:
     used, skipped = labelled(videostar, clips, "score", '"1,234"')
     assert not used
     assert "thousands" in skipped[0]["detail"]
-    lines = [{"label": "75%", "range": [0, 1]}, {"label": "50 %", "range": [0, 1]}]
+    lines = [{"label": "75%", "range": [0, 1]}, {"label": "50 %", "range": [0, 10]}]
     rows = write_rows(
         clips / "r.jsonl", *(json.dumps({"video": f"{n:04}.mp4", **line}) for n, line in enumerate(lines))
     )
     report = rows_of(videostar, rows, "--set", "adapter=score", "--set", "columns.range=range")
-    assert sorted(report["labels"]) == ["0.5", "0.75"]
+    assert sorted(report["labels"]) == ["0.75", "5"]
 
 
 @pytest.mark.parametrize(

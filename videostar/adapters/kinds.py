@@ -84,9 +84,7 @@ class KindAdapter(LabelAdapter):
             elif key in _SECONDS:
                 columns[key] = read_seconds(value, f"`{key}`")
         if self.kind in ("score", "count") and "value" in columns:
-            limits = read_list(columns.get("range"))
-            highest = limits[1] if isinstance(limits, list) and len(limits) == 2 else None
-            columns["value"] = read_score(columns["value"], highest)
+            columns["value"] = read_score(columns["value"], *_limits(read_list(columns.get("range"))))
         if self.kind == "choice" and "options" in columns:
             options = Options.read(columns["options"])
             columns["options"] = dict(zip(options.letters, options.texts, strict=True))
@@ -112,3 +110,12 @@ class KindAdapter(LabelAdapter):
             names = [row.get("label") if self.kind == "interval" else "", row.get("event")]
             return {"event": next((name for name in names if not is_missing(name)), _EVENT)}
         return {"of": row.get("of", "")} if self.kind == "count" else {}
+
+
+def _limits(value: Any) -> list[tuple[float, float]]:
+    """The lowest and highest score of a range, if it is one."""
+    match value:
+        case [int() | float() as lowest, int() | float() as highest]:
+            return [(lowest, highest)]
+        case _:
+            return []

@@ -75,14 +75,15 @@ def _plain_number(text: str, name: str) -> str:
     return text.removesuffix(rest).replace(separator, "") + rest.replace(",", ".")
 
 
-def read_score(value: Any, highest: float | None) -> float:
-    """`value` as a number; percent as a share if the `highest` possible score is 1. Raises Malformed.
+def read_score(value: Any, limits: tuple[float, float] = (0, 100)) -> float:
+    """`value` as a number; percent is a share of the way from the lowest to the highest score. Raises Malformed.
 
-    >>> read_score("75 %", None), read_score("75%", 1.0)
-    (75.0, 0.75)
+    >>> read_score("75 %"), read_score("75%", (0, 10)), read_score("7,5")
+    (75.0, 7.5, 7.5)
     """
     if isinstance(value, str) and value.rstrip().endswith("%"):
-        return read_number(value.rstrip()[:-1], "the score") / (100 if highest == 1 else 1)
+        share = read_number(value.rstrip()[:-1].rstrip(), "the score") / 100
+        return limits[0] + share * (limits[1] - limits[0])
     return read_number(value, "the score")
 
 
