@@ -19,6 +19,9 @@ Paths = Annotated[
 ]
 
 
+_ROW_FILES = (".csv", ".jsonl", ".parquet")
+
+
 class DataManifest(Settings):
     """One file of `data_manifests/`. If several paths are given, the first that exists is used."""
 
@@ -26,7 +29,12 @@ class DataManifest(Settings):
     home: str = Field("", description="Its home page.")
     licence: str = Field("", description="Its licence, as the publisher states it.")
     annotations: str = Field("", description="The published files that are read, and their places below the root.")
-    root: str = Field(".", description="Folder of videos, from the manifest's own folder (or ~); rows stay below it.")
+    root: str = Field(".", description="Folder of videos, from the manifest's own folder (or ~).")
+    confine: bool = Field(
+        True,
+        description="Paths in rows must not lead out of the root, nor links in it unless --root names it. false: rows "
+        "are trusted.",
+    )
     format: str = Field("csv", description="The format of the rows: csv, jsonl, parquet, folder or a data set's own.")
     rows: dict[Split | Literal["all"], Paths] = Field(
         description="A file for each split, below the root; `all`: with a `split` column, or a fifth is for test."
@@ -65,17 +73,22 @@ class DataManifest(Settings):
         return tuple(PathTemplate(text).text for text in video)
 
 
+def is_row_file(name: str) -> bool:
+    """Whether `name` is the path of a row file, not that of a data manifest."""
+    return Path(name).suffix in _ROW_FILES
+
+
 def find_manifest(name: str) -> tuple[DataManifest, Path, str]:
     """The data manifest called `name`, the folder that its root is relative to, and its name in messages.
 
     `name` is a shipped manifest, the path of a .yaml file, or the path of a row file with `video` and `label`. Raises
     UserError if there is none, with the nearest name.
     """
-    path = Path(name)
-    if path.suffix in (".csv", ".jsonl", ".parquet"):
+    path = Path(name).expanduser()
+    if is_row_file(name):
         if not path.is_file():
             raise UserError(f"{path}: no such file; give a {path.suffix} with the columns video and label")
-        return DataManifest(format=path.suffix[1:], rows={"all": (path.name,)}), path.parent, name
+        return DataManifest(format=path.suffix[1:], rows={"all": (path.name,)}, confine=False), path.parent, name
     path = find_resource("data_manifests", name)
     # The root of a shipped manifest is relative to the working folder, not to the package.
     folder = path.parent if name.endswith((".yaml", ".yml")) else Path()

@@ -9,6 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from videostar.util.files import Below
+
 Split = Literal["train", "validation", "test"]
 Values: TypeAlias = dict[str, Any]  # plain: str, int, float, bool, and lists and dicts of them
 
@@ -78,6 +80,7 @@ class Source:
     path: Path  # the file (or folder) of rows
     files: Mapping[str, Path]  # the other official files, by the name that the format gives them
     columns: tuple[str, ...]  # the columns that must be there
+    inside: Below | None = None  # how far links in a folder may lead; None: anywhere
 
     def file(self, name: str) -> Path:
         """The other file of that name. Raises UserError if it does not exist."""

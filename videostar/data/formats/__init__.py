@@ -42,7 +42,7 @@ from videostar.data.rows import (
 from videostar.data.splits import split_named
 from videostar.data.templates import PathTemplate
 from videostar.util.errors import UserError
-from videostar.util.files import below, is_there
+from videostar.util.files import Below, is_there
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,8 @@ FORMATS: Mapping[str, Format] = {
 _TIMES = ("start", "end", "duration")  # seconds, which a file may have as text
 
 
-def read_rows(manifest: DataManifest, root: Path, where: str) -> Iterator[Row | Skipped]:
-    """The rows below `root` in the order of the files, read one at a time.
+def read_rows(manifest: DataManifest, folder: Below, where: str) -> Iterator[Row | Skipped]:
+    """The rows of the files in `folder`, in their order, read one at a time.
 
     A malformed row, or one with an unknown class or split, is yielded as Skipped. Raises UserError if a file is
     missing, is not in its format or lacks a column; `where` is the name of the manifest for that message.
@@ -84,29 +84,29 @@ def read_rows(manifest: DataManifest, root: Path, where: str) -> Iterator[Row | 
     made_from = [manifest.columns.get(name) or name for template in templates for name in template.names]
     named = [column for column in manifest.columns.values() if column is not None]
     columns = tuple(dict.fromkeys([*made_from, *named]))
-    files = _other_files(manifest, root, where)
-    known = frozenset(official_classes(manifest, root, where))
-    for split, path in _row_files(manifest, root, where).items():
+    files = _other_files(manifest, folder, where)
+    known = frozenset(official_classes(manifest, folder, where))
+    for split, path in _row_files(manifest, folder, where).items():
         if path is None:
             names = manifest.rows[split]
             expected = manifest.annotations or f"add a .{manifest.format} file below the root"
-            raise UserError(f"{where}: rows {root / names[0]}: no such file; {expected}")
+            raise UserError(f"{where}: rows {folder.root / names[0]}: no such file; {expected}")
         try:
-            for item in _format(manifest, where).read(Source(path, files, columns)):
+            for item in _format(manifest, where).read(Source(path, files, columns, folder)):
                 yield item if isinstance(item, Skipped) else _row(item, manifest.columns, templates, split, known)
         except OSError as error:
             raise UserError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
-def source_files(manifest: DataManifest, root: Path, where: str) -> list[Path]:
+def source_files(manifest: DataManifest, folder: Below, where: str) -> list[Path]:
     """The existing files and folders that rows are read from, in a fixed order. Raises UserError."""
-    paths = [*_row_files(manifest, root, where).values(), *_other_files(manifest, root, where).values()]
+    paths = [*_row_files(manifest, folder, where).values(), *_other_files(manifest, folder, where).values()]
     return [path for path in paths if path is not None]
 
 
-def official_classes(manifest: DataManifest, root: Path, where: str) -> Sequence[str]:
+def official_classes(manifest: DataManifest, folder: Below, where: str) -> Sequence[str]:
     """The classes in the publisher's list; empty without a list. Raises UserError if the list cannot be read."""
-    path = _other_files(manifest, root, where).get("classes")
+    path = _other_files(manifest, folder, where).get("classes")
     return [_one_line(name) for name in _format(manifest, where).classes(path)] if path else ()
 
 
@@ -117,20 +117,23 @@ def _format(manifest: DataManifest, where: str) -> Format:
     raise UserError(f"{where}: format: " + (f"did you mean {near[0]!r}?" if near else f"one of {', '.join(FORMATS)}"))
 
 
-def _row_files(manifest: DataManifest, root: Path, where: str) -> dict[Split | Literal["all"], Path | None]:
-    return {split: _first_existing(root, names, f"{where}: rows") for split, names in manifest.rows.items()}
+def _row_files(manifest: DataManifest, folder: Below, where: str) -> dict[Split | Literal["all"], Path | None]:
+    return {split: _first_existing(folder, names, f"{where}: rows") for split, names in manifest.rows.items()}
 
 
-def _other_files(manifest: DataManifest, root: Path, where: str) -> dict[str, Path]:
-    paths = {name: _first_existing(root, names, f"{where}: files.{name}") for name, names in manifest.files.items()}
+def _other_files(manifest: DataManifest, folder: Below, where: str) -> dict[str, Path]:
+    paths = {name: _first_existing(folder, names, f"{where}: files.{name}") for name, names in manifest.files.items()}
     return {name: path for name, path in paths.items() if path is not None}
 
 
-def _first_existing(root: Path, names: Sequence[str], what: str) -> Path | None:
+def _first_existing(folder: Below, names: Sequence[str], what: str) -> Path | None:
     for name in names:
-        path = below(root, name)
+        path = folder.path(name)
         if path is None:
-            raise UserError(f"{what} {name}: leads out of the root {root}; move the file below it")
+            raise UserError(
+                f"{what} {name}: leads out of the root {folder.root}; move the file below it, or write "
+                "`confine: false` in the data manifest if you trust it"
+            )
         if is_there(path):
             return path
     return None
