@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import shutil
@@ -17,6 +19,8 @@ from data_sets import load
 from ordinary_data import LABELS, checked, told, write_clip, write_rows
 
 from videostar.config import Data
+from videostar.util.files import sync_folder
+from videostar.util.locks import Locked, lock_file
 
 TRAIN_AND_TEST = ("train", "train", "test", "test")
 
@@ -468,12 +472,12 @@ def elsewhere(file):
 def no_flock(file, how):
     away, file = elsewhere(file)
     if away:
-        raise OSError(getattr(errno, "FLOCK"), os.strerror(getattr(errno, "FLOCK")))
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
     return flock(file, how)
 def no_fsync(file):
     away, file = elsewhere(file)
     if away and stat.S_ISDIR(os.fstat(file).st_mode):
-        raise OSError(getattr(errno, "FSYNC"), os.strerror(getattr(errno, "FSYNC")))
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
     return fsync(file)
 fcntl.flock, os.fsync = no_flock, no_fsync
 """
@@ -494,6 +498,10 @@ os.utime = deny(os.utime, lambda *a, **k: True)
 """
 
 
+#: A run of seconds.
+QUICK = ("--rounds", 1, "--limit", 8, "--set", "mix=null", "--set", "training.epochs=1", "--out", "run")
+
+
 def child(folder: Path, site: str, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
     """A command in a process, and processes of it, that import `site` as sitecustomize."""
     (folder / "site").mkdir(exist_ok=True)
@@ -512,37 +520,42 @@ def warnings(done: subprocess.CompletedProcess[str]) -> list[str]:
     return [line for line in done.stderr.splitlines() if "lock" in line or "cache" in line or "Warning" in line]
 
 
-@pytest.mark.parametrize(("flock", "fsync"), [("ENOSYS", "EINVAL"), ("ENOTSUP", "ENOTSUP"), ("ENOLCK", "EBADF")])
-def test_a_disk_without_locks_and_fsync_of_folders(clips: Path, tmp_path: Path, flock: str, fsync: str) -> None:
+@pytest.mark.slow
+def test_a_disk_without_locks_and_fsync_of_folders(clips: Path, tmp_path: Path) -> None:
     rows = write_rows(clips / "rows.csv", *four(), *(f"train,{number:04}.mp4,walking" for number in range(4, 8)))
-    site = WITHOUT_LOCKS.replace("FLOCK", flock).replace("FSYNC", fsync)
     cache = tmp_path / "cache"
-    done = child(tmp_path, site, "check", rows, "--pictures", "--json", "--cache", cache)
+    done = child(tmp_path, WITHOUT_LOCKS, "check", rows, "--pictures", "--json", "--cache", cache)
     assert json.loads(done.stdout)["usable"] == 8
-    assert not warnings(done)  # only this machine's processes share the cache's size
+    assert not warnings(done)  # only the size of a cache that processes share may be inexact
     assert len(list(cache.rglob("*.safetensors"))) == 8
-    quick = ("--limit", 8, "--set", "mix=null", "--set", "training.epochs=1", "--cache", cache, "--out", "run")
-    done = child(tmp_path, site, "cycle", "--data", rows, "--rounds", 1, *quick)
+    done = child(tmp_path, WITHOUT_LOCKS, "cycle", "--data", rows, "--cache", cache, *QUICK)
     assert len(warnings(done)) == 1, done.stderr
     assert not (tmp_path / "run" / ".lock-held").exists()
-    done = child(tmp_path, site, "cycle", "--data", rows, "--rounds", 1, *quick)  # and again, over what is there
 
 
+@pytest.mark.parametrize("code", [errno.ENOTSUP, errno.ENOSYS, errno.EINVAL, errno.EBADF])
+def test_no_fsync_of_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    def absent(_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", absent)
+    sync_folder(tmp_path)
+    code = errno.EIO
+    with pytest.raises(OSError, match="Input/output"):
+        sync_folder(tmp_path)
+
+
+@pytest.mark.parametrize("code", [errno.ENOTSUP, errno.ENOSYS, errno.ENOLCK])
 def test_two_processes_and_a_dead_one_on_a_disk_without_locks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], code: int
 ) -> None:
-    import errno
-    import fcntl
-
-    from videostar.util.locks import Locked, lock_file
-
     held = lock_file(tmp_path / "a.lock")
     with pytest.raises(Locked):
         lock_file(tmp_path / "a.lock")
     held.release()
 
     def absent(*_: object) -> None:
-        raise OSError(errno.ENOTSUP, "no locks")
+        raise OSError(code, "no locks")
 
     monkeypatch.setattr(fcntl, "flock", absent)  # the run moves to another disk, with a lock file of the first
     (tmp_path / "a.lock").touch()
@@ -558,19 +571,19 @@ fcntl.flock = absent; lock_file(pathlib.Path({str(tmp_path / 'a.lock')!r})); os.
     assert capsys.readouterr().err.count("videostar: ") == 1
 
 
+@pytest.mark.slow
 def test_a_cache_that_cannot_be_written(clips: Path, tmp_path: Path) -> None:
     rows = write_rows(clips / "rows.csv", *four(), *(f"train,{number:04}.mp4,walking" for number in range(4, 8)))
     cache = tmp_path / "cache"
-    quick = ("--limit", 8, "--set", "mix=null", "--set", "training.epochs=1", "--cache", cache, "--out", "run")
-    for made in (False, True):
-        if made:
-            cache.mkdir()
-        done = child(tmp_path, READ_ONLY, "check", rows, "--pictures", "--json", "--cache", cache, READ_ONLY=str(cache))
-        assert json.loads(done.stdout)["usable"] == 8
-        assert len(warnings(done)) == 1, done.stderr
-        assert "--cache" in warnings(done)[0]
-    done = child(tmp_path, READ_ONLY, "cycle", "--data", rows, "--rounds", 1, *quick, READ_ONLY=str(cache))
+    done = child(tmp_path, READ_ONLY, "check", rows, "--pictures", "--json", "--cache", cache, READ_ONLY=str(cache))
+    assert json.loads(done.stdout)["usable"] == 8
+    (line,) = warnings(done)
+    assert "--cache" in line
+    assert not cache.exists()
+    cache.mkdir()
+    done = child(tmp_path, READ_ONLY, "cycle", "--data", rows, "--cache", cache, *QUICK, READ_ONLY=str(cache))
     assert len(warnings(done)) == 1, done.stderr
+    assert not list(cache.rglob("*.safetensors"))
 
 
 def test_a_cache_that_is_no_folder(videostar: Command, clips: Path, tmp_path: Path) -> None:
