@@ -49,9 +49,10 @@ class Places:
         if isinstance(row, Skipped) or all(map(_is_plain, row.video)):
             return row
         videos = tuple(dict.fromkeys(name for video in row.video for name in self._names(video)))
-        values = row.values
-        if str(values.get("video", "")).strip() == row.video[0]:
-            values = {**values, "video": videos[0]}
+        values = {
+            name: videos[0] if isinstance(value, str) and value.strip() == row.video[0] else value
+            for name, value in row.values.items()
+        }
         return replace(row, video=videos, values=values)
 
     def _names(self, video: str) -> Iterator[str]:
@@ -134,13 +135,11 @@ class Places:
         return "no such file"
 
     def _hint(self, video: str) -> str:
-        others: dict[str, Path] = {}
+        others: list[Path] = []
         if not self._inside.confine and not video.startswith(("/", "..")):
-            above = self.root.parent
-            others[f"it is there below {above}: give --root {above}"] = above
-            if self._row_file is not None and self._row_file.is_symlink():
-                real = Path(os.path.realpath(self._row_file)).parent
-                others[f"it is there below {real}, to which the row file is a link: give --root {real}"] = real
+            others = [self.root.parent]
+            if self._row_file is not None:
+                others += [self._row_file.parent, Path(os.path.realpath(self._row_file)).parent]
         return self._similar.hint(video, self.root, others)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -39,17 +39,17 @@ class SimilarNames:
             found = [place / name for place in found for name in self._alike(place, part)]
         return [each for each in found if each != path]
 
-    def hint(self, name: str, root: Path, others: Mapping[str, Path]) -> str:
+    def hint(self, name: str, root: Path, others: Sequence[Path]) -> str:
         """What to write in place of `name`, which is not below `root`; "" if nothing is near.
 
-        `others` are folders in which the videos may lie instead, by a hint that says so.
+        `others` are folders that may be the root instead.
         """
         if self._hints_left <= 0:
             return ""
         self._hints_left -= 1
-        for hint, folder in others.items():
+        for folder in others:
             if _exists(folder / name):
-                return hint
+                return f"it is there below {folder}: give --root {folder}"
         parts = Path(name).parts
         places = [Path(*parts[start:]) for start in range(1, len(parts))]
         if len(parts) == 1:
