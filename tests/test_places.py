@@ -444,6 +444,18 @@ def test_no_class_folder(videostar: Command, clips: Path, tmp_path: Path) -> Non
     assert "no videos" in told(videostar, "check", "folder", "--root", tmp_path / "empty")
 
 
+def test_splits_in_class_folders_and_a_folder_around_them(videostar: Command, clips: Path, tmp_path: Path) -> None:
+    films = tmp_path / "around" / "films"
+    names = ["walking/train/a.mp4", "walking/test/b.mp4", "running/train/c.mp4", "running/test/d.mp4"]
+    for number, name in enumerate(names):
+        (films / name).parent.mkdir(parents=True)
+        shutil.copy(clips / f"{number:04}.mp4", films / name)
+    report = checked(videostar, "folder", "--root", films)
+    used(report)
+    assert [report["splits"][split]["rows"] for split in ("train", "test")] == [2, 2]
+    assert f"--root {films}" in told(videostar, "check", "folder", "--root", films.parent)
+
+
 def test_frame_folders_in_class_folders(videostar: Command, clips: Path, tmp_path: Path) -> None:
     films = tmp_path / "films"
     for name in ("walking/clip1", "walking/subject/clip2", "running"):

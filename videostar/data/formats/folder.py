@@ -29,9 +29,9 @@ class _Folder:
 def read_folder(source: Source) -> Iterator[Item]:
     """One row per video in a class folder or in the folders below it; other files are ignored.
 
-    A folder that holds pictures and nothing else is one video. Without split folders the rows have no `split`. If any
-    folder has the name of a split, all folders are splits: videos in other folders are skipped and counted. Raises
-    UserError if no class folder holds a video.
+    A folder that holds pictures and nothing else is one video. If any folder in the root has the name of a split, all
+    folders there are splits: videos in other folders are skipped and counted. A class folder may hold split folders.
+    Otherwise the rows have no `split`. Raises UserError if no class folder holds a video.
     """
     top = source.path
     if not top.is_dir():
