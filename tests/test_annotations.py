@@ -26,6 +26,7 @@ from videostar.data.rows import Row, Skipped
 from videostar.data.source import DataSource
 from videostar.data.templates import PathTemplate
 from videostar.util.errors import UserError
+from videostar.util.files import Below
 from videostar.util.resources import resource_names
 
 FIXTURES = Path(__file__).parent / "data" / "annotations"
@@ -306,7 +307,7 @@ def test_any_bytes_are_values_or_one_clear_line(tmp_path: Path, junk: bytes | tu
 
 def plain(kind: str, folder: Path, **settings: Any) -> list[Row | Skipped]:
     manifest = DataManifest.model_validate({"format": kind, "rows": {"all": f"x.{kind}"}, **settings})
-    return list(read_rows(manifest, folder, "x.yaml"))
+    return list(read_rows(manifest, Below(folder), "x.yaml"))
 
 
 def parquet_bytes(folder: Path) -> bytes:
@@ -433,7 +434,7 @@ def test_a_wrong_json_file_is_one_line(tmp_path: Path) -> None:
 def test_a_format_that_is_not_there(tmp_path: Path) -> None:
     manifest = DataManifest.model_validate({"format": "jsn", "rows": {"all": "x"}})
     with pytest.raises(UserError, match=r"x\.yaml: format: did you mean 'json'"):
-        list(read_rows(manifest, tmp_path, "x.yaml"))
+        list(read_rows(manifest, Below(tmp_path), "x.yaml"))
 
 
 def test_the_action_before_and_the_one_after() -> None:

@@ -38,7 +38,12 @@ class DataManifest(Settings):
     home: str = Field("", description="Its home page.")
     licence: str = Field("", description="Its licence, as the publisher states it.")
     annotations: str = Field("", description="The published files that are read, and their places below the root.")
-    root: str = Field(".", description="Folder of videos, from the manifest's own folder (or ~); rows stay below it.")
+    root: str = Field(".", description="Folder of videos, from the manifest's own folder (or ~).")
+    confine: bool = Field(
+        True,
+        description="Paths in rows must not lead out of the root, nor links in it unless --root names it. false: rows "
+        "are trusted.",
+    )
     format: str = Field(
         "csv", description="The format of the rows: csv, json, jsonl, parquet, xlsx, folder or a data set's own."
     )
@@ -80,6 +85,11 @@ class DataManifest(Settings):
         return tuple(PathTemplate(text).text for text in video)
 
 
+def is_row_file(name: str) -> bool:
+    """Whether `name` is the path of a row file, not that of a data manifest."""
+    return Path(name).suffix.lower() in ENDINGS
+
+
 def find_manifest(name: str) -> tuple[DataManifest, Path, str]:
     """The data manifest called `name`, the folder that its root is relative to, and its name in messages.
 
@@ -88,10 +98,10 @@ def find_manifest(name: str) -> tuple[DataManifest, Path, str]:
     """
     path = Path(name).expanduser()
     ending = path.suffix.lower()
-    if ending in ENDINGS:
+    if is_row_file(name):
         if not path.is_file():
             raise UserError(f"{path}: no such file; give a {ending} with the columns video and label")
-        return DataManifest(format=ENDINGS[ending], rows={"all": (path.name,)}), path.parent, name
+        return DataManifest(format=ENDINGS[ending], rows={"all": (path.name,)}, confine=False), path.parent, name
     if path.is_file() and ending not in (".yaml", ".yml"):
         raise UserError(f"{path}: is no row file that is read; give {', '.join(ENDINGS)}, or a .yaml data manifest")
     path = find_resource("data_manifests", name)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, TypeAlias, cast
 
+from videostar.data.places import Places
 from videostar.data.rows import Row, Skipped
-from videostar.util.files import Below, is_there
 from videostar.video.container import stat_file
 from videostar.video.errors import BadVideo
 from videostar.video.probe import probe
@@ -31,7 +31,7 @@ class MeasuredRow:
     """A row whose video can be used."""
 
     row: Row
-    video: str  # path below the root
+    video: str  # path below the root, or absolute
     sha256: str  # of its content; empty if it was not opened
     seconds: float  # its length; infinite if it was not opened
 
@@ -43,14 +43,13 @@ class _Probed:
     found: _Found
 
 
-def measure_videos(rows: Iterator[Row | Skipped], root: Path, home: Path | None) -> Iterator[MeasuredRow | Skipped]:
+def measure_videos(rows: Iterator[Row | Skipped], places: Places, home: Path | None) -> Iterator[MeasuredRow | Skipped]:
     """The rows in their order; those with an empty label or an unusable video are skipped.
 
-    Videos lie below `root`; `home` is the cache folder. Without one no video is opened, only looked up.
+    `home` is the cache folder. Without one no video is opened, only looked up.
     """
     known: dict[str, _Found | Future[_Probed]] = {}
     ahead: deque[tuple[Row, str, _Found | Future[_Probed]] | Skipped] = deque()
-    inside = Below(root)
 
     def start(video: str, path: Path) -> _Found | Future[_Probed]:
         if len(known) >= _KNOWN:
@@ -58,6 +57,18 @@ def measure_videos(rows: Iterator[Row | Skipped], root: Path, home: Path | None)
         if video not in known:
             known[video] = begin(path)
         return known[video]
+
+    def locate(row: Row) -> tuple[Row, str, _Found | Future[_Probed]] | Skipped:
+        place = places.find(row)
+        if isinstance(place, Skipped):
+            return place
+        found = start(*place)
+        if isinstance(found, BadVideo) and found.reason == "missing":
+            place = places.find_similar(row)
+            if isinstance(place, Skipped):
+                return place
+            found = start(*place)
+        return row, place[0], found
 
     def begin(path: Path) -> _Found | Future[_Probed]:
         return _look_up(path) if measuring is None else measuring.begin(path)
@@ -75,11 +86,7 @@ def measure_videos(rows: Iterator[Row | Skipped], root: Path, home: Path | None)
 
     with nullcontext() if home is None else _Measuring(home) as measuring:
         for row in rows:
-            if isinstance(row, Skipped):
-                ahead.append(row)
-            else:
-                found = _find(row, root, inside)
-                ahead.append(found if isinstance(found, Skipped) else (row, found[0], start(*found)))
+            ahead.append(row if isinstance(row, Skipped) else locate(row))
             if len(ahead) > _AHEAD:
                 yield first()
         while ahead:
@@ -134,19 +141,6 @@ class _Measuring:
     def __exit__(self, *error: object) -> None:
         self._workers.__exit__(*error)
         self._index.__exit__(*error)
-
-
-def _find(row: Row, root: Path, inside: Below) -> tuple[str, Path] | Skipped:
-    """The name and path of a row's video, or why the row is skipped."""
-    if row.values.get("label", True) in ("", [], {}):
-        return Skipped(row.where, row.video[0], "empty label", "give the label in its column")
-    for video in row.video:
-        path = inside.path(video)
-        if not video or path is None:
-            return Skipped(row.where, video, "outside its root", f"give a path below {root}")
-        if len(row.video) == 1 or is_there(path):
-            return video, path
-    return Skipped(row.where, row.video[0], "missing", f"no such file; nor is there {' or '.join(row.video[1:])}"[:200])
 
 
 def _bare(bad: BadVideo) -> BadVideo:

@@ -9,6 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from videostar.util.files import Below
+
 Split = Literal["train", "validation", "test"]
 Values: TypeAlias = dict[str, Any]  # plain: str, int, float, bool, and lists and dicts of them
 
@@ -79,6 +81,7 @@ class Source:
     files: Mapping[str, Path]  # the other official files, by the name that the format gives them
     columns: tuple[str, ...]  # the columns that must be there
     encoding: str | None = None  # of its text; None: UTF-8, or what the mark at its beginning says
+    inside: Below | None = None  # how far links in a folder may lead; None: anywhere
 
     def file(self, name: str) -> Path:
         """The other file of that name. Raises UserError if it does not exist."""

@@ -14,7 +14,6 @@ from datasets import disable_progress_bars, load_dataset
 from videostar.config import Cache, Mix, Video
 from videostar.data.measure_videos import sha256_of
 from videostar.util.errors import UserError
-from videostar.util.files import below
 from videostar.video.clip import Clip
 from videostar.video.errors import BadVideo
 from videostar.video.pool import ClipRequest, iter_clips
@@ -34,7 +33,7 @@ class Row:
 
 
 def read_rows(path: Path, root: Path) -> list[Row]:
-    """The rows of a .jsonl or .parquet file of `messages` and `videos`, with videos below `root`.
+    """The rows of a .jsonl or .parquet file of `messages` and `videos`, with videos relative to `root`.
 
     Raises UserError if there is no such file, or naming the first wrong row.
     """
@@ -55,9 +54,7 @@ def _row(record: dict[str, Any], root: Path, where: str) -> Row:
         raise UserError(f"{where}: needs `messages` (user, assistant) and `videos` (at most one path)") from None
     if len(videos) > 1:
         raise UserError(f"{where}: {len(videos)} videos; a row can have only one")
-    video = below(root, videos[0]) if videos else None
-    if videos and video is None:
-        raise UserError(f"{where}: {videos[0]} leads out of {root}; keep videos below it")
+    video = root / videos[0] if videos else None  # an absolute path stays
     span = record.get("span") or None
     if span is not None and len(span) != 2:
         raise UserError(f"{where}: `span` is {span}, not a start and an end in seconds")

@@ -8,11 +8,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self, TypeAlias
 
+from videostar.video.cache import warn_of_unwritable
+
 FORMAT = 1  # increase it if the same file would give other values, or if the table changes
 _BATCH = 2048  # files that are written together
 _TIMEOUT = 10.0  # seconds to wait for another process that writes
 
 _Key: TypeAlias = tuple[bytes, int, int, int]  # path, size, mtime and ctime in nanoseconds
+
+_UNWRITABLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
 
 _TABLE = """CREATE TABLE IF NOT EXISTS measured (
     path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER, sha256 BLOB, seconds REAL
@@ -73,6 +77,7 @@ class ProbeCache:
             self._index.execute(_TABLE)
         except OSError:
             self._index = None
+            warn_of_unwritable(self._file.parent)
         except sqlite3.Error as error:
             self._fail(error)
 
@@ -92,6 +97,8 @@ class ProbeCache:
         if self._index is not None:
             self._index.close()
             self._index = None
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _UNWRITABLE:
+            warn_of_unwritable(self._file.parent)
         if not isinstance(error, sqlite3.OperationalError):  # such as a lock, a full disk or missing permissions
             for file in (self._file, self._file.with_name(f"{self._file.name}-journal")):
                 with suppress(OSError):

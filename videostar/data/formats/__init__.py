@@ -47,7 +47,7 @@ from videostar.data.rows import (
 from videostar.data.splits import split_named
 from videostar.data.templates import PathTemplate
 from videostar.util.errors import UserError
-from videostar.util.files import below, is_there
+from videostar.util.files import Below, is_there
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,10 @@ _WHOLE = re.compile(r"\d+(\.0)?", re.ASCII)
 _TIMES = ("start", "end", "duration")  # seconds, which a file may have as text
 
 
-def read_rows(manifest: DataManifest, root: Path, where: str, classes: Path | None = None) -> Iterator[Row | Skipped]:
-    """The rows below `root` in the order of the files, read one at a time.
+def read_rows(
+    manifest: DataManifest, folder: Below, where: str, classes: Path | None = None
+) -> Iterator[Row | Skipped]:
+    """The rows of the files in `folder`, in their order, read one at a time.
 
     A malformed row, or one with an unknown class or split, is yielded as Skipped. Raises UserError if a file is
     missing, is not in its format or lacks a column. `where` is the name of the manifest for that message; `classes` is
@@ -93,29 +95,29 @@ def read_rows(manifest: DataManifest, root: Path, where: str, classes: Path | No
     made_from = [manifest.columns.get(name) or name for template in templates for name in template.names]
     named = [column for column in manifest.columns.values() if column is not None]
     columns = tuple(dict.fromkeys([*made_from, *named]))
-    files = _other_files(manifest, root, where, classes)
+    files = _other_files(manifest, folder, where, classes)
     make = _RowMaker(manifest.columns, templates, _Classes.of(reader, files.get("classes")))
-    for split, path in _row_files(manifest, root, where).items():
+    for split, path in _row_files(manifest, folder, where).items():
         if path is None:
             names = manifest.rows[split]
             expected = manifest.annotations or f"add a .{manifest.format} file below the root"
-            raise UserError(f"{where}: rows {root / names[0]}: no such file; {expected}")
+            raise UserError(f"{where}: rows {folder.root / names[0]}: no such file; {expected}")
         try:
-            for item in reader.read(Source(path, files, columns, manifest.encoding)):
+            for item in reader.read(Source(path, files, columns, manifest.encoding, folder)):
                 yield item if isinstance(item, Skipped) else make.row(*item, split)
         except OSError as error:
             raise UserError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
-def source_files(manifest: DataManifest, root: Path, where: str, classes: Path | None = None) -> list[Path]:
+def source_files(manifest: DataManifest, folder: Below, where: str, classes: Path | None = None) -> list[Path]:
     """The existing files and folders that rows are read from, in a fixed order. Raises UserError."""
-    paths = [*_row_files(manifest, root, where).values(), *_other_files(manifest, root, where, classes).values()]
+    paths = [*_row_files(manifest, folder, where).values(), *_other_files(manifest, folder, where, classes).values()]
     return [path for path in paths if path is not None]
 
 
-def official_classes(manifest: DataManifest, root: Path, where: str, classes: Path | None = None) -> Sequence[str]:
+def official_classes(manifest: DataManifest, folder: Below, where: str, classes: Path | None = None) -> Sequence[str]:
     """The classes in the publisher's list; empty without a list. Raises UserError if the list cannot be read."""
-    path = _other_files(manifest, root, where, classes).get("classes")
+    path = _other_files(manifest, folder, where, classes).get("classes")
     return [_one_line(name) for name in _format(manifest, where).classes(path)] if path else ()
 
 
@@ -126,22 +128,25 @@ def _format(manifest: DataManifest, where: str) -> Format:
     raise UserError(f"{where}: format: " + (f"did you mean {near[0]!r}?" if near else f"one of {', '.join(FORMATS)}"))
 
 
-def _row_files(manifest: DataManifest, root: Path, where: str) -> dict[Split | Literal["all"], Path | None]:
-    return {split: _first_existing(root, names, f"{where}: rows") for split, names in manifest.rows.items()}
+def _row_files(manifest: DataManifest, folder: Below, where: str) -> dict[Split | Literal["all"], Path | None]:
+    return {split: _first_existing(folder, names, f"{where}: rows") for split, names in manifest.rows.items()}
 
 
-def _other_files(manifest: DataManifest, root: Path, where: str, classes: Path | None) -> dict[str, Path]:
-    paths = {name: _first_existing(root, names, f"{where}: files.{name}") for name, names in manifest.files.items()}
+def _other_files(manifest: DataManifest, folder: Below, where: str, classes: Path | None) -> dict[str, Path]:
+    paths = {name: _first_existing(folder, names, f"{where}: files.{name}") for name, names in manifest.files.items()}
     if classes is not None:
         paths["classes"] = classes
     return {name: path for name, path in paths.items() if path is not None}
 
 
-def _first_existing(root: Path, names: Sequence[str], what: str) -> Path | None:
+def _first_existing(folder: Below, names: Sequence[str], what: str) -> Path | None:
     for name in names:
-        path = below(root, name)
+        path = folder.path(name)
         if path is None:
-            raise UserError(f"{what} {name}: leads out of the root {root}; move the file below it")
+            raise UserError(
+                f"{what} {name}: leads out of the root {folder.root}; move the file below it, or write "
+                "`confine: false` in the data manifest if you trust it"
+            )
         if is_there(path):
             return path
     return None
