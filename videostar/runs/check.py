@@ -89,9 +89,10 @@ def check(settings: Pipeline, progress: Progress, *, contents: bool = True, pict
     for question in questions.all():
         if id(question.sample) not in asked:
             asked.add(id(question.sample))
-            labels[question.label.words()] += 1
-            if isinstance(question.label, Action):
-                actions[question.label.name] += 1
+            label = question.label
+            labels[label.words()] += 1
+            if isinstance(label, Action):
+                actions[label.name] += 1
     broken = {(row.where, row.video): row for row in questions.skipped}
     why = "; ".join(f"{task}: {reason}" for task, reason in questions.why_not.items())
     skipped = list(data.skipped)

@@ -13,11 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
-from videostar.util.terminal import warn_once
 from videostar.video.clip import Clip
 from videostar.video.clip_file import Damaged, pack, read_clip
 from videostar.video.decode import decode
 from videostar.video.folder_quota import FolderQuota
+from videostar.video.probe_cache import warn_of_unwritable
 from videostar.video.sampling import Sampling
 
 # What the system raises where a folder cannot be made or written, other than for lack of room.
@@ -84,14 +84,6 @@ class FrameCache:
     def _entry(self, sha256: str, sampling: Sampling) -> tuple[str, Path]:
         key = f"{sha256}-{sampling.key}-v{FORMAT}"
         return key, self._folder / sha256[:2] / f"{key}.safetensors"
-
-
-def warn_of_unwritable(home: Path) -> None:
-    """Warn once that the cache folder `home` cannot be written."""
-    warn_once(
-        f"{home}: the cache cannot be written there, so videos are opened at every use; give --cache a folder that can "
-        "be written"
-    )
 
 
 @contextmanager

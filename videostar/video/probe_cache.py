@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self, TypeAlias
 
-from videostar.video.cache import warn_of_unwritable
+from videostar.util.terminal import warn_once
 
 FORMAT = 1  # increase it if the same file would give other values, or if the table changes
 _BATCH = 2048  # files that are written together
@@ -28,6 +28,14 @@ _PUT = "INSERT OR REPLACE INTO measured VALUES (?, ?, ?, ?, ?, ?)"
 def probe_cache_path(home: Path) -> Path:
     """The file of the cache in the cache folder `home`."""
     return home / f"measured-{FORMAT}.sqlite"
+
+
+def warn_of_unwritable(home: Path) -> None:
+    """Warn once that the cache folder `home` cannot be written."""
+    warn_once(
+        f"{home}: the cache cannot be written there, so videos are opened at every use; give --cache a folder that can "
+        "be written"
+    )
 
 
 class ProbeCache:
