@@ -468,3 +468,11 @@ def test_frame_folders_in_class_folders(videostar: Command, clips: Path, tmp_pat
     rows = {*(row["video"] for row in report["skipped"])}
     assert report["rows"] == 4
     assert rows <= {"walking/clip1", "walking/subject/clip2", "running"}
+
+
+def test_a_folder_is_data(videostar: Command, clips: Path) -> None:
+    for number, label in enumerate(LABELS):
+        (clips / "all" / label).mkdir(parents=True)
+        (clips / f"{number:04}.mp4").rename(clips / "all" / label / "a.mp4")
+    assert checked(videostar, clips / "all")["labels"] == dict.fromkeys(LABELS, 1)
+    assert checked(videostar, f"{clips}/all/")["usable"] == 4

@@ -29,7 +29,12 @@ app = typer.Typer()
 
 @app.command()
 def check(
-    data: Annotated[str, typer.Argument(help="A data manifest by name or path, or a .csv with video,label.")],
+    data: Annotated[
+        str,
+        typer.Argument(
+            help="A row file (.csv, .jsonl, ...), a folder with a folder per class, or a data manifest by name or path."
+        ),
+    ],
     pipeline: PipelineName = None,
     model: ModelName = None,
     root: Root = None,

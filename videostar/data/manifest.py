@@ -11,7 +11,7 @@ from videostar.config import Settings
 from videostar.data.rows import Split
 from videostar.data.templates import PathTemplate
 from videostar.util.errors import UserError
-from videostar.util.resources import find_resource
+from videostar.util.resources import find_resource, resource_names
 from videostar.util.yaml_files import load_mapping, validate
 
 Paths = Annotated[
@@ -93,7 +93,7 @@ def is_row_file(name: str) -> bool:
 def find_manifest(name: str) -> tuple[DataManifest, Path, str]:
     """The data manifest called `name`, the folder that its root is relative to, and its name in messages.
 
-    `name` is a shipped manifest, the path of a .yaml file, or the path of a row file with `video` and `label`. Raises
+    `name` is a shipped manifest, or the path of a .yaml file, a row file or a folder with a folder a class. Raises
     UserError if there is none, with the nearest name.
     """
     path = Path(name).expanduser()
@@ -104,7 +104,13 @@ def find_manifest(name: str) -> tuple[DataManifest, Path, str]:
         return DataManifest(format=ENDINGS[ending], rows={"all": (path.name,)}, confine=False), path.parent, name
     if path.is_file() and ending not in (".yaml", ".yml"):
         raise UserError(f"{path}: is no row file that is read; give {', '.join(ENDINGS)}, or a .yaml data manifest")
+    if path.is_dir() and name not in resource_names("data_manifests"):
+        return _load(find_resource("data_manifests", "folder")), path, name
     path = find_resource("data_manifests", name)
     # The root of a shipped manifest is relative to the working folder, not to the package.
     folder = path.parent if name.endswith((".yaml", ".yml")) else Path()
-    return validate(load_mapping(path), DataManifest, str(path)), folder, str(path)
+    return _load(path), folder, str(path)
+
+
+def _load(path: Path) -> DataManifest:
+    return validate(load_mapping(path), DataManifest, str(path))
