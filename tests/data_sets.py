@@ -31,4 +31,4 @@ def questions_of(data: Data, seed: int = 0) -> Questions:
 def made_of(samples: list[Sample], root: Path = Path()) -> Data:
     """Data with these samples, of no file."""
     manifest = DataManifest(rows={"all": ("rows.csv",)})
-    return Data(DataSource(manifest, root, "rows.csv", config.Data(), None), samples, [])
+    return Data(DataSource(manifest, root, "rows.csv", None, config.Data(), None), samples, [])

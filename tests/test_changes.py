@@ -133,10 +133,11 @@ def test_a_changed_setting_is_refused_with_the_stage_that_it_touches_and_taken_o
 
 #: The first stage that each setting touches in a run of three rounds; None: a place, or when to stop.
 TOUCHED = {
-    **dict.fromkeys("data.name root adapter prompts model cache.folder cache.gb engine.base_url".split()),
+    **dict.fromkeys("data.name data.classes root adapter prompts model cache.folder cache.gb engine.base_url".split()),
     **dict.fromkeys("mix.data stop.patience rounds".split()),
     **dict.fromkeys(
-        "data.validation data.leaks columns limit seed engine.name engine.batch_size".split(), "00/evaluate"
+        "data.validation data.leaks data.encoding columns limit seed engine.name engine.batch_size".split(),
+        "00/evaluate",
     ),
     **dict.fromkeys("engine.dtype engine.device engine.trust_remote_code engine.options".split(), "00/evaluate"),
     **dict.fromkeys("video.frames video.max_pixels video.fps video.within video.margin".split(), "00/evaluate"),

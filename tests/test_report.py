@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 from commands import Command
@@ -21,6 +22,24 @@ def test_every_skipped_row_is_listed(videostar: Command, clips: Path) -> None:
     assert [row["video"] for row in report["skipped"]] == [f"gone{number}.mp4" for number in range(12)]
     assert {row["reason"] for row in report["skipped"]} == {"missing"}
     assert all(row["detail"] for row in report["skipped"])
+
+
+def test_the_skipped_rows_as_a_table(videostar: Command, clips: Path, tmp_path: Path) -> None:
+    rows = write_rows(clips / "rows.csv", *four_good('train,"a, b.mp4",walking', "train,0004.mp4,a,b"))
+    report = checked(videostar, rows, "--out", "new/report.csv")
+    with (tmp_path / "new" / "report.csv").open(newline="") as file:
+        assert list(csv.DictReader(file)) == report["skipped"]
+    assert len(report["skipped"]) == 2
+    assert ".csv" in told(videostar, "check", rows, "--out", "report.txt")
+
+
+def test_three_rows_without_splits_make_a_run(videostar: Command, clips: Path) -> None:
+    rows = write_rows(clips / "few3.csv", "video,label", *(f"{n:04}.mp4,{label}" for n, label in enumerate(LABELS[:3])))
+    done = videostar(
+        "cycle", "--data", rows, "--rounds", 1, "--set", "mix=null", "--set", "training.epochs=1", "--out", "run"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "no usable test video" not in done.stdout + done.stderr
 
 
 def test_a_column_that_is_not_there(videostar: Command, clips: Path) -> None:

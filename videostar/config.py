@@ -170,7 +170,14 @@ class Mix(Settings):
 class Data(Settings):
     """The labelled videos of a run. `data: my.csv` is short for `data: {name: my.csv}`."""
 
-    name: str = Field("demo", description="A data manifest by name or path, or a .csv of video,label.")
+    name: str = Field(
+        "demo",
+        description="A row file (.csv, .jsonl, ...), a folder with a folder per class, or a data manifest by name or path.",
+    )
+    classes: str | None = Field(
+        None, description="A text file with a class a line: the names of class numbers, and the only labels allowed."
+    )
+    encoding: str | None = Field(None, description="The encoding of .csv, .tsv and .json files; default: UTF-8.")
     validation: float = Field(
         0.1,
         ge=0,

@@ -9,6 +9,7 @@ from itertools import islice
 
 from videostar.adapters.adapter import NoQuestion, Row
 from videostar.adapters.find import load_adapter
+from videostar.adapters.questions import with_data
 from videostar.adapters.task import Question, Task
 from videostar.data.rows import Row as DataRow
 from videostar.data.samples import Sample
@@ -42,6 +43,7 @@ def check_adapter(name: str, source: DataSource | None, limit: int) -> list[Find
     named = [column for column, name_in_file in columns.items() if name_in_file is not None]
     task = Task.load(name, load_adapter(name, named=named))
     samples = list(islice(_samples(source), limit)) if source else _example(task)
+    task = with_data(task, samples)
     questions: list[Question] = []
     broken: list[str] = []
     not_asked = 0

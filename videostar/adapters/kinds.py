@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Mapping
+import copy
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from videostar.adapters.adapter import LabelAdapter, Row, given
+from videostar.adapters.choices import Options, first_index
+from videostar.data.cells import is_missing, read_list, read_object, read_score, read_seconds
+from videostar.data.rows import Malformed
 from videostar.labels import KINDS
+from videostar.util.errors import UserError
 
 #: The label key that the column `label` holds, by kind. An interval has columns `start` and `end` instead.
 MAIN = {
@@ -23,14 +27,13 @@ MAIN = {
     "text": "reference",
     "fields": "fields",
 }
-#: All columns that the adapters of videostar read.
-COLUMNS = frozenset(
-    {key for kind in KINDS.values() for key in kind.model_fields if key != "kind"}
-    | set("video videos label labels split event object previous next score difficulty sub_actions".split())
-)
-_LISTS = {"names", "steps"}
+_LISTS = {"names", "steps", "aliases", "among", "xyxy"}
+_SECONDS = {"start", "end", "duration", "seconds"}
 #: Keys whose names are common for columns of other meanings: read only if the user maps them.
 AMBIGUOUS = frozenset({"aliases", "among", "range", "scale"})
+
+_EVENT = "the main event"  # what a question about a time asks for, if the row does not name it
+_WHICH = "Which of these does the video show?"  # the question about options, if the row has none
 
 
 class KindAdapter(LabelAdapter):
@@ -38,7 +41,8 @@ class KindAdapter(LabelAdapter):
 
     Without a column `label`, the column with the main key's own name is read, except for an action's `name`, which may
     be the name of a person. `AMBIGUOUS` keys are read only if they are in `named`, the columns that the user mapped.
-    Lists may be written with semicolons, and the right choice as its text. An object in `label` holds all keys itself.
+    Lists, times, numbers and options may be written in any form of `videostar.data.cells` and `choices.py`. An object
+    in `label` holds all keys itself.
     """
 
     def __init__(self, kind: str, named: Collection[str] = ()) -> None:
@@ -47,21 +51,45 @@ class KindAdapter(LabelAdapter):
         keys = {key for key in KINDS[kind].model_fields if key not in ("kind", MAIN.get(kind))}
         self.unread = sorted(keys & AMBIGUOUS - set(named))
         self._keys = sorted(keys - set(self.unread))
+        self._first_index: int | None = None
+
+    def counting(self, rows: Iterable[Row]) -> KindAdapter:
+        """The same adapter, which knows from all rows of a data set whether the indices of options count from 0."""
+        if self.kind != "choice":
+            return self
+        found = copy.copy(self)
+        found._first_index = first_index((row.get("options"), row.get(self.main_column(row))) for row in rows)
+        return found
 
     def label(self, row: Row) -> Mapping[str, Any]:
         """The label object of a row."""
         main = MAIN.get(self.kind)
-        whole = _plain(row.get("label"))
+        whole = read_object(row.get("label"))
         if isinstance(whole, Mapping) and main != "fields":
-            return {**whole, "kind": self.kind}
-        columns = {key: _plain(row[key]) for key in self._keys if row.get(key) not in (None, "")}
-        if main is not None:
-            columns[main] = _plain(given(row, self.main_column(row)))
-        for key in _LISTS & columns.keys():
-            columns[key] = _parts(columns[key])
-        if self.kind == "choice":
-            columns["answer"] = _letter(columns["answer"], columns.get("options"))
-        return {"kind": self.kind, **columns}
+            columns = {**whole, "kind": self.kind}
+        else:
+            columns = {key: read_object(row[key]) for key in self._keys if not is_missing(row.get(key))}
+            if main is not None:
+                columns[main] = read_object(given(row, self.main_column(row)))
+        try:
+            return {"kind": self.kind, **self._read(columns)}
+        except Malformed as error:
+            raise UserError(f"label of kind {self.kind!r}: {error}") from None
+
+    def _read(self, columns: dict[str, Any]) -> dict[str, Any]:
+        """The values of a label object, from what people write. Raises Malformed."""
+        for key, value in columns.items():
+            if key in _LISTS:
+                columns[key] = read_list(value)
+            elif key in _SECONDS:
+                columns[key] = read_seconds(value, f"`{key}`")
+        if self.kind in ("score", "count") and "value" in columns:
+            columns["value"] = read_score(columns["value"], *_limits(read_list(columns.get("range"))))
+        if self.kind == "choice" and "options" in columns:
+            options = Options.read(columns["options"])
+            columns["options"] = dict(zip(options.letters, options.texts, strict=True))
+            columns["answer"] = options.letter(columns.get("answer"), self._first_index)
+        return columns
 
     def main_column(self, row: Row) -> str:
         """The column that holds the main key."""
@@ -71,33 +99,23 @@ class KindAdapter(LabelAdapter):
         return next((column for column in (["labels", main] if main == "names" else [main]) if column in row), "label")
 
     def values(self, row: Row) -> Row:
-        """Options and fields as text; `of`, which a row may lack."""
+        """Options and fields as text; `question`, `event` and `of`, which a row may lack."""
         if self.kind == "choice" and isinstance(options := self.label(row).get("options"), Mapping):
-            return {"options": "\n".join(f"({letter}) {text}" for letter, text in options.items())}
+            question = {"question": _WHICH} if is_missing(row.get("question")) else {}
+            return {**question, "options": "\n".join(f"({letter}) {text}" for letter, text in options.items())}
         if self.kind == "fields" and isinstance(fields := self.label(row).get("fields"), Mapping):
             return {"names": ", ".join(fields)}
-        if self.kind == "interval":  # its times have columns of their own, so `label` names the event
-            return {"event": row.get("label") or row.get("event", "")}
+        if self.kind in ("interval", "timestamp"):
+            # The times of an interval have columns of their own, so `label` names the event.
+            names = [row.get("label") if self.kind == "interval" else "", row.get("event")]
+            return {"event": next((name for name in names if not is_missing(name)), _EVENT)}
         return {"of": row.get("of", "")} if self.kind == "count" else {}
 
 
-def _plain(value: Any) -> Any:
-    """A cell that holds JSON, parsed."""
-    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
-        try:
-            return json.loads(value)
-        except ValueError:
-            return value
-    return value
-
-
-def _parts(value: Any) -> Any:
-    """A cell of items separated by semicolons, as a list."""
-    return [part.strip() for part in value.split(";") if part.strip()] if isinstance(value, str) else value
-
-
-def _letter(answer: Any, options: Any) -> Any:
-    """The letter of an option that is given as its text."""
-    if isinstance(options, Mapping) and answer not in options:
-        return next((letter for letter, text in options.items() if text == answer), answer)
-    return answer
+def _limits(value: Any) -> list[tuple[float, float]]:
+    """The lowest and highest score of a range, if it is one."""
+    match value:
+        case [int() | float() as lowest, int() | float() as highest]:
+            return [(lowest, highest)]
+        case _:
+            return []

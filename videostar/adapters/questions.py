@@ -12,8 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from videostar.adapters import NoQuestion, load_adapter
-from videostar.adapters.kinds import COLUMNS, MAIN, KindAdapter
+from videostar.adapters.kinds import MAIN, KindAdapter
 from videostar.adapters.task import Question, Task
+from videostar.data.columns import COLUMNS
 from videostar.data.rows import Skipped, Split
 from videostar.data.samples import Sample
 from videostar.data.source import Data, DataSource
@@ -32,7 +33,7 @@ class Questions:
         self.unread = {task.name: columns for task in tasks if (columns := _unread(data.samples, task))}
         self._questions: list[Question] = []
         for task in tasks:
-            self._add(replace(task, among=_actions(data.samples, task)), data.samples, seed)
+            self._add(with_data(task, data.samples), data.samples, seed)
         # All questions about a video are adjacent, so that an engine encodes it once.
         if len({question.sample.video for question in self._questions}) < len(self._questions):
             first: dict[str, int] = {}
@@ -114,6 +115,15 @@ def _unread(samples: Sequence[Sample], task: Task) -> list[str]:
     adapter = task.adapter
     row = samples[0].values if samples else {}
     return [name for name in adapter.unread if name in row] if isinstance(adapter, KindAdapter) else []
+
+
+def with_data(task: Task, samples: Sequence[Sample]) -> Task:
+    """The task with what it must know of all samples: the actions, and from where the indices of options count."""
+    adapter = task.adapter
+    if isinstance(adapter, KindAdapter):
+        adapter = adapter.counting(sample.values for sample in samples)
+    task = replace(task, adapter=adapter)
+    return replace(task, among=_actions(samples, task))
 
 
 def _actions(samples: Sequence[Sample], task: Task) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,6 +21,7 @@ from videostar.cli.options import (
     read_settings,
 )
 from videostar.util.errors import UserError
+from videostar.util.files import write_text
 from videostar.util.progress import bars
 
 app = typer.Typer()
@@ -27,7 +29,12 @@ app = typer.Typer()
 
 @app.command()
 def check(
-    data: Annotated[str, typer.Argument(help="A data manifest by name or path, or a .csv with video,label.")],
+    data: Annotated[
+        str,
+        typer.Argument(
+            help="A row file (.csv, .jsonl, ...), a folder with a folder per class, or a data manifest by name or path."
+        ),
+    ],
     pipeline: PipelineName = None,
     model: ModelName = None,
     root: Root = None,
@@ -45,6 +52,9 @@ def check(
             "frames stay in the cache.",
         ),
     ] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write every skipped row with its reason to this .csv file.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check a data set as a run would use it: rows, videos, labels and their problems.
@@ -53,14 +63,19 @@ def check(
     """
     if rows_only and pictures:
         raise UserError("--pictures: opens every video, and --rows-only opens none; give one of them")
+    if out is not None and out.suffix.lower() != ".csv":
+        raise UserError(f"--out {out}: is written as a table; give a name that ends in .csv")
     settings = read_settings(pipeline, overrides, cache=cache, data=data, model=model, root=root, limit=limit)
     named = model is not None or settings.model != "embedded"  # the default is a toy
     from videostar.cli.tables import print_report
     from videostar.runs.check import check as check_data
+    from videostar.runs.check import skipped_table
 
     with bars() as progress:
         write_data(settings, progress)
         report = check_data(settings, progress, contents=not rows_only, pictures=pictures, model=named)
+    if out is not None:
+        write_text(out, skipped_table(report))
     if as_json:
         print(json.dumps(asdict(report), indent=2))
     else:

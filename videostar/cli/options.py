@@ -21,7 +21,11 @@ ModelName = Annotated[
     typer.Option("--model", help="A folder, or the Hugging Face id of a downloaded model; default: the embedded toy."),
 ]
 DataName = Annotated[
-    str | None, typer.Option("--data", help="A data manifest by name or path, or a .csv with video,label.")
+    str | None,
+    typer.Option(
+        "--data",
+        help="A row file (.csv, .jsonl, ...), a folder with a folder per class, or a data manifest by name or path.",
+    ),
 ]
 Root = Annotated[
     str | None, typer.Option("--root", help="The folder of your videos; default: the data manifest's root.")

@@ -11,12 +11,24 @@ from videostar.config import Settings
 from videostar.data.rows import Split
 from videostar.data.templates import PathTemplate
 from videostar.util.errors import UserError
-from videostar.util.resources import find_resource
+from videostar.util.resources import find_resource, resource_names
 from videostar.util.yaml_files import load_mapping, validate
 
 Paths = Annotated[
     tuple[str, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value), Field(min_length=1)
 ]
+
+
+#: The formats of row files that can be named without a data manifest, by their endings.
+ENDINGS = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+    ".xlsx": "xlsx",
+}
 
 
 class DataManifest(Settings):
@@ -26,8 +38,16 @@ class DataManifest(Settings):
     home: str = Field("", description="Its home page.")
     licence: str = Field("", description="Its licence, as the publisher states it.")
     annotations: str = Field("", description="The published files that are read, and their places below the root.")
-    root: str = Field(".", description="Folder of videos, from the manifest's own folder (or ~); rows stay below it.")
-    format: str = Field("csv", description="The format of the rows: csv, jsonl, parquet, folder or a data set's own.")
+    root: str = Field(".", description="Folder of videos, from the manifest's own folder (or ~).")
+    confine: bool = Field(
+        True,
+        description="Paths in rows must not lead out of the root, nor links in it unless --root names it. false: rows "
+        "are trusted.",
+    )
+    format: str = Field(
+        "csv", description="The format of the rows: csv, json, jsonl, parquet, xlsx, folder or a data set's own."
+    )
+    encoding: str | None = Field(None, description="The encoding of .csv, .tsv and .json files; default: UTF-8.")
     rows: dict[Split | Literal["all"], Paths] = Field(
         description="A file for each split, below the root; `all`: with a `split` column, or a fifth is for test."
     )
@@ -45,12 +65,12 @@ class DataManifest(Settings):
     @model_validator(mode="before")
     @classmethod
     def _short(cls, data: Any) -> Any:
-        if not isinstance(data, dict) or "label" not in data:
-            return data
-        columns = data.get("columns") or {}
-        return {name: value for name, value in data.items() if name != "label"} | {
-            "columns": {"label": data["label"], **columns} if isinstance(columns, dict) else columns
-        }
+        """`label: class` and `classes: names.txt` are short for entries of `columns` and `files`."""
+        for name, section in (("label", "columns"), ("classes", "files")):
+            if isinstance(data, dict) and name in data and isinstance(data.get(section) or {}, dict):
+                data = {**data, section: {name: data[name], **(data.get(section) or {})}}
+                del data[name]
+        return data
 
     @field_validator("rows")
     @classmethod
@@ -65,18 +85,32 @@ class DataManifest(Settings):
         return tuple(PathTemplate(text).text for text in video)
 
 
+def is_row_file(name: str) -> bool:
+    """Whether `name` is the path of a row file, not that of a data manifest."""
+    return Path(name).suffix.lower() in ENDINGS
+
+
 def find_manifest(name: str) -> tuple[DataManifest, Path, str]:
     """The data manifest called `name`, the folder that its root is relative to, and its name in messages.
 
-    `name` is a shipped manifest, the path of a .yaml file, or the path of a row file with `video` and `label`. Raises
+    `name` is a shipped manifest, or the path of a .yaml file, a row file or a folder with a folder a class. Raises
     UserError if there is none, with the nearest name.
     """
-    path = Path(name)
-    if path.suffix in (".csv", ".jsonl", ".parquet"):
+    path = Path(name).expanduser()
+    ending = path.suffix.lower()
+    if is_row_file(name):
         if not path.is_file():
-            raise UserError(f"{path}: no such file; give a {path.suffix} with the columns video and label")
-        return DataManifest(format=path.suffix[1:], rows={"all": (path.name,)}), path.parent, name
+            raise UserError(f"{path}: no such file; give a {ending} with the columns video and label")
+        return DataManifest(format=ENDINGS[ending], rows={"all": (path.name,)}, confine=False), path.parent, name
+    if path.is_file() and ending not in (".yaml", ".yml"):
+        raise UserError(f"{path}: is no row file that is read; give {', '.join(ENDINGS)}, or a .yaml data manifest")
+    if path.is_dir() and name not in resource_names("data_manifests"):
+        return _load(find_resource("data_manifests", "folder")), path, name
     path = find_resource("data_manifests", name)
     # The root of a shipped manifest is relative to the working folder, not to the package.
     folder = path.parent if name.endswith((".yaml", ".yml")) else Path()
-    return validate(load_mapping(path), DataManifest, str(path)), folder, str(path)
+    return _load(path), folder, str(path)
+
+
+def _load(path: Path) -> DataManifest:
+    return validate(load_mapping(path), DataManifest, str(path))

@@ -13,8 +13,8 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, Self, TypeAlias, cast
 
+from videostar.data.places import Places
 from videostar.data.rows import Row, Skipped
-from videostar.util.files import Below, is_there
 from videostar.video.container import stat_file
 from videostar.video.errors import BadVideo
 from videostar.video.probe import probe
@@ -30,7 +30,7 @@ _Found: TypeAlias = tuple[str, float] | BadVideo  # digest and seconds
 class MeasuredVideo(NamedTuple):
     """A video that can be used."""
 
-    video: str  # path below the root
+    video: str  # path below the root, or absolute
     sha256: str  # of its content; empty if it was not opened
     seconds: float  # its length; infinite if it was not opened
 
@@ -53,10 +53,10 @@ class _Probed:
     found: _Found
 
 
-def measure_videos(rows: Iterator[Row | Skipped], root: Path, home: Path | None) -> Iterator[MeasuredRow | Skipped]:
+def measure_videos(rows: Iterator[Row | Skipped], places: Places, home: Path | None) -> Iterator[MeasuredRow | Skipped]:
     """The rows in their order; those with an empty label or an unusable video are skipped.
 
-    Videos lie below `root`; `home` is the cache folder. Without one no video is opened, only looked up.
+    `home` is the cache folder. Without one no video is opened, only looked up.
     """
     counts: deque[int] = deque()  # of the videos of each row whose measuring has begun
 
@@ -68,7 +68,7 @@ def measure_videos(rows: Iterator[Row | Skipped], root: Path, home: Path | None)
             for paths in more:
                 yield replace(cast(Row, row), video=paths, more=())
 
-    measured = _measure_first(one_video_each(), root, home)
+    measured = _measure_first(one_video_each(), places, home)
     for first in measured:
         others = list(islice(measured, counts.popleft() - 1))
         yield _joined(first, others) if others else first
@@ -84,11 +84,10 @@ def _joined(first: MeasuredRow | Skipped, others: Sequence[MeasuredRow | Skipped
     return replace(cast(MeasuredRow, first), more=tuple(more[1:]))
 
 
-def _measure_first(rows: Iterator[Row | Skipped], root: Path, home: Path | None) -> Iterator[MeasuredRow | Skipped]:
+def _measure_first(rows: Iterator[Row | Skipped], places: Places, home: Path | None) -> Iterator[MeasuredRow | Skipped]:
     """The rows with their first videos."""
     known: dict[str, _Found | Future[_Probed]] = {}
     ahead: deque[tuple[Row, str, _Found | Future[_Probed]] | Skipped] = deque()
-    inside = Below(root)
 
     def start(video: str, path: Path) -> _Found | Future[_Probed]:
         if len(known) >= _KNOWN:
@@ -96,6 +95,18 @@ def _measure_first(rows: Iterator[Row | Skipped], root: Path, home: Path | None)
         if video not in known:
             known[video] = begin(path)
         return known[video]
+
+    def locate(row: Row) -> tuple[Row, str, _Found | Future[_Probed]] | Skipped:
+        place = places.find(row)
+        if isinstance(place, Skipped):
+            return place
+        found = start(*place)
+        if isinstance(found, BadVideo) and found.reason == "missing":
+            place = places.find_similar(row)
+            if isinstance(place, Skipped):
+                return place
+            found = start(*place)
+        return row, place[0], found
 
     def begin(path: Path) -> _Found | Future[_Probed]:
         return _look_up(path) if measuring is None else measuring.begin(path)
@@ -113,11 +124,7 @@ def _measure_first(rows: Iterator[Row | Skipped], root: Path, home: Path | None)
 
     with nullcontext() if home is None else _Measuring(home) as measuring:
         for row in rows:
-            if isinstance(row, Skipped):
-                ahead.append(row)
-            else:
-                found = _find(row, root, inside)
-                ahead.append(found if isinstance(found, Skipped) else (row, found[0], start(*found)))
+            ahead.append(row if isinstance(row, Skipped) else locate(row))
             if len(ahead) > _AHEAD:
                 yield first()
         while ahead:
@@ -172,19 +179,6 @@ class _Measuring:
     def __exit__(self, *error: object) -> None:
         self._workers.__exit__(*error)
         self._index.__exit__(*error)
-
-
-def _find(row: Row, root: Path, inside: Below) -> tuple[str, Path] | Skipped:
-    """The name and path of a row's video, or why the row is skipped."""
-    if row.values.get("label", True) in ("", [], {}):
-        return Skipped(row.where, row.video[0], "empty label", "give the label in its column")
-    for video in row.video:
-        path = inside.path(video)
-        if not video or path is None:
-            return Skipped(row.where, video, "outside its root", f"give a path below {root}")
-        if len(row.video) == 1 or is_there(path):
-            return video, path
-    return Skipped(row.where, row.video[0], "missing", f"no such file; nor is there {' or '.join(row.video[1:])}"[:200])
 
 
 def _bare(bad: BadVideo) -> BadVideo:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import ast
-import json
 import math
-import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
+
+from videostar.util.files import Below
 
 Split = Literal["train", "validation", "test"]
 Values: TypeAlias = dict[str, Any]  # plain: str, int, float, bool, and lists and dicts of them
@@ -83,6 +81,8 @@ class Source:
     path: Path  # the file (or folder) of rows
     files: Mapping[str, Path]  # the other official files, by the name that the format gives them
     columns: tuple[str, ...]  # the columns that must be there
+    encoding: str | None = None  # of its text; None: UTF-8, or what the mark at its beginning says
+    inside: Below | None = None  # how far links in a folder may lead; None: anywhere
 
     def file(self, name: str) -> Path:
         """The other file of that name. Raises UserError if it does not exist."""
@@ -123,7 +123,7 @@ def whole(item: Any, key: str) -> int:
 
 
 def as_number(value: Any, name: str) -> float:
-    """`value` as a finite number. Raises Malformed."""
+    """`value` as a finite number, in Python's form if it is text. Raises Malformed."""
     try:
         found = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):
@@ -139,23 +139,6 @@ def items(item: Any, key: str) -> list[Any]:
     if not isinstance(value, list):
         raise Malformed(f"{key} is {short(value)}, not a list")
     return value
-
-
-def listed(value: Any, name: str) -> list[Any]:
-    """`value` as a list, which may be text: JSON, Python's form, or items between `;` or `|`. Raises Malformed."""
-    found = _list_in(value) if isinstance(value, str) else value
-    if not isinstance(found, list) or not found:
-        raise Malformed(f"{name} is {short(value)}, not a list")
-    return found
-
-
-def _list_in(text: str) -> Any:
-    if not text.lstrip().startswith("["):
-        return [part.strip() for part in re.split(r"[;|]", text)]
-    for parse in (json.loads, ast.literal_eval):
-        with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
-            return parse(text.strip())
-    return None
 
 
 def _value(item: Any, key: str) -> Any:

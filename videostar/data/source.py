@@ -17,12 +17,14 @@ from pathlib import Path
 from videostar import config
 from videostar.data.formats import official_classes, read_rows, source_files
 from videostar.data.leaks import find_leaks
-from videostar.data.manifest import DataManifest, find_manifest
+from videostar.data.manifest import DataManifest, find_manifest, is_row_file
 from videostar.data.measure_videos import MeasuredRow, measure_videos
+from videostar.data.places import Places
 from videostar.data.rows import Row, Skipped, Split
 from videostar.data.samples import Sample, make_sample
 from videostar.data.splits import SplitPlan
 from videostar.util.errors import UserError
+from videostar.util.files import Below
 from videostar.util.progress import Progress, Tick, silent
 
 _IDENTITY = ("id", "label", "seconds", "sha256", "split", "video")  # fields of a sample that its digest covers
@@ -33,10 +35,13 @@ class DataSource:
     """A data set as described by its manifest and the user's settings; rows and videos are not read yet."""
 
     manifest: DataManifest
-    root: Path  # absolute folder of the videos and rows
+    root: Path  # absolute folder of the videos
     where: str  # the manifest's name in messages
+    classes: Path | None  # a list of classes that replaces the manifest's
     splits: config.Data  # shares of splits, and the handling of leaks
     limit: int | None  # rows of each split, at most
+    row_file: Path | None = None  # absolute, if the user named one; otherwise row files lie below the root
+    root_named: bool = False  # whether the user named the root: links in it are then the user's own
 
     @classmethod
     def find(
@@ -54,20 +59,39 @@ class DataSource:
         manifest, folder, where = find_manifest(data.name)
         if columns:
             manifest = manifest.model_copy(update={"columns": {**manifest.columns, **columns}})
+        if data.encoding:
+            manifest = manifest.model_copy(update={"encoding": data.encoding})
+        classes = Path(data.classes).expanduser() if data.classes else None
+        if classes and not classes.is_file():
+            raise UserError(f"data.classes: {classes}: no such file; give a text file with a class a line")
         base = Path(root).expanduser() if root else folder / Path(manifest.root).expanduser()
-        return cls(manifest, base.absolute(), where, data, limit)
+        row_file = folder.absolute() / manifest.rows["all"][0] if is_row_file(data.name) else None
+        return cls(manifest, base.absolute(), where, classes, data, limit, row_file, root_named=root is not None)
+
+    @property
+    def places(self) -> Places:
+        """The places of the videos."""
+        return Places(self._inside(self.root), self.row_file)
+
+    @property
+    def _folder(self) -> Below:
+        """The folder of the row files."""
+        return self._inside(self.row_file.parent if self.row_file else self.root)
+
+    def _inside(self, folder: Path) -> Below:
+        return Below(folder, confine=self.manifest.confine, links=self.root_named)
 
     def rows(self) -> Iterator[Row | Skipped]:
         """Every row in the order of the files, or the reason why it is skipped. Raises UserError for a wrong file."""
-        return read_rows(self.manifest, self.root, self.where)
+        return map(self.places.resolve, read_rows(self.manifest, self._folder, self.where, self.classes))
 
     def files(self) -> list[Path]:
         """The row files that exist, in a fixed order."""
-        return source_files(self.manifest, self.root, self.where)
+        return source_files(self.manifest, self._folder, self.where, self.classes)
 
     def official_classes(self) -> list[str]:
         """The classes that the publisher lists; empty if there is no list."""
-        return list(official_classes(self.manifest, self.root, self.where))
+        return list(official_classes(self.manifest, self._folder, self.where, self.classes))
 
     @cached_property
     def plan(self) -> SplitPlan:
@@ -91,7 +115,7 @@ class DataSource:
         Raises UserError as `rows` does, or if there is none.
         """
         skipped = []
-        for row in measure_videos(self.split_rows(), self.root, None):
+        for row in measure_videos(self.split_rows(), self.places, None):
             if isinstance(row, Skipped):
                 skipped.append(row)
             elif row.row.split == "train":
@@ -104,7 +128,7 @@ class DataSource:
         Raises UserError as `rows` does, or if there are leaks and `data.leaks` is `refuse`.
         """
         count = self.plan.rows if self.limit is None else sum(1 for _ in self.split_rows())
-        measured = measure_videos(self.split_rows(), self.root, home)
+        measured = measure_videos(self.split_rows(), self.places, home)
         samples, skipped = _check(measured, count, progress("videos checked" if home else "rows checked"))
         samples, leaks = _without_leaks(samples, self.splits.leaks, self.where)
         return Data(self, samples, [*skipped, *leaks])

@@ -1,6 +1,7 @@
 """Templates of video paths: `{split}/{label}/{youtube_id}_{time_start:06d}.mp4`.
 
-Only `{name}` and `{name:width}` are allowed: attributes and indices of a value cannot be reached.
+Only `{name}`, `{name:width}` and `{name:_}` (blanks become `_`) are allowed: attributes and indices of a value cannot
+be reached.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from functools import cached_property
 
 from videostar.data.rows import Malformed, Values, short
 
-_FIELD = re.compile(r"\{([A-Za-z_]\w*)(?::(0?[0-9]{1,2}d?))?\}", re.ASCII)
+_FIELD = re.compile(r"\{([A-Za-z_]\w*)(?::(0?[0-9]{1,2}d?|_))?\}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class PathTemplate:
 
 def _part(values: Values, name: str, width: str) -> str:
     value = values.get(name, None)
+    if width == "_":
+        return _part(values, name, "").replace(" ", "_")
     if isinstance(value, str) and not width.endswith("d"):
         return format(value.strip(), width)
     if isinstance(value, bool) or not isinstance(value, str | int | float):

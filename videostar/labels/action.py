@@ -13,6 +13,7 @@ from videostar.labels.final_answer import FinalAnswer, final_answers, last_line
 from videostar.labels.label import Label, Name
 from videostar.labels.names import readable_name, squash
 from videostar.labels.patterns import Mention
+from videostar.labels.scripts import read_scripts
 from videostar.labels.status import (
     ASSERTED,
     Status,
@@ -23,7 +24,7 @@ from videostar.labels.status import (
     is_retracted,
     mention_status,
 )
-from videostar.labels.text import normalise, tokens
+from videostar.labels.text import drop_reasoning, normalise, tokens
 from videostar.labels.verdict import Reason, Verdict
 from videostar.labels.vocabulary import LabelSet, find_mentions, index_by_first_form, label_set
 
@@ -55,9 +56,10 @@ class Action(Label):
         """
         if prompt:
             answer = strip_prompt(answer, prompt)
+        answer = drop_reasoning(answer)
         if len(answer) > MAX_CHARACTERS:
             answer = answer_content(answer, None) or ""
-        text = normalise(answer)
+        text = normalise(read_scripts(answer, (self.name, *self.aliases, *self.among)))
         words = tokens(text)
         count, looping = count_before_loop(words)
         if looping or not any(word[0].isalnum() for word in words):

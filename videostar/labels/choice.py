@@ -12,6 +12,7 @@ from videostar.labels.conclusion import conclusions
 from videostar.labels.degenerate import is_refusal
 from videostar.labels.label import ContentLabel, Name
 from videostar.labels.options import Options, Pick
+from videostar.labels.scripts import read_scripts
 from videostar.labels.text import normalise, tokens
 from videostar.labels.verdict import Reason, Verdict
 
@@ -43,7 +44,7 @@ class Choice(ContentLabel):
 
     def judge_content(self, content: str) -> Verdict:
         """Whether `content` chooses the right option; `parsed` is the letter that it chooses."""
-        text = normalise(self._options.mark_letters(content))
+        text = normalise(self._options.mark_letters(read_scripts(content, tuple(self.options.values()))))
         pick = self._pick(text)
         if pick.key == self.answer:
             return Verdict.yes(self.answer)

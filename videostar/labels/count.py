@@ -10,7 +10,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from videostar.labels import lexicon
-from videostar.labels.cues import is_announced
+from videostar.labels.absence import PEOPLE, find_absences
+from videostar.labels.cues import is_alone, is_announced
 from videostar.labels.doc import Doc
 from videostar.labels.number_context import is_followed_by_noun, is_unrelated
 from videostar.labels.numbers import Number, find_numbers, number_at
@@ -23,6 +24,7 @@ _COUNTS = frozenset("count counts counted number total answer".split())
 _NOT_ADVERB = frozenset("the a an he she they it you again more per all everyone his her their inside i we".split())
 _PARTS = frozenset("more sets set extra additional other of attempts attempt tries try".split())
 _SOME_OF_THEM = frozenset("last first next final previous other another remaining".split())
+_PERSON = frozenset(["person", "peopl", "人", "사람"])  # stems
 _NOT_ONE = frozenset("no the this that another each last next first second by any some every which at".split())
 
 
@@ -55,6 +57,7 @@ class Count(ValueLabel):
             candidate = _count_without_number(doc, i, word, counted)
             if candidate:
                 candidates.append(candidate)
+        candidates += _absences(doc, counted, alone=not candidates)
         return sorted(candidates, key=lambda c: c.first)
 
 
@@ -64,6 +67,9 @@ def _candidate(doc: Doc, number: Number, counted: frozenset[str]) -> Candidate |
     if number.value < 0:
         return None
     end, after = number.end, doc.word(number.end)
+    spelled_one = number.spelled and number.value == 1
+    if spelled_one and doc.word(number.first - 1 - (doc.word(number.first - 1) == "-")) == "no":
+        return None
     if after in ("x", "times", "time") and doc.word(number.end + 1) not in ("as", "faster", "more"):
         is_product = after == "x" and doc.word(end + 1)[:1].isdecimal()  # "3 x 8"
         return None if is_product else Candidate(value, number.first, end + 1, 1)
@@ -81,15 +87,37 @@ def _candidate(doc: Doc, number: Number, counted: frozenset[str]) -> Candidate |
         return None
     if _counted_follows(doc, end, counted):
         return Candidate(value, number.first, end, 1)
-    if number.spelled and number.value == 1 and (after == "of" or doc.word(number.first - 1) in _NOT_ONE):
+    if spelled_one and (after == "of" or doc.word(number.first - 1) in _NOT_ONE):
         return None
     announced = is_announced(doc, number.first)
     if is_followed_by_noun(doc, number) and not announced and after not in _TIMES:
         return None if counted else Candidate(value, number.first, end, 0)
     near = doc.words[max(doc.sentence(number.first)[0], number.first - 7) : number.first]
-    if number.spelled and number.value == 1 and not announced and _COUNTS.isdisjoint(near):
+    announced = announced or not _COUNTS.isdisjoint(near)
+    if spelled_one and not announced and not is_alone(doc, number.first, end) and not _there_is(doc, number):
         return None
-    return Candidate(value, number.first, end, int(announced or not _COUNTS.isdisjoint(near)))
+    return Candidate(value, number.first, end, int(announced))
+
+
+def _there_is(doc: Doc, number: Number) -> bool:
+    """Whether a number ends "there is one", "I see just one" or the like."""
+    i = number.first - 1
+    while doc.word(i) in ("just", "only", "exactly"):
+        i -= 1
+    there = doc.word(i) in ("there's", "see", "count") or (doc.word(i) in lexicon.BE and doc.word(i - 1) == "there")
+    return there and doc.word(number.end) in ("", ".", "!", ",", "\n")
+
+
+def _absences(doc: Doc, counted: frozenset[str], *, alone: bool) -> list[Candidate]:
+    """The counts of 0 in words: "no one", "there are no people". If not `alone`, most are remarks beside a count."""
+    found = []
+    for first, end in find_absences(doc):
+        settled = is_announced(doc, first) or is_alone(doc, first, end)
+        sentence = doc.words[slice(*doc.sentence(first))]
+        of_people = doc.words[end - 1] in PEOPLE and not _PERSON.isdisjoint(counted)
+        if settled or (alone and (not counted or of_people or not counted.isdisjoint(map(_stem, sentence)))):
+            found.append(Candidate(0, first, end))
+    return found
 
 
 def _is_whole(doc: Doc, number: Number) -> bool:
@@ -108,6 +136,8 @@ def _counted_follows(doc: Doc, i: int, counted: frozenset[str]) -> bool:
             return False
         stem = _stem(word)
         if stem in counted or word in _TIMES or pair + stem in counted:
+            return True
+        if not word.isascii() and word.startswith(tuple(counted)):  # a script without spaces
             return True
         pair = word
     return False
@@ -159,8 +189,8 @@ def _comma(doc: Doc, end: int, first: int) -> bool:
 def _stems(name: str) -> frozenset[str]:
     """The stems of the words of a name, and of neighbouring words joined ("push-ups", "pushups")."""
     words = [_stem(word) for word in re.findall(r"[^\W\d_]+", name.lower())]
-    joint = {a + b for a, b in pairwise(words)}
-    return frozenset(word for word in words if len(word) > 2) | joint
+    stems = {word for word in words if len(word) > 2 or not word.isascii()} | {a + b for a, b in pairwise(words)}
+    return frozenset(stems if _PERSON.isdisjoint(stems) else stems | _PERSON)
 
 
 def _stem(word: str) -> str:

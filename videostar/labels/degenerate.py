@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from videostar.labels.text import normalise, tokens, words
+from videostar.labels.text import drop_reasoning, normalise, tokens, words
 
 MIN_REPEATS = 8  # of one phrase, to count as a loop
 MAX_CHARACTERS = 100_000  # of a longer answer only the two ends are read
@@ -61,13 +61,14 @@ def _periodic_suffix(tokens: Sequence[str]) -> tuple[int, int]:
 
 
 def answer_content(answer: str, prompt: str | None) -> str | None:
-    """`answer` without an echo of `prompt` at its start and without the repetitions of a looping tail; None if empty.
+    """`answer` without an echo of `prompt`, without reasoning and the repetitions of a looping tail; None if empty.
 
     The text is not normalised. Of an answer of more than `MAX_CHARACTERS` it has the first and the last half of so
     many, each without its own looping tail, which bounds the cost of a verdict.
     """
     if prompt:
         answer = strip_prompt(answer, prompt)
+    answer = drop_reasoning(answer)
     if len(answer) > MAX_CHARACTERS:
         head, tail = answer[: MAX_CHARACTERS // 2], answer[-MAX_CHARACTERS // 2 :]
         ends = (

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from functools import cached_property
 
-from videostar.labels.text import drop_reasoning
+from videostar.labels.scripts import read_numbers
 
 _MAX_CHARACTERS = 20_000  # of a longer text only the end is read, since answers conclude there
 _MARKS = str.maketrans(
@@ -35,7 +35,7 @@ _ABBREVIATIONS = frozenset("approx ca vs sec secs min mins pts etc i.e e.g no re
 
 def clean(text: str) -> str:
     """`text` in lower case, with one kind of dash and quote, without emphasis and the numbers of list items."""
-    text = drop_reasoning(text[-_MAX_CHARACTERS:])
+    text = read_numbers(text[-_MAX_CHARACTERS:])
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text.translate(_MARKS))
         text = "".join(c for c in text if unicodedata.category(c) not in ("Mn", "Cf", "Cs"))

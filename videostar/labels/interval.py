@@ -20,6 +20,8 @@ _FILLERS = frozenset(
     "the at about around approximately roughly mark second seconds s up just in video clip of very into before , "
     "minute".split()
 )
+_OPENING = _FILLERS - {","} | {"<"}
+_OTHER_UNITS = frozenset("minute minutes min mins hour hours frame frames percent %".split())
 _STARTS = frozenset("start starts started starting begin begins began beginning onset commences".split())
 _STOPS = frozenset(
     "end ends ended ending finish finishes finished finishing stop stops stopped stopping until till concludes "
@@ -108,6 +110,8 @@ def _pair(doc: Doc, a: Time, b: Time) -> Candidate | None:
     between = doc.words[a.end : b.first]
     if len(between) > _MAX_GAP or _opens(doc, b):
         return None
+    if _in_angles(doc, a) and _in_angles(doc, b):
+        return _pair_in_angles(doc, a, b)
     if a.is_duration:
         begins = not b.is_duration and b.unit and not _STARTS.isdisjoint(between) and "." not in between
         return Candidate((b.seconds, b.seconds + a.seconds), a.first, b.end, 1) if begins else None
@@ -121,10 +125,26 @@ def _pair(doc: Doc, a: Time, b: Time) -> Candidate | None:
     return Candidate(value, a.first, b.end, 1 if a.unit or b.unit else 0)
 
 
+def _in_angles(doc: Doc, time: Time) -> bool:
+    """Whether the time has brackets of its own: "<5.0 seconds>"."""
+    return doc.word(time.first - 1) == "<" and doc.word(time.end) == ">"
+
+
+def _pair_in_angles(doc: Doc, a: Time, b: Time) -> Candidate | None:
+    """The interval "<5.0 seconds> to <10.0 seconds>" or "<5.0> <10.0>"; None if other words come between."""
+    between = [word for word in doc.words[a.end + 1 : b.first - 1] if word not in _FILLERS]
+    opening = doc.words[max(0, a.first - 4) : a.first]
+    joined = not between or (len(between) == 1 and between[0] in _TO) or (between == ["and"] and "between" in opening)
+    if not (joined or _from_start_to_end(doc, a, b, between)) or doc.word(b.end + 1) in _OTHER_UNITS:
+        return None
+    value = (a.seconds, b.seconds) if a.seconds <= b.seconds else None
+    return Candidate(value, a.first - 1, b.end + 1, 1)
+
+
 def _opens(doc: Doc, time: Time) -> bool:
     """Whether the time is the start of an interval: "from 5", "between 5"."""
     i = time.first - 1
-    while doc.word(i) in _FILLERS - {","}:
+    while doc.word(i) in _OPENING:
         i -= 1
     return doc.word(i) in ("from", "between")
 

@@ -14,6 +14,7 @@ from videostar.labels.degenerate import is_refusal
 from videostar.labels.label import ContentLabel, Name, Share
 from videostar.labels.names import readable_name, squash
 from videostar.labels.patterns import Mention
+from videostar.labels.scripts import read_scripts
 from videostar.labels.status import (
     ASSERTED,
     Status,
@@ -49,7 +50,7 @@ class MultiLabel(ContentLabel):
 
     def judge_content(self, content: str) -> Verdict:
         """Whether `content` asserts enough of the names; `parsed` are the ones that it asserts."""
-        text = normalise(content)
+        text = normalise(read_scripts(content, self.names + self.among))
         final = final_part(text)
         verdict = self._read(tokens(final)) if final else None
         if verdict is None or (verdict.reason is Reason.MISSING and not verdict.parsed):

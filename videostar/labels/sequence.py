@@ -17,6 +17,7 @@ from videostar.labels.ellipsis import expand_ellipsis
 from videostar.labels.label import ContentLabel, Name, Share
 from videostar.labels.names import readable_name, squash
 from videostar.labels.patterns import Mention
+from videostar.labels.scripts import read_scripts
 from videostar.labels.status import ASSERTED, Status, mention_status
 from videostar.labels.text import normalise, tokens
 from videostar.labels.verdict import Reason, Verdict
@@ -61,7 +62,7 @@ class Steps(ContentLabel):
         `parsed` are the steps that it asserts, in the order of time that it gives. The score is the length of the
         longest common subsequence with the label's steps, as a share of these.
         """
-        text = normalise(_ARROW.sub(", ", _undotted(sort_numbered_lines(content))))
+        text = normalise(_ARROW.sub(", ", _undotted(sort_numbered_lines(read_scripts(content, self.steps)))))
         final = final_part(text)
         verdict = self._read(expand_ellipsis(tokens(final))) if final else None
         if verdict is None or (verdict.reason is Reason.MISSING and not verdict.parsed):

@@ -6,6 +6,8 @@ import re
 import unicodedata
 from typing import TypeVar
 
+from videostar.labels.scripts import UNSPACED, UNSPACED_MARKS
+
 T = TypeVar("T")
 
 # Tokens that end a sentence. `normalise` keeps a line break only where it ends something.
@@ -24,7 +26,11 @@ _QUOTES = str.maketrans(
         "•": "\n",
     }
 )
-_THOUGHT = re.compile(r"</think(?:ing)?>", re.IGNORECASE)
+# The tags around reasoning: <think>, </Thinking>, <|thought|>, ◁think▷.
+_THOUGHT = re.compile(
+    r"[<◁]\s?\|?\s?(/?)\s?(?:think(?:ing)?|thoughts?|reason(?:ing)?|scratchpad|reflection)(?:\s[^<>\n]{0,80})?\s?\|?[>▷]",
+    re.IGNORECASE,
+)
 _TAG = re.compile(r"<(/?)([A-Za-z]\w{0,30})[^<>\n]{0,80}>")
 # SoccerJuggling, BMXRiding. The letter precedes the look-arounds, so that the search can skip to capitals.
 _CAMEL = re.compile(r"[A-Z](?:(?<=[a-z].)(?=[a-z])|(?<=[A-Z].)(?=[a-z]{2}))")
@@ -34,23 +40,29 @@ _MARKS = re.compile(r'[*"`#{}\[\]~$\\]+')
 _DASH = re.compile(r"\s-+\s|--+")
 _QUOTE = re.compile(r"(?<!\w)'+|'+(?!\w)")
 _TOKEN = re.compile(r"[a-z']+|[.!?;:,()/\n=]|\d+(?:\.\d+)?[a-z]*")  # three times as fast as the one for all scripts
-_TOKEN_OF_ANY_SCRIPT = re.compile(r"(?:[^\W\d_]|')+|[.!?;:,()/\n=]|\d+(?:\.\d+)?[^\W\d_]*")
+# A letter of a script without spaces is a token of its own, so that names are found within a sentence.
+_TOKEN_OF_ANY_SCRIPT = re.compile(
+    rf"[{UNSPACED}][{UNSPACED_MARKS}]*|(?:(?![{UNSPACED}])[^\W\d_]|')+|[.!?;:,()/\n=]|"
+    rf"\d+(?:\.\d+)?(?:(?![{UNSPACED}])[^\W\d_])*"
+)
+_KEPT_MARK = re.compile(f"[{UNSPACED_MARKS}]")
 _MIN_WRAPPED = 40  # characters: a shorter line without a final mark is an item of a list, not a wrapped sentence
 
 
 def normalise(text: str) -> str:
-    """`text` in lower case, without accents, markup, reasoning (see `drop_reasoning`) and typographic marks.
+    """`text` in lower case, without accents, markup and typographic marks.
 
     A line break stays where it ends a sentence or an item of a list.
 
     >>> normalise("**Answer:** “ShavingBeard”")
     'answer: shaving beard'
     """
-    text = drop_reasoning(text)
     if not text.isascii():
         text = text.translate(_QUOTES)
         text = "".join(
-            c for c in unicodedata.normalize("NFKD", text) if unicodedata.category(c) not in ("Mn", "Cf", "Cs")
+            c
+            for c in unicodedata.normalize("NFKD", text)
+            if unicodedata.category(c) not in ("Mn", "Cf", "Cs") or _KEPT_MARK.match(c)
         ).translate(_QUOTES)
     if "<" in text:
         text = _TAG.sub(_untag, text)
@@ -65,10 +77,25 @@ def normalise(text: str) -> str:
     return text.casefold()
 
 
-def drop_reasoning(text: str) -> str:
-    """The part of `text` after the last `</think>`, or all of it if nothing follows."""
-    after = _THOUGHT.split(text)[-1] if "</think" in text.lower() else ""
-    return after if after.strip() else text
+def drop_reasoning(answer: str) -> str:
+    """The last part of `answer` outside of `<think>` and `</think>`; empty if the last `<think>` is never closed.
+
+    What precedes a `</think>` without a `<think>` is reasoning too, since a prompt may open it.
+
+    >>> drop_reasoning("<think>Is he walking?</think>He runs."), drop_reasoning("<think>He runs, because")
+    ('He runs.', '')
+    """
+    parts, start, inside = [], 0, False
+    for tag in _THOUGHT.finditer(answer):
+        if not tag[1]:
+            parts += [] if inside else [answer[start : tag.start()]]
+        elif not inside:
+            parts = []
+        start, inside = tag.end(), not tag[1]
+    if inside:
+        return ""
+    parts.append(answer[start:])
+    return next((part for part in reversed(parts) if any(map(str.isalnum, part))), "")
 
 
 def split_camel_case(text: str) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 from videostar.adapters.questions import Questions, load_tasks
@@ -13,6 +16,7 @@ from videostar.data.leaks import content, find_leaks
 from videostar.data.rows import Skipped, Split
 from videostar.data.samples import Sample
 from videostar.data.source import Data, DataSource
+from videostar.labels.action import Action
 from videostar.util.progress import Progress
 from videostar.video.clip import Clip
 from videostar.video.errors import BadVideo
@@ -23,6 +27,8 @@ if TYPE_CHECKING:
 
 FEW = 5  # training rows: a class with fewer is hardly learned
 _SHOWN = 3  # examples of a problem
+_NUMBER = re.compile(r"\d+(\.0)?", re.ASCII)
+_NAMES = "a model cannot know what they mean; give their names, one a line: --set data.classes=names.txt"
 _HOW = "its name is ambiguous; --set columns.NAME=NAME reads it"
 
 
@@ -89,11 +95,15 @@ def check(
         data = _without_bad_clips(data, questions, settings, refusals, progress)
         questions = Questions(data, tasks, settings.seed)
     labels: Counter[str] = Counter()
+    actions: Counter[str] = Counter()
     asked: set[int] = set()  # ids of sample objects: there may be a million
     for question in questions.all():
         if id(question.sample) not in asked:
             asked.add(id(question.sample))
-            labels[question.label.words()] += 1
+            label = question.label
+            labels[label.words()] += 1
+            if isinstance(label, Action):
+                actions[label.name] += 1
     broken = {(row.where, row.video): row for row in questions.skipped}
     why = "; ".join(f"{task}: {reason}" for task, reason in questions.why_not.items())
     skipped = list(data.skipped)
@@ -118,6 +128,7 @@ def check(
             *([] if splits["test"] else [Problem("no usable test video", 1, not splits["validation"], [])]),
             *_partly_broken(broken.values()),
             *_two_labels(data.samples),
+            *_numbers(actions),
             *_groups(
                 "video also held out", {row.video: [row.reason] for row in find_leaks(data.samples).values()}, True
             ),
@@ -128,6 +139,16 @@ def check(
             ),
         ],
     )
+
+
+def skipped_table(report: Report) -> str:
+    """The skipped rows as a table in CSV."""
+    table = io.StringIO()
+    columns = [field.name for field in fields(Skipped)]
+    writer = csv.DictWriter(table, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(row) for row in report.skipped)
+    return table.getvalue()
 
 
 def _refusals(settings: Pipeline) -> Refusals:
@@ -209,6 +230,14 @@ def _line(row: Skipped) -> str:
 def _partly_broken(rows: Iterable[Skipped]) -> list[Problem]:
     """Rows that one adapter can read and another cannot."""
     return _groups("label not understood", {row.where: [row.detail] for row in rows}, True)
+
+
+def _numbers(labels: Mapping[str, int]) -> list[Problem]:
+    """Action labels that are class numbers."""
+    if not labels or not all(map(_NUMBER.fullmatch, labels)):
+        return []
+    examples = f"{', '.join(list(labels)[:_SHOWN])}: {_NAMES}"
+    return [Problem("labels are numbers", sum(labels.values()), False, [examples])]
 
 
 def _two_labels(samples: list[Sample]) -> list[Problem]:

@@ -29,7 +29,7 @@ def data_fingerprint(source: DataSource, tasks: Sequence[Task], seed: int) -> st
             "manifest": source.manifest.model_dump(mode="json", exclude={"root"}),  # the root may move
             "rows": [digest(path) for path in files],
             "tasks": [_task(task) for task in tasks],
-            "splits": source.splits.model_dump(mode="json", exclude={"name"}),
+            "splits": source.splits.model_dump(mode="json", exclude={"name", "classes"}),
             "limit": source.limit,
             "seed": seed,
         }

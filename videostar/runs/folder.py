@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import filelock
-
 from videostar.config import Pipeline
 from videostar.runs.manifest import read_manifest
 from videostar.runs.settings_diff import check_settings
 from videostar.runs.stage_names import stage_name
 from videostar.util.errors import UserError
+from videostar.util.locks import Lock, Locked, lock_file
 
 FORECAST = "forecast.json"  # beside the manifest, from a dry run
 LOG = "log.txt"  # the output of libraries
@@ -40,11 +39,9 @@ def check_folder(folder: Path, settings: Pipeline, restart_from: str | None = No
         lock_folder(folder).release()
 
 
-def lock_folder(folder: Path) -> filelock.BaseFileLock:
+def lock_folder(folder: Path) -> Lock:
     """The lock of a run. Raises UserError if another process holds it."""
-    lock = filelock.FileLock(folder / ".lock")
     try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
+        return lock_file(folder / ".lock")
+    except Locked:
         raise UserError(f"{folder}: another process works on this run; wait for it or give --out another") from None
-    return lock

@@ -12,12 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import filelock
-
 from videostar.config import Pipeline, Settings
 from videostar.runs.settings_diff import affecting
 from videostar.util.errors import UserError
 from videostar.util.files import digest, digest_json, make_folder, write_json
+from videostar.util.locks import Locked, lock_file
 from videostar.util.resources import model_digest
 from videostar.util.yaml_files import validate
 
@@ -67,10 +66,9 @@ def bound(file: Path, made_by: MadeBy, made: Sequence[Path]) -> Iterator[None]:
         if path.exists() and not file.exists():
             raise UserError(f"{path}: exists without a {file.name} that records its origin; {other}")
     make_folder(file.parent)
-    lock = filelock.FileLock(file.with_name(f".{file.stem}.lock"))
     try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
+        lock = lock_file(file.with_name(f".{file.stem}.lock"))
+    except Locked:
         raise UserError(f"{file}: another process makes these answers; wait for it, or {other}") from None
     try:
         if not file.exists():

@@ -13,7 +13,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import filelock
 import yaml
 
 from videostar.config import Pipeline
@@ -41,6 +40,7 @@ from videostar.runs.settings_diff import (
 from videostar.runs.stage_names import RoundFiles, stage_name, stages, written
 from videostar.util.errors import UserError
 from videostar.util.files import digest, digest_json, make_folder, remove, sync_folder, write_link, write_text
+from videostar.util.locks import Lock
 from videostar.util.terminal import keep_log, warn
 
 BEST = "best"  # a link to the folder of the best round
@@ -50,7 +50,7 @@ STRUCK = "struck"  # the folder of files that no longer count
 class Run:
     """The folder of a run, locked by this process until `close`."""
 
-    def __init__(self, folder: Path, manifest: Manifest, lock: filelock.BaseFileLock) -> None:
+    def __init__(self, folder: Path, manifest: Manifest, lock: Lock) -> None:
         self.folder, self.manifest, self._lock = folder, manifest, lock
 
     @classmethod
@@ -87,7 +87,7 @@ class Run:
             raise
 
     @classmethod
-    def _read(cls, folder: Path, lock: filelock.BaseFileLock) -> Run:
+    def _read(cls, folder: Path, lock: Lock) -> Run:
         """The run in `folder`, converted to today's format, with interrupted moves finished."""
         run = cls(folder, read_manifest(folder / "manifest.json"), lock)
         if run.manifest.format < FORMAT:

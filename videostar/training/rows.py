@@ -15,7 +15,6 @@ from videostar.config import Cache, Mix, Video
 from videostar.data.measure_videos import sha256_of
 from videostar.models.refusals import Refusals
 from videostar.util.errors import UserError
-from videostar.util.files import below
 from videostar.video.clip import Clip
 from videostar.video.pool import ClipRequest, iter_clips
 from videostar.video.sampling import Sampling
@@ -34,7 +33,7 @@ class Row:
 
 
 def read_rows(path: Path, root: Path) -> list[Row]:
-    """The rows of a .jsonl or .parquet file of `messages` and `videos`, with videos below `root`.
+    """The rows of a .jsonl or .parquet file of `messages` and `videos`, with videos relative to `root`.
 
     Raises UserError if there is no such file, or naming the first wrong row.
     """
@@ -53,13 +52,10 @@ def _row(record: dict[str, Any], root: Path, where: str) -> Row:
         videos = record["videos"] or []
     except (KeyError, TypeError, ValueError):
         raise UserError(f"{where}: needs `messages` (user, assistant) and `videos` (paths)") from None
-    paths = [below(root, video) for video in videos]
-    if None in paths:
-        raise UserError(f"{where}: {videos[paths.index(None)]} leads out of {root}; keep videos below it")
     span = record.get("span") or None
     if span is not None and len(span) != 2:
         raise UserError(f"{where}: `span` is {span}, not a start and an end in seconds")
-    return Row(question, answer, tuple(filter(None, paths)), span and (float(span[0]), float(span[1])))
+    return Row(question, answer, tuple(root / video for video in videos), span and (float(span[0]), float(span[1])))
 
 
 def _text(message: dict[str, Any]) -> str:

@@ -7,15 +7,19 @@ path removes. Two renames are not one step: the run's manifest, written last, de
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+# What fsync of a folder raises on a disk that cannot do it: some network and FUSE file systems.
+_NO_FSYNC = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF, errno.EISDIR, errno.EACCES)
 
 
 def make_folder(path: Path) -> None:
@@ -103,12 +107,16 @@ def remove(path: Path) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Fsync a folder, which makes the names in it durable."""
-    handle = os.open(path, os.O_RDONLY)
+    """Fsync a folder, which makes the names in it durable. Does nothing on a disk that cannot fsync folders."""
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        if error.errno not in _NO_FSYNC:
+            raise
 
 
 def digest(path: Path, *, hidden: bool = True) -> str:
@@ -135,24 +143,29 @@ def digest_json(data: Any) -> str:
     return hashlib.sha256(json.dumps(data, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def below(root: Path, name: str) -> Path | None:
-    """The path of `name` below `root`, or None if it is not a valid path or leads out of `root`, also through links."""
-    return Below(root).path(name)
-
-
 class Below:
-    """The same as `below` for many names: the links of a folder are resolved once, not for every file in it."""
+    """The paths of names below a root. The links of a folder are resolved once, not for every file in it.
 
-    def __init__(self, root: Path) -> None:
-        self._root, self._real_root = root, os.path.realpath(root)
+    A name must not lead out of the root, unless `confine` is false. With `links`, links in the root may.
+    """
+
+    def __init__(self, root: Path, *, confine: bool = True, links: bool = False) -> None:
+        self.root, self.confine, self._links = root, confine, links
+        self._real_root = os.path.realpath(root)
         self._contains_folder = lru_cache(maxsize=16384)(self._contains)
 
     def path(self, name: str) -> Path | None:
-        """The path of `name` below the root, or None if it is not a valid path or leads out of the root."""
+        """The path of `name`, or None if it leads out of the root or no file can have it."""
         if "\0" in name:
             return None
-        path = self._root / name
+        path, parts = self.root / name, name.split("/")
+        if not self.confine or (self._links and parts[0] and ".." not in parts):
+            return path
         return path if (_is_plain(path) and self._contains_folder(path.parent)) or self._contains(path) else None
+
+    def allows(self, folder: Path) -> bool:
+        """Whether a folder that was found below the root may be entered, which may be a link."""
+        return not self.confine or self._links or self._contains_folder(folder)
 
     def _contains(self, path: Path) -> bool:
         return Path(os.path.realpath(path)).is_relative_to(self._real_root)
@@ -164,6 +177,13 @@ def _is_plain(path: Path) -> bool:
         return path.name not in ("", "..") and not path.is_symlink()
     except OSError:  # the name is too long
         return True
+
+
+def is_folder(path: Path) -> bool:
+    """Whether `path` is a folder. False if that cannot be checked, as of a name that is too long."""
+    with suppress(OSError):
+        return path.is_dir()
+    return False
 
 
 def is_there(path: Path) -> bool:

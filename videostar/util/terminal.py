@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
@@ -93,6 +94,12 @@ def printable(text: str) -> str:
 def warn(text: str) -> None:
     """Print one line on standard error about something that does not stop the command."""
     print(printable(f"videostar: {text}"), file=stderr(), flush=True)
+
+
+@cache
+def warn_once(text: str) -> None:
+    """`warn`, but a line that this process has printed is not printed again."""
+    warn(text)
 
 
 def _flush() -> None:

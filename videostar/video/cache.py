@@ -1,9 +1,14 @@
-"""A cache of sampled frames on disk, so that later rounds and training do not open the source video."""
+"""A cache of sampled frames on disk, so that later rounds and training do not open the source video.
+
+If its folder cannot be written, there is no cache: frames are decoded at every use.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
@@ -12,8 +17,11 @@ from videostar.video.clip import Clip
 from videostar.video.clip_file import Damaged, pack, read_clip
 from videostar.video.decode import decode
 from videostar.video.folder_quota import FolderQuota
+from videostar.video.probe_cache import warn_of_unwritable
 from videostar.video.sampling import Sampling
 
+# What the system raises where a folder cannot be made or written, other than for lack of room.
+_UNWRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.ENOENT, errno.ENOSYS)
 FORMAT = 2  # increase it if the same video and sampling would give other frames, or if the layout of files changes
 
 
@@ -30,7 +38,7 @@ class FrameCache:
         """The clip of the video with the digest `sha256` (hexadecimal), as from `decode`.
 
         `path` is opened only if there is no valid entry. Raises BadVideo if the file is then bad or has changed, and
-        OSError if the entry cannot be written.
+        OSError if there is no room for the entry.
         """
         return self.read(sha256, sampling) or self.make(path, sha256, sampling)
 
@@ -52,20 +60,36 @@ class FrameCache:
         content = pack(key, clip)
         # The file is renamed into place, so that no process sees half of it. It is not synced, since reads check it.
         made = entry.with_name(f".making-{uuid4().hex}")
-        if self._quota.reserve(made, len(content)):
-            try:
-                with suppress(FileNotFoundError):  # removed already, because of the limit
-                    with made.open("r+b") as file:
-                        file.write(content)
-                    made.replace(entry)
-            finally:
-                made.unlink(missing_ok=True)
+        with _ignore_unwritable():
+            if self._quota.reserve(made, len(content)):
+                try:
+                    with suppress(FileNotFoundError):  # removed already, because of the limit
+                        with made.open("r+b") as file:
+                            file.write(content)
+                        made.replace(entry)
+                finally:
+                    made.unlink(missing_ok=True)
         return clip
 
     def used(self) -> int:
-        """The bytes of all entries on disk."""
-        return self._quota.used()
+        """The bytes of all entries on disk. Warns once if the folder cannot be written."""
+        try:
+            return self._quota.used()
+        except OSError as error:
+            if error.errno not in _UNWRITABLE:
+                raise
+        warn_of_unwritable(self._folder.parent)
+        return 0
 
     def _entry(self, sha256: str, sampling: Sampling) -> tuple[str, Path]:
         key = f"{sha256}-{sampling.key}-v{FORMAT}"
         return key, self._folder / sha256[:2] / f"{key}.safetensors"
+
+
+@contextmanager
+def _ignore_unwritable() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _UNWRITABLE:
+            raise

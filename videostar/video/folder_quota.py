@@ -27,7 +27,7 @@ class FolderQuota:
         self._count = folder / ".bytes"
 
     def used(self) -> int:
-        """The bytes of all files on disk."""
+        """The bytes of all files on disk. Raises OSError if the folder cannot be written."""
         with self._locked() as count:
             return self._read(count)
 
@@ -51,7 +51,8 @@ class FolderQuota:
         self._folder.mkdir(parents=True, exist_ok=True)
         count = os.open(self._count, os.O_RDWR | os.O_CREAT)  # each time, since a lock belongs to the open file
         try:
-            fcntl.flock(count, fcntl.LOCK_EX)
+            with suppress(OSError):  # a disk without locks: other processes may make the size inexact
+                fcntl.flock(count, fcntl.LOCK_EX)
             yield count
         finally:
             os.close(count)

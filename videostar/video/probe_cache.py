@@ -8,11 +8,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self, TypeAlias
 
+from videostar.util.terminal import warn_once
+
 FORMAT = 1  # increase it if the same file would give other values, or if the table changes
 _BATCH = 2048  # files that are written together
 _TIMEOUT = 10.0  # seconds to wait for another process that writes
 
 _Key: TypeAlias = tuple[bytes, int, int, int]  # path, size, mtime and ctime in nanoseconds
+
+_UNWRITABLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
 
 _TABLE = """CREATE TABLE IF NOT EXISTS measured (
     path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER, sha256 BLOB, seconds REAL
@@ -24,6 +28,14 @@ _PUT = "INSERT OR REPLACE INTO measured VALUES (?, ?, ?, ?, ?, ?)"
 def probe_cache_path(home: Path) -> Path:
     """The file of the cache in the cache folder `home`."""
     return home / f"measured-{FORMAT}.sqlite"
+
+
+def warn_of_unwritable(home: Path) -> None:
+    """Warn once that the cache folder `home` cannot be written."""
+    warn_once(
+        f"{home}: the cache cannot be written there, so videos are opened at every use; give --cache a folder that can "
+        "be written"
+    )
 
 
 class ProbeCache:
@@ -73,6 +85,7 @@ class ProbeCache:
             self._index.execute(_TABLE)
         except OSError:
             self._index = None
+            warn_of_unwritable(self._file.parent)
         except sqlite3.Error as error:
             self._fail(error)
 
@@ -92,6 +105,8 @@ class ProbeCache:
         if self._index is not None:
             self._index.close()
             self._index = None
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _UNWRITABLE:
+            warn_of_unwritable(self._file.parent)
         if not isinstance(error, sqlite3.OperationalError):  # such as a lock, a full disk or missing permissions
             for file in (self._file, self._file.with_name(f"{self._file.name}-journal")):
                 with suppress(OSError):

@@ -7,24 +7,30 @@ lists the official classes, if the data set has such a list. Here each row gets 
 from __future__ import annotations
 
 import difflib
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+from videostar.data.cells import is_missing, read_list, read_seconds
 from videostar.data.formats.activitynet import activitynet_classes, read_activitynet
 from videostar.data.formats.charades import charades_classes, read_charades
+from videostar.data.formats.delimited import read_csv
 from videostar.data.formats.diving48 import diving48_classes, read_diving48
 from videostar.data.formats.finediving import read_finediving
 from videostar.data.formats.folder import read_folder
 from videostar.data.formats.hmdb51 import hmdb51_classes, read_hmdb51
+from videostar.data.formats.json_files import read_json_rows
 from videostar.data.formats.kinetics import read_kinetics
 from videostar.data.formats.moments import moments_classes, read_moments
-from videostar.data.formats.plain import plain_classes, read_csv, read_jsonl, read_parquet
+from videostar.data.formats.parquet import read_parquet
 from videostar.data.formats.something import read_something, something_classes
+from videostar.data.formats.spreadsheet import read_xlsx
 from videostar.data.formats.star import read_star
+from videostar.data.formats.text_files import numbered_classes, plain_classes
 from videostar.data.formats.ucf101 import read_ucf101, ucf101_classes
 from videostar.data.manifest import DataManifest
 from videostar.data.rows import (
@@ -35,15 +41,13 @@ from videostar.data.rows import (
     Source,
     Split,
     Values,
-    as_number,
-    listed,
     malformed,
     short,
 )
 from videostar.data.splits import split_named
 from videostar.data.templates import PathTemplate
 from videostar.util.errors import UserError
-from videostar.util.files import below, is_there
+from videostar.util.files import Below, is_there
 
 
 @dataclass(frozen=True)
@@ -56,8 +60,10 @@ class Format:
 
 FORMATS: Mapping[str, Format] = {
     "csv": Format(read_csv),
-    "jsonl": Format(read_jsonl),
+    "json": Format(read_json_rows),
+    "jsonl": Format(read_json_rows),
     "parquet": Format(read_parquet),
+    "xlsx": Format(read_xlsx),
     "folder": Format(read_folder),
     "kinetics": Format(read_kinetics),
     "ucf101": Format(read_ucf101, ucf101_classes),
@@ -70,16 +76,20 @@ FORMATS: Mapping[str, Format] = {
     "finediving": Format(read_finediving),
     "diving48": Format(read_diving48, diving48_classes),
 }
+_WHOLE = re.compile(r"\d+(\.0)?", re.ASCII)
 _TIMES = ("start", "end", "duration")  # seconds, which a file may have as text
 
 
-def read_rows(manifest: DataManifest, root: Path, where: str) -> Iterator[Row | Skipped]:
-    """The rows below `root` in the order of the files, read one at a time.
+def read_rows(
+    manifest: DataManifest, folder: Below, where: str, classes: Path | None = None
+) -> Iterator[Row | Skipped]:
+    """The rows of the files in `folder`, in their order, read one at a time.
 
     A malformed row, or one with an unknown class or split, is yielded as Skipped. Raises UserError if a file is
-    missing, is not in its format or lacks a column; `where` is the name of the manifest for that message.
+    missing, is not in its format or lacks a column. `where` is the name of the manifest for that message; `classes` is
+    a list of classes that replaces the manifest's.
     """
-    _format(manifest, where)
+    reader = _format(manifest, where)
     templates = [PathTemplate(text) for text in manifest.video]
     # Only the columns that the manifest names must exist, since an adapter may read others than `label`.
     made_from = [manifest.columns.get(name) or name for template in templates for name in template.names]
@@ -87,29 +97,29 @@ def read_rows(manifest: DataManifest, root: Path, where: str) -> Iterator[Row | 
         made_from = [name for name in made_from if name != "video"]
     named = [column for column in manifest.columns.values() if column is not None]
     columns = tuple(dict.fromkeys([*made_from, *named]))
-    files = _other_files(manifest, root, where)
-    known = frozenset(official_classes(manifest, root, where))
-    for split, path in _row_files(manifest, root, where).items():
+    files = _other_files(manifest, folder, where, classes)
+    make = _RowMaker(manifest.columns, templates, _Classes.of(reader, files.get("classes")))
+    for split, path in _row_files(manifest, folder, where).items():
         if path is None:
             names = manifest.rows[split]
             expected = manifest.annotations or f"add a .{manifest.format} file below the root"
-            raise UserError(f"{where}: rows {root / names[0]}: no such file; {expected}")
+            raise UserError(f"{where}: rows {folder.root / names[0]}: no such file; {expected}")
         try:
-            for item in _format(manifest, where).read(Source(path, files, columns)):
-                yield item if isinstance(item, Skipped) else _row(item, manifest.columns, templates, split, known)
+            for item in reader.read(Source(path, files, columns, manifest.encoding, folder)):
+                yield item if isinstance(item, Skipped) else make.row(*item, split)
         except OSError as error:
             raise UserError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
-def source_files(manifest: DataManifest, root: Path, where: str) -> list[Path]:
+def source_files(manifest: DataManifest, folder: Below, where: str, classes: Path | None = None) -> list[Path]:
     """The existing files and folders that rows are read from, in a fixed order. Raises UserError."""
-    paths = [*_row_files(manifest, root, where).values(), *_other_files(manifest, root, where).values()]
+    paths = [*_row_files(manifest, folder, where).values(), *_other_files(manifest, folder, where, classes).values()]
     return [path for path in paths if path is not None]
 
 
-def official_classes(manifest: DataManifest, root: Path, where: str) -> Sequence[str]:
+def official_classes(manifest: DataManifest, folder: Below, where: str, classes: Path | None = None) -> Sequence[str]:
     """The classes in the publisher's list; empty without a list. Raises UserError if the list cannot be read."""
-    path = _other_files(manifest, root, where).get("classes")
+    path = _other_files(manifest, folder, where, classes).get("classes")
     return [_one_line(name) for name in _format(manifest, where).classes(path)] if path else ()
 
 
@@ -120,70 +130,137 @@ def _format(manifest: DataManifest, where: str) -> Format:
     raise UserError(f"{where}: format: " + (f"did you mean {near[0]!r}?" if near else f"one of {', '.join(FORMATS)}"))
 
 
-def _row_files(manifest: DataManifest, root: Path, where: str) -> dict[Split | Literal["all"], Path | None]:
-    return {split: _first_existing(root, names, f"{where}: rows") for split, names in manifest.rows.items()}
+def _row_files(manifest: DataManifest, folder: Below, where: str) -> dict[Split | Literal["all"], Path | None]:
+    return {split: _first_existing(folder, names, f"{where}: rows") for split, names in manifest.rows.items()}
 
 
-def _other_files(manifest: DataManifest, root: Path, where: str) -> dict[str, Path]:
-    paths = {name: _first_existing(root, names, f"{where}: files.{name}") for name, names in manifest.files.items()}
+def _other_files(manifest: DataManifest, folder: Below, where: str, classes: Path | None) -> dict[str, Path]:
+    paths = {name: _first_existing(folder, names, f"{where}: files.{name}") for name, names in manifest.files.items()}
+    if classes is not None:
+        paths["classes"] = classes
     return {name: path for name, path in paths.items() if path is not None}
 
 
-def _first_existing(root: Path, names: Sequence[str], what: str) -> Path | None:
+def _first_existing(folder: Below, names: Sequence[str], what: str) -> Path | None:
     for name in names:
-        path = below(root, name)
+        path = folder.path(name)
         if path is None:
-            raise UserError(f"{what} {name}: leads out of the root {root}; move the file below it")
+            raise UserError(
+                f"{what} {name}: leads out of the root {folder.root}; move the file below it, or write "
+                "`confine: false` in the data manifest if you trust it"
+            )
         if is_there(path):
             return path
     return None
 
 
-def _row(
-    item: tuple[str, Values],
-    columns: Mapping[str, str | None],
-    templates: Sequence[PathTemplate],
-    split: Split | Literal["all"],
-    known: frozenset[str],
-) -> Row | Skipped:
-    where, values = item
-    if columns:
-        values = _rename_columns(values, columns)
-    try:
-        videos_listed = _several(values, templates)
-        if videos_listed:
-            values.update(videos=videos_listed, video=videos_listed[0])
-        videos = tuple(template.fill(values) for template in templates)
-        more = tuple(tuple(t.fill({**values, "video": name}) for t in templates) for name in videos_listed[1:])
-        _normalise(values)
-    except Malformed as error:
-        return malformed(where, error)
-    if known:
-        several = values.get("labels")  # a list in the form of a data set, not a text column of that name
-        labels = several if isinstance(several, list) else [values.get("label")]
-        unknown = next((label for label in labels if isinstance(label, str) and label and label not in known), None)
-        if unknown is not None:
-            return Skipped(where, videos[0], "unknown class", _unknown_class(unknown, known))
-    if split != "all":
-        return Row(where, videos, split, values, more)
-    name = values.get("split")
-    if name is None or name == "":
-        return Row(where, videos, None, values, more)
-    known_split = split_named(name) if isinstance(name, str) else None
-    if known_split is None:
-        return Skipped(where, videos[0], "unknown split", f"{short(name)}: write train, validation or test")
-    return Row(where, videos, known_split, values, more)
+@dataclass(frozen=True)
+class _Classes:
+    """The classes of a data set."""
+
+    names: frozenset[str]  # empty if there is no list
+    numbers: Mapping[int, str]  # of a plain list: the classes by number
+    numbered: bool  # whether the list has the numbers; else they count from 0
+
+    @classmethod
+    def of(cls, reader: Format, path: Path | None) -> _Classes:
+        """The classes in the file `path`. Raises UserError if it cannot be read."""
+        if path is None:
+            return cls(frozenset(), {}, False)
+        numbers, numbered = numbered_classes(path) if reader.classes is plain_classes else ({}, False)
+        return cls(frozenset(map(_one_line, reader.classes(path))), numbers, numbered)
+
+    def named(self, label: Any, where: str) -> Any:
+        """The name of a class that is given by its number; any other label as it is."""
+        if label in self.names or not self.numbers or not isinstance(label, str) or not _WHOLE.fullmatch(label):
+            return label
+        number = int(float(label))
+        if number not in self.numbers and not self.numbered:
+            raise UserError(
+                f"{where}: the class number {label}, and the list of classes has {len(self.numbers)}, numbered from 0; "
+                "write each class's number before its name in the list"
+            )
+        return self.numbers.get(number, label)
+
+
+@dataclass(frozen=True)
+class _RowMaker:
+    """Makes rows of the values that a reader yields."""
+
+    columns: Mapping[str, str | None]
+    templates: Sequence[PathTemplate]
+    classes: _Classes
+
+    def row(self, where: str, values: Values, split: Split | Literal["all"]) -> Row | Skipped:
+        """The row, with the path of its video and its split, or the reason why it is skipped."""
+        if self.columns:
+            values = _rename_columns(values, self.columns)
+        if isinstance(video := values.get("video"), dict) and "path" in video:  # a feature of Hugging Face datasets
+            values["video"] = video["path"]
+        try:
+            several = _several(values, self.templates)
+            for name in self.templates[0].names:
+                if name in values and is_missing(values[name]):
+                    return Skipped(where, "", "no video", f"the column {name!r} is empty; give the path of the video")
+            videos = tuple(template.fill(values) for template in self.templates)
+            more = tuple(tuple(t.fill({**values, "video": name}) for t in self.templates) for name in several[1:])
+            self._normalise(values, where)
+        except Malformed as error:
+            return malformed(where, error)
+        known = self.classes.names
+        if known:
+            listed = values.get("labels")  # a list in the form of a data set, not a text column of that name
+            labels = listed if isinstance(listed, list) else [values.get("label")]
+            unknown = next((label for label in labels if isinstance(label, str) and label and label not in known), None)
+            if unknown is not None:
+                return Skipped(where, videos[0], "unknown class", _unknown_class(unknown, known))
+        if split != "all":
+            return Row(where, videos, split, values, more)
+        stated = values.get("split")
+        if is_missing(stated):
+            return Row(where, videos, None, values, more)
+        known_split = split_named(stated) if isinstance(stated, str) else None
+        if known_split is None:
+            return Skipped(where, videos[0], "unknown split", f"{short(stated)}: write train, validation or test")
+        return Row(where, videos, known_split, values, more)
+
+    def _normalise(self, values: Values, where: str) -> None:
+        """Convert the label to text in one line, and times to numbers, in place. Raises Malformed."""
+        if "label" in values:
+            label = values["label"]
+            if not isinstance(label, bool | str | int | float | list | dict | None):
+                raise Malformed(f"label is {short(label)}, not text")
+            if is_missing(label) and label not in self.classes.names:
+                values["label"] = ""
+            elif not isinstance(label, bool | list | dict):  # yes or no, a box, steps: for an adapter to read
+                # Interned, since there are few labels in many rows.
+                values["label"] = self.classes.named(sys.intern(_one_line(str(label))), where)
+        for name in _TIMES:
+            if is_missing(values.get(name)):
+                values.pop(name, None)
+            else:
+                values[name] = read_seconds(values[name], name)
 
 
 def _several(values: Values, templates: Sequence[PathTemplate]) -> list[str]:
-    """The paths in the column `videos`, which stands for a `video` that is not there. Raises Malformed."""
-    if not values.get("videos") or values.get("video") not in (None, "") or "video" not in templates[0].names:
+    """The paths in the column `videos`, which stands for a `video` that is not there, in place. Raises Malformed."""
+    if "videos" not in values or "video" not in templates[0].names or not is_missing(values.get("video")):
         return []
-    paths = listed(values["videos"], "videos")
+    values["video"] = ""
+    paths = [] if is_missing(values["videos"]) else read_list(values["videos"])
+    if not isinstance(paths, list):
+        raise Malformed(f"videos is {short(paths)}, not a list of paths")
+    paths = [path["path"] if isinstance(path, dict) and "path" in path else path for path in paths]
     for path in paths:
-        if not isinstance(path, str) or not path.strip():
+        if not isinstance(path, str) or is_missing(path):
             raise Malformed(f"videos has {short(path)}, not a path")
-    return [path.strip() for path in paths]
+    if paths:
+        values["video"] = paths[0]
+    if len(paths) > 1:
+        values["videos"] = paths
+    else:
+        del values["videos"]  # a row of one video
+    return paths
 
 
 def _rename_columns(values: Values, columns: Mapping[str, str | None]) -> Values:
@@ -193,21 +270,6 @@ def _rename_columns(values: Values, columns: Mapping[str, str | None]) -> Values
         if column is not None and column in values:
             renamed[name] = values[column]
     return renamed
-
-
-def _normalise(values: Values) -> None:
-    """Convert the label to text in one line, and times to numbers, in place. Raises Malformed."""
-    if "label" in values:
-        label = values["label"]
-        if not isinstance(label, bool | str | int | float | list | dict | None):
-            raise Malformed(f"label is {short(label)}, not text")
-        if not isinstance(label, bool | list | dict):  # yes or no, a box, steps: for an adapter to read
-            values["label"] = "" if label is None else sys.intern(_one_line(str(label)))  # few labels in many rows
-    for name in _TIMES:
-        if values.get(name) in (None, ""):
-            values.pop(name, None)
-        else:
-            values[name] = as_number(values[name], name)
 
 
 def _one_line(text: str) -> str:

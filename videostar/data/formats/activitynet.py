@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from videostar.data.formats.json_files import load_json
 from videostar.data.formats.neighbours import with_neighbours
-from videostar.data.formats.plain import load_json
 from videostar.data.rows import Item, Malformed, Source, Values, as_number, items, malformed, number, text
 from videostar.util.errors import UserError
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from videostar.data.columns import require_columns
+from videostar.data.formats.delimited import csv_records
 from videostar.data.formats.neighbours import with_neighbours
-from videostar.data.formats.plain import csv_records, read_lines, require_columns
+from videostar.data.formats.text_files import read_lines
 from videostar.data.rows import Item, Malformed, Source, Values, as_number, malformed, number
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from videostar.data.formats.plain import read_lines
+from videostar.data.formats.text_files import read_lines
 from videostar.data.rows import Item, Source, malformed
 from videostar.util.errors import UserError
 

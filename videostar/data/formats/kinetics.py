@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from videostar.data.formats.plain import csv_records, require_columns
+from videostar.data.columns import require_columns
+from videostar.data.formats.delimited import csv_records
 from videostar.data.rows import Item, Malformed, Source, malformed, text, whole
 
 # The editions have different names for the columns; some also have `split` and `is_cc`.

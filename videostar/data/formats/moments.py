@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from videostar.data.formats.plain import csv_records, read_lines
+from videostar.data.formats.delimited import csv_records
+from videostar.data.formats.text_files import read_lines
 from videostar.data.rows import Item, Malformed, Source, malformed, whole
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from videostar.data.formats.plain import json_list, load_json
+from videostar.data.formats.json_files import json_list, load_json
 from videostar.data.rows import Item, Malformed, Source, items, malformed, text
 from videostar.util.errors import UserError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from videostar.data.formats.plain import json_list
+from videostar.data.formats.json_files import json_list
 from videostar.data.rows import Item, Malformed, Source, Values, items, malformed, number, text
 
 _LETTERS = "ABCDEFGH"

@@ -1,0 +1,115 @@
+"""Reads .jsonl and .json files: a JSON object a line, or an array of objects."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from videostar.data.columns import column_names
+from videostar.data.formats.delimited import file_encoding
+from videostar.data.rows import Item, Malformed, Source, Values, malformed, short
+from videostar.util.errors import UserError
+
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_COLUMNS = re.compile(rb'\s*\{\s*"[^"]*"\s*:\s*\{\s*"\d+"\s*:')  # pandas' own form: {"video": {"0": ...
+_NESTED = re.compile(rb'\s*\{\s*"[^"]*"\s*:\s*\[\s*\{')  # {"data": [{...
+_FORMS = "write an array of objects [{...}, {...}], or one object a line"
+
+
+def read_json_rows(source: Source) -> Iterator[Item]:
+    """The rows of a file with one JSON object a line, or with one array of objects, whatever its ending."""
+    path = source.path
+    if _encoding(source) != "utf-8":
+        items = _lines_of_text(source)
+    else:
+        with path.open("rb") as file:
+            head = file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()
+        items = _array(path) if head.startswith(b"[") else _lines(path)
+    for where, item in items:
+        try:
+            values = _object(item)
+        except Malformed as error:
+            yield malformed(where, error)
+        else:
+            keys = list(values)
+            names = column_names(keys, source.columns)
+            yield where, values if names == keys else dict(zip(names, values.values(), strict=True))
+
+
+def _encoding(source: Source) -> str:
+    found = source.encoding or file_encoding(source.path)
+    return "utf-8" if found == "utf-8-sig" else found
+
+
+def _lines(path: Path) -> Iterator[tuple[str, Any]]:
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            nested = path.suffix.lower() == ".json" and _NESTED.match(line)
+            if number == 1 and (line.strip() == b"{" or nested or _COLUMNS.match(line)):
+                raise UserError(f"{path}: one JSON object for the whole file, not one a row; {_FORMS}")
+            yield f"{path.name}:{number}", line
+
+
+def _array(path: Path) -> Iterator[tuple[str, Any]]:
+    for index, item in enumerate(json_list(path)):
+        yield f"{path.name}[{index}]", item
+
+
+def _lines_of_text(source: Source) -> Iterator[tuple[str, Any]]:
+    path, encoding = source.path, _encoding(source)
+    try:
+        text = path.read_text(encoding=encoding)
+    except (UnicodeError, LookupError) as error:
+        raise UserError(f"{path}: cannot be read as {encoding}: {error}; save it in UTF-8") from None
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            yield f"{path.name}:{number}", line.encode("utf-8", "surrogatepass")
+
+
+def _object(item: Any) -> Values:
+    """A row, from a line or from an item of an array."""
+    try:
+        value = parse_json(item) if isinstance(item, bytes) else item
+    except (ValueError, RecursionError) as error:
+        raise Malformed(f"not JSON in UTF-8: {short(str(error))}") from None
+    if not isinstance(value, dict):
+        raise Malformed(f"{short(value)} is not a JSON object")
+    return value
+
+
+def load_json(path: Path) -> Any:
+    """The content of a JSON file. Raises UserError if it cannot be read."""
+    try:
+        return parse_json(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{path}: cannot be read as JSON: {error}; copy the file again, or fix that line") from None
+
+
+def json_list(path: Path) -> list[object]:
+    """The list in a JSON file. Raises UserError if there is none."""
+    content = load_json(path)
+    if not isinstance(content, list):
+        raise UserError(f"{path}: not a JSON list; copy the official file again")
+    return content
+
+
+def parse_json(content: bytes) -> Any:
+    """A JSON value. Raises ValueError, also for a key that is there twice and for text that cannot be written."""
+    value = json.loads(content, object_pairs_hook=_unique)
+    if _SURROGATE.search(content):
+        json.dumps(value, ensure_ascii=False).encode()  # raises for a lone surrogate, which could not be written later
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        raise ValueError(f"the key {twice[:40]!r} is there twice")
+    return found
