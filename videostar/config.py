@@ -163,8 +163,16 @@ class Training(Settings):
 class Mix(Settings):
     """An instruction set that is mixed into training, so that the base model's abilities are not lost."""
 
-    data: str = Field(description="A .jsonl or .parquet file with `messages` and `videos`.")
+    data: str = Field(
+        description="A .jsonl, .json or .parquet file of chats: `messages`, `conversations`, `query` and "
+        "`response`, or `instruction` and `output`."
+    )
     ratio: float = Field(1.0, gt=0, description="Rows of the instruction set per kept answer.")
+
+    @property
+    def path(self) -> Path:
+        """The file of `data`."""
+        return Path(self.data).expanduser()
 
 
 class Data(Settings):

@@ -22,6 +22,7 @@ from videostar.models.families import family
 from videostar.models.load import bare_model, device, dtype_name, load_config, load_processor
 from videostar.models.lora import lora_config, other_base, read_facts
 from videostar.models.sizes import sequence_length, weights_bytes
+from videostar.training.mix import read_mix, warn_of_skipped
 from videostar.util.errors import UserError
 from videostar.util.resources import model_path
 from videostar.util.terminal import warn
@@ -47,8 +48,11 @@ def preflight(settings: Pipeline, out: Path) -> None:
         )
     sequence_length(spec, settings.video, settings.generation.max_new_tokens)
     check_batches(spec, settings.engine, settings.video, settings.training)
-    # Raises UserError if the chat template leaves nothing to train on.
-    Chat(load_processor(spec)).examples([Turn("What is it?", None, "It is a ball.")])
+    chat = Chat(load_processor(spec))
+    chat.examples([Turn("What is it?", None, "It is a ball.")])  # raises UserError if the template changes answers
+    if settings.mix is not None:
+        rows, skipped = read_mix(settings.mix, spec, chat)
+        warn_of_skipped(f"mix.data: {settings.mix.path}", len(rows) + len(skipped), skipped)
     lora = _lora_bytes(spec, settings.training)
     _check_memory(spec, lora)
     _check_disk(out, settings.rounds * lora, "the LoRAs", "lower training.rank, or give --out on a larger disk")
