@@ -54,16 +54,16 @@ class RunData:
         """Digest of the files and settings that samples and questions are made from; None if there is no row file."""
         return data_fingerprint(self.source, self.tasks, self._seed)
 
-    def prepare(self, settings: Pipeline, out: Path, progress: Progress) -> None:
+    def prepare(self, settings: Pipeline, out: Path, progress: Progress, *, trains: bool) -> None:
         """Check everything that the run needs, and read the data: cheap checks first, without torch.
 
-        Raises UserError for the first problem.
+        `trains`: whether the run trains the model. Raises UserError for the first problem.
         """
         check_model(settings.model)
         self.source.check_rows()
         from videostar.runs.preflight import check_cache, preflight
 
-        preflight(settings, out)
+        preflight(settings, out, trains=trains)
         self.read(progress)
         check_cache(settings.cache, settings.video, len({sample.sha256 for sample in self.data.samples}))
 

@@ -76,9 +76,10 @@ def warn_of_skipped(where: str, rows: int, skipped: Sequence[Skipped]) -> None:
 
 
 def _check_left(mix: Mix, rows: Sequence[Row], skipped: Sequence[Skipped]) -> None:
+    if not rows and skipped:
+        raise UserError(f"mix.data: {mix.path}: none of its rows can be used; the first is {_shown(skipped[0])}")
     if not rows:
-        why = f"none of its rows can be used; the first is {_shown(skipped[0])}" if skipped else "has no rows"
-        raise UserError(f"mix.data: {mix.path}: {why}")
+        raise UserError(f"mix.data: {mix.path}: has no rows; give a file with some, or mix=null")
 
 
 def _shown(row: Skipped) -> str:

@@ -24,8 +24,9 @@ from videostar.config import ModelSpec, Pipeline, Training
 from videostar.data.rows import Skipped
 from videostar.models.canary import CANARIES, write_canaries
 from videostar.models.chat import Chat, without_prompts
-from videostar.models.load import load_model, load_processor
+from videostar.models.load import bare_model, load_model, load_processor
 from videostar.models.lora import base_name, lora_config
+from videostar.models.quantised import is_quantised, untrainable
 from videostar.training.loss import LossCurve
 from videostar.training.mix import mixed_rows, warn_of_skipped
 from videostar.training.rows import Row, RowClips, read_rows
@@ -40,8 +41,8 @@ def train(
     """Train a LoRA on the version folder `dataset`, whose videos lie below `root`, and write it to the folder `out`.
 
     `start_from` is a LoRA to continue, of the rank and alpha of `settings` (None: a new one). Returns the numbers of
-    steps, rows, mixed rows and skipped rows, and the mean loss per answer token. Raises UserError if there is nothing
-    to train on, a file cannot be read, or a step diverges.
+    steps, of kept answers and mixed rows that it was trained on and of rows that are skipped, and the mean loss per
+    answer token. Raises UserError if there is nothing to train on, a file cannot be read, or a step diverges.
     """
     clips, chat = RowClips(settings.video, settings.cache), Chat(load_processor(settings.spec))
     kept = read_rows(dataset / "data-00000.parquet", root)
@@ -88,10 +89,16 @@ def _load(spec: ModelSpec, options: Training, start_from: Path | None) -> Any:
     """The base model with a trainable LoRA."""
     base = load_model(spec)
     model: Any
-    if start_from is not None:
-        model = PeftModel.from_pretrained(base, str(start_from), is_trainable=True)
-    else:
-        model = get_peft_model(base, lora_config(base, options))
+    try:
+        if start_from is not None:
+            model = PeftModel.from_pretrained(base, str(start_from), is_trainable=True)
+        else:
+            # The linear layers of a quantised model may be of another class, which PEFT knows.
+            model = get_peft_model(base, lora_config(bare_model(spec), options))
+    except Exception as error:
+        if is_quantised(base.config):
+            raise untrainable(base.config, spec.name, error) from None
+        raise
     if options.gradient_checkpointing:
         base.gradient_checkpointing_enable()
         base.disable_input_require_grads()  # else gradients would also flow through the frozen vision tower
