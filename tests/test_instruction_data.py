@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from commands import Command
+from hypothesis import given
+from hypothesis import strategies as st
 from ordinary_data import told, write_rows
 from PIL import Image
 from tiny_models import CHATML, MAKERS, make
@@ -200,6 +203,12 @@ def test_histories_and_system_columns(clips: Path) -> None:
     assert [replace(row, where="") for row in read_instructions(path)] == [known] * 4
 
 
+#: Keys and values of rows.
+WORDS = (
+    "messages conversations role content from value user human assistant gpt system type text video image videos "
+    "images path url query response history instruction input output span loss weight video_start <video> file:// ~"
+).split()
+
 #: A bad row, and what its reason names.
 BAD: list[tuple[Any, str]] = [
     ('{"messages": [', "malformed row: not JSON"),
@@ -293,6 +302,20 @@ def test_a_run_reads_the_instruction_set_first(videostar: Command, clips: Path) 
     line = told(videostar, *words)
     assert not (clips / "cache").exists()
     assert "mix.jsonl: none of its rows can be used; the first is mix.jsonl:1: missing" in line
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.integers() | st.sampled_from(WORDS) | st.text(max_size=8),
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(WORDS), inner, max_size=5),
+        max_leaves=12,
+    )
+)
+def test_no_row_ends_the_reading(record: Any) -> None:
+    with TemporaryDirectory() as folder:
+        path = write_rows(Path(folder) / "mix.jsonl", json.dumps(record), json.dumps(plain(video=None)))
+        *_, last = read_instructions(path)
+    assert isinstance(last, Row)
 
 
 def test_a_home_folder(clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,13 +2,10 @@
 
 A row is one chat, in any of these forms; the media are paths, absolute or relative to the file's folder:
 
-    {"messages": [{"role": "user", "content": ...}, {"role": "assistant", "content": ...}, ...], "videos": [path]}
-    {"conversations": [{"from": "human", "value": ...}, {"from": "gpt", "value": ...}, ...], "video": path}
-    {"query": ..., "response": ..., "history": [[question, answer], ...], "system": ..., "images": [path]}
-    {"instruction": ..., "input": ..., "output": ...}
-
-The first are OpenAI's, whose content may be a list of parts with media, the second LLaVA's and ShareGPT's, the third
-ms-swift's and the last Alpaca's.
+    {"messages": [{"role": "user", "content": text or parts}, {"role": "assistant", ...}, ...], "videos": [path]}
+    {"conversations": [{"from": "human", "value": ...}, {"from": "gpt", ...}, ...], "video": path}  (LLaVA, ShareGPT)
+    {"query": ..., "response": ..., "history": [[question, answer], ...], "system": ...}            (ms-swift)
+    {"instruction": ..., "input": ..., "output": ...}                                               (Alpaca)
 """
 
 from __future__ import annotations
@@ -20,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -78,9 +75,8 @@ def _records(path: Path) -> Iterator[tuple[str, Any] | Skipped]:
     try:
         if ending == ".parquet":
             yield from _parquet(path)
-        elif _is_array(path):
-            for number, record in enumerate(json.loads(path.read_bytes()), start=1):
-                yield f"{path.name}, row {number}", record
+        elif (array := _array(path)) is not None:
+            yield from ((f"{path.name}, row {number}", record) for number, record in enumerate(array, start=1))
         else:
             yield from read_jsonl(Source(path, {}, ()))
     except (OSError, ValueError, RecursionError, pa.ArrowException) as error:
@@ -96,9 +92,18 @@ def _parquet(path: Path) -> Iterator[tuple[str, Any]]:
                 yield f"{path.name}, row {number}", record
 
 
-def _is_array(path: Path) -> bool:
+def _array(path: Path) -> list[Any] | None:
+    """The rows of a file that is one JSON array; None if it has a row on each line."""
     with path.open("rb") as file:
-        return file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"[")
+        if not file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"["):
+            return None
+    try:
+        array: list[Any] = json.loads(path.read_bytes())
+    except ValueError:
+        if path.suffix.lower() == ".json":
+            raise
+        return None  # the first line may be a bad row that is a list
+    return array
 
 
 def _row(record: Any, media: _Media, where: str) -> Row:
@@ -139,7 +144,7 @@ def _row(record: Any, media: _Media, where: str) -> Row:
 def _turns(record: dict[str, Any]) -> list[tuple[Any, Any]]:
     """The roles and contents of a row's turns, at least one."""
     chat = record.get("messages") or record.get("conversations")
-    if chat is not None:
+    if chat:
         if not isinstance(chat, list) or not all(isinstance(turn, dict) for turn in chat):
             raise _Unusable("malformed row", "its turns are not a list of objects")
         if any(turn.get("loss") is False or turn.get("weight") == 0 for turn in chat):
@@ -249,7 +254,7 @@ class _Media:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._problems: dict[Path, BadVideo | None] = {}
+        self._known: dict[str, Path | _Unusable] = {}
 
     def path(self, place: Any) -> Path:
         """The file of a path, of a `file://` address, or of an object with one of them. Raises _Unusable."""
@@ -257,24 +262,36 @@ class _Media:
             place = place.get("path") or place.get("url")
         if not isinstance(place, str):
             raise _Unusable("malformed row", f"a video or picture is {short(place)}, not a path")
-        if place.startswith("file:"):
-            place = unquote(urlsplit(place).path)
-        if re.match(r"\w+://|data:", place):
-            raise _Unusable("missing", f"{short(place)} is not on this disk; download it and give its path")
-        try:
-            path = self._folder / Path(place).expanduser()
-        except RuntimeError:  # the home of a user that there is not
-            path = self._folder / place
-        if path not in self._problems:
-            self._problems[path] = self._look_up(path)
-        if problem := self._problems[path]:
-            raise _Unusable(problem.reason, f"{path}: {problem.detail}")
-        return path
+        if place not in self._known:
+            self._known[place] = self._find(place)
+        found = self._known[place]
+        if isinstance(found, _Unusable):
+            raise _Unusable(found.reason, found.detail)
+        return found
 
-    @staticmethod
-    def _look_up(path: Path) -> BadVideo | None:
-        try:
-            stat_file(path)
-        except BadVideo as bad:
-            return BadVideo(bad.reason, bad.detail)  # without the traceback, which would keep its frames in memory
-        return None
+    def _find(self, place: str) -> Path | _Unusable:
+        if place.startswith("file:"):
+            place = unquote(re.sub(r"^file:(//(localhost)?(?=/))?", "", place))
+        if re.match(r"\w+://|data:", place):
+            return _Unusable("missing", f"{short(place)} is not on this disk; download it and give its path")
+        path, as_windows = (self._folder / _home(name) for name in (place, place.replace("\\", "/")))
+        problem = _problem(path)
+        if problem is None:
+            return path
+        return _Unusable(problem.reason, f"{path}: {problem.detail}") if _problem(as_windows) else as_windows
+
+
+def _problem(path: Path) -> BadVideo | None:
+    try:
+        stat_file(path)
+    except BadVideo as bad:
+        return bad
+    return None
+
+
+def _home(name: str) -> Path:
+    """A path with its `~` replaced, unless that names a user that there is not."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        return Path(name)
