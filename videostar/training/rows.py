@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,11 +11,13 @@ from typing import Any
 
 from datasets import disable_progress_bars, load_dataset
 
-from videostar.config import Cache, Mix, Video
-from videostar.data.measure_videos import sha256_of
+from videostar.config import Cache, Video
+from videostar.data.measure_videos import digests_of
+from videostar.data.rows import Skipped
+from videostar.models.chat import Turn
 from videostar.util.errors import UserError
-from videostar.video.clip import Clip
 from videostar.video.errors import BadVideo
+from videostar.video.picture import read_picture
 from videostar.video.pool import ClipRequest, iter_clips
 from videostar.video.sampling import Sampling
 
@@ -24,12 +26,16 @@ disable_progress_bars()  # users see videostar's own
 
 @dataclass(frozen=True)
 class Row:
-    """A question with its answer, and the video that they are about (if any)."""
+    """A question with its answer, and the video that they are about (if any); of an instruction set, also more."""
 
     question: str
     answer: str
     video: Path | None
     span: tuple[float, float] | None = None  # start and end of the part of the video, in seconds; None: all of it
+    system: str = ""  # the text of the system turn
+    later: tuple[tuple[str, str], ...] = ()  # the questions and answers that follow in the same chat
+    pictures: tuple[Path, ...] = ()  # shown with the question
+    where: str = ""  # the row or line of its file
 
 
 def read_rows(path: Path, root: Path) -> list[Row]:
@@ -42,10 +48,11 @@ def read_rows(path: Path, root: Path) -> list[Row]:
         raise UserError(f"{path}: no such .jsonl or .parquet file of messages and videos")
     with TemporaryDirectory() as scratch:
         table = load_dataset(suffix, data_files=str(path), split="train", cache_dir=scratch)
-        return [_row(record, root, f"{path}, row {number}") for number, record in enumerate(table, start=1)]
+        return [_row(record, root, path, f"row {number}") for number, record in enumerate(table, start=1)]
 
 
-def _row(record: dict[str, Any], root: Path, where: str) -> Row:
+def _row(record: dict[str, Any], root: Path, path: Path, row: str) -> Row:
+    where = f"{path}, {row}"
     try:
         user, assistant = record["messages"]
         question, answer = _text(user), _text(assistant)
@@ -58,7 +65,7 @@ def _row(record: dict[str, Any], root: Path, where: str) -> Row:
     span = record.get("span") or None
     if span is not None and len(span) != 2:
         raise UserError(f"{where}: `span` is {span}, not a start and an end in seconds")
-    return Row(question, answer, video, span and (float(span[0]), float(span[1])))
+    return Row(question, answer, video, span and (float(span[0]), float(span[1])), where=row)
 
 
 def _text(message: dict[str, Any]) -> str:
@@ -66,38 +73,61 @@ def _text(message: dict[str, Any]) -> str:
     return content if isinstance(content, str) else " ".join(part["text"] for part in content if part.get("text"))
 
 
-def mixed_rows(mix: Mix | None, kept: int, seed: int) -> list[Row]:
-    """A seeded choice of `mix.ratio` rows of the instruction set per kept answer, or all rows if it has fewer."""
-    if mix is None:
-        return []
-    path = Path(mix.data)
-    rows = read_rows(path, path.parent)
-    return random.Random(seed).sample(rows, min(len(rows), round(mix.ratio * kept)))
-
-
 class RowClips:
-    """The clips of rows, through the frame cache. Videos that were sampled before are not opened again."""
+    """The clips and pictures of rows. Clips come through the frame cache: a sampled video is not opened again."""
 
     def __init__(self, video: Video, cache: Cache) -> None:
         self._video, self._frames, self._home = video, cache.frames(), cache.home
-        self._digests: dict[Path, str] = {}
+        self._digests: dict[Path, str | BadVideo] = {}
 
-    def usable(self, rows: Sequence[Row]) -> list[Row]:
-        """The rows whose videos can be shown, or that have none. Their clips are in the cache afterwards."""
+    def problems(self, rows: Sequence[Row]) -> dict[Row, Skipped]:
+        """The rows whose video or pictures cannot be shown, with the reason. The clips of all others are cached."""
         videos = list(dict.fromkeys(row.video for row in rows if row.video is not None))
-        self._digests = sha256_of(videos, self._home)
-        files = list(dict.fromkeys(file for row in rows if (file := self._file(row)) is not None))
-        shown = {file for file, clip in iter_clips(self._frames, files) if not isinstance(clip, BadVideo)}
-        return [row for row in rows if row.video is None or self._file(row) in shown]
+        self._digests |= digests_of(videos, self._home)
+        files = [self._file(row) for row in rows]
+        clips = iter_clips(self._frames, list(dict.fromkeys(file for file in files if file is not None)))
+        bad: dict[Path | ClipRequest | None, BadVideo] = {
+            file: clip for file, clip in clips if isinstance(clip, BadVideo)
+        }
+        bad.update((video, found) for video, found in self._digests.items() if isinstance(found, BadVideo))
+        bad.update(self._bad_pictures(list(dict.fromkeys(path for row in rows for path in row.pictures))))
+        found = {
+            row: next((bad[shown] for shown in (row.video, file, *row.pictures) if shown in bad), None)
+            for row, file in zip(rows, files, strict=True)
+        }
+        return {
+            row: Skipped(row.where, str(row.video or row.pictures[0]), problem.reason, problem.detail)
+            for row, problem in found.items()
+            if problem is not None
+        }
 
-    def load(self, row: Row) -> Clip | None:
-        """The clip of a usable row; None if it has no video."""
+    def _bad_pictures(self, paths: Sequence[Path]) -> list[tuple[Path, BadVideo]]:
+        with ThreadPoolExecutor() as pool:
+            found = zip(paths, pool.map(self._picture_problem, paths), strict=True)
+            return [(path, problem) for path, problem in found if problem is not None]
+
+    def _picture_problem(self, path: Path) -> BadVideo | None:
+        try:
+            read_picture(path, self._video.max_pixels)
+        except BadVideo as bad:
+            return BadVideo(bad.reason, bad.detail)  # without the traceback, which would keep the picture in memory
+        return None
+
+    def turn(self, row: Row) -> Turn:
+        """A row without problems, as the model sees it."""
         file = self._file(row)
-        return None if file is None else self._frames.clip(*file)
+        return Turn(
+            row.question,
+            None if file is None else self._frames.clip(*file),
+            row.answer,
+            system=row.system,
+            later=row.later,
+            pictures=tuple(read_picture(path, self._video.max_pixels) for path in row.pictures),
+        )
 
     def _file(self, row: Row) -> ClipRequest | None:
-        if row.video is None or row.video not in self._digests:
+        digest = None if row.video is None else self._digests.get(row.video)
+        if row.video is None or not isinstance(digest, str):
             return None
         video = self._video
-        sampling = Sampling(video.frames, video.max_pixels, video.fps, row.span)
-        return row.video, self._digests[row.video], sampling
+        return row.video, digest, Sampling(video.frames, video.max_pixels, video.fps, row.span)
