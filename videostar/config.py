@@ -180,7 +180,7 @@ class Data(Settings):
 
     name: str = Field(
         "demo",
-        description="A row file (.csv, .jsonl, ...), a folder with a folder per class, or the name or path of a manifest.",
+        description="A row file (.csv, .jsonl, ...), a folder with a folder per class, or a manifest by name or path.",
     )
     classes: str | None = Field(
         None, description="A text file with a class a line: the names of class numbers, and the only labels allowed."
