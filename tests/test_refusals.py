@@ -86,9 +86,10 @@ def test_training_skips_their_rows(videostar: Command, rows: Path, tmp_path: Pat
     done = videostar("train", dataset, "--data", rows, *QUICK, "--out", "lora")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["skipped"] == 1
-    assert f"1 of 4 rows are skipped, as their videos cannot be shown ({rows.parent}/wide.mp4: refused" in done.stderr
+    assert "1 of 4 rows are skipped (1 refused by the model); the first is row 2: " in done.stderr
+    assert f"{rows.parent}/wide.mp4: refused by the model: {WORDS}" in done.stderr
     none_left = write_version(tmp_path / "wide_only", ["wide.mp4"], [5])
-    assert f"{WORDS}; give another --model" in told(videostar, "train", none_left, "--data", rows, "--out", "other")
+    assert f"{WORDS}): give another --model" in told(videostar, "train", none_left, "--data", rows, "--out", "other")
 
 
 def test_a_processor_that_refuses_every_clip_is_an_error(videostar: Command, rows: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from commands import Command
 from ordinary_data import checked, told, write_clip, write_rows
 from tiny_models import QWEN_VIDEO, make
+from training_rows import write_rows as write_version
 
 from videostar.config import ModelSpec, Video
 from videostar.models.chat import Chat, Turn
@@ -275,3 +276,16 @@ def test_two_clips_have_a_placeholder_each(tiny: Path) -> None:
     assert chat.text(Turn("Which?")).count(chat.processor.video_token) == 0
     assert refusals.of_shapes((4, 32, 32, 3), (6, 64, 32, 3)) is None
     assert str(refusals.of_shapes((4, 32, 32, 3), (4, 1, 512, 3))).startswith("refused by the model: video 2 of 2: ")
+
+
+def test_mixed_rows_of_several_videos(videostar: Command, rows: Path, one_only: Path, tmp_path: Path) -> None:
+    version = write_version(tmp_path / "version", ["0000.mp4"], [5])
+    chat = {"messages": [{"role": "user", "content": "<video><video>Which?"}, {"role": "assistant", "content": "A."}]}
+    mix = write_rows(rows.parent / "mix.jsonl", json.dumps({**chat, "videos": ["0001.mp4", "0002.mp4"]}))
+    words = ["train", version, "--data", rows, *QUICK, "--set", f"mix={{data: {mix}}}", "--out"]
+    done = videostar(*words, "lora")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["mixed"] == 1
+    line = told(videostar, *words, "other", "--pipeline", "embedded", "--model", one_only)
+    assert "none of its rows can be used; the first is mix.jsonl:1: " in line
+    assert "refused by the model: its processor does not show the second video of a question" in line

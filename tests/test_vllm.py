@@ -226,7 +226,7 @@ def test_no_room_for_merged_weights_is_found_before_anything_starts(
         shutil, "disk_usage", lambda place: usage(place)._replace(free=0) if place == full else usage(place)
     )
     with pytest.raises(UserError, match=r"with a LoRA merged into them take .* set TMPDIR"):
-        preflight(settings, tmp_path / "run")
+        preflight(settings, tmp_path / "run", trains=True)
 
 
 def engine_processes() -> set[psutil.Process]:

@@ -32,9 +32,15 @@ VISION = {
 }
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n{% for part in message.content %}"
-    "{% if part.type == 'video' %}VIDEO{% else %}{{ part.text }}{% endif %}{% endfor %}<|im_end|>\n"
+    "{% if part.type == 'video' %}VIDEO{% elif part.type == 'image' %}IMAGE{% else %}{{ part.text }}{% endif %}"
+    "{% endfor %}<|im_end|>\n"
     "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
+
+
+def chatml(video: str, image: str) -> str:
+    """A chat template with these placeholders."""
+    return CHATML.replace("VIDEO", video).replace("IMAGE", image)
 
 
 def make(family: str, folder: Path) -> Path:
@@ -116,6 +122,7 @@ QWEN_IDS = {
 }
 QWEN_SPECIAL = ["<|im_start|>", *QWEN_IDS.values()]
 QWEN_VIDEO = "<|vision_start|><|video_pad|><|vision_end|>"
+QWEN_IMAGE = "<|vision_start|><|image_pad|><|vision_end|>"
 QWEN_ROPE = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [8, 12, 12]}
 QWEN_SIZE = {"shortest_edge": 32 * 32, "longest_edge": 8 * 64 * 64}
 
@@ -125,7 +132,7 @@ def _qwen3_vl() -> tuple[Any, Any]:
         hf.Qwen2VLImageProcessor(patch_size=16, size=QWEN_SIZE),
         _byte_level(QWEN_SPECIAL, "<|im_end|>"),
         hf.Qwen3VLVideoProcessor(size=QWEN_SIZE, cap_pixels_per_frame=False),
-        chat_template=CHATML.replace("VIDEO", QWEN_VIDEO),
+        chat_template=chatml(QWEN_VIDEO, QWEN_IMAGE),
     )
     rope = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [12, 10, 10], "mrope_interleaved": True}
     config = hf.Qwen3VLConfig(
@@ -150,7 +157,7 @@ def _qwen2_5_vl() -> tuple[Any, Any]:
         hf.Qwen2VLImageProcessor(patch_size=14, size=QWEN_SIZE),
         _byte_level(QWEN_SPECIAL, "<|im_end|>"),
         hf.Qwen2VLVideoProcessor(patch_size=14, size=QWEN_SIZE),
-        chat_template=CHATML.replace("VIDEO", QWEN_VIDEO),
+        chat_template=chatml(QWEN_VIDEO, QWEN_IMAGE),
     )
     config = hf.Qwen2_5_VLConfig(
         text_config=_text(processor, rope_parameters=QWEN_ROPE),
@@ -172,7 +179,7 @@ def _qwen2_vl() -> tuple[Any, Any]:
         hf.Qwen2VLImageProcessor(patch_size=14, size=QWEN_SIZE),
         _byte_level(QWEN_SPECIAL, "<|im_end|>"),
         hf.Qwen2VLVideoProcessor(patch_size=14, size=QWEN_SIZE),
-        chat_template=CHATML.replace("VIDEO", QWEN_VIDEO),
+        chat_template=chatml(QWEN_VIDEO, QWEN_IMAGE),
     )
     config = hf.Qwen2VLConfig(
         text_config=_text(processor, rope_parameters=QWEN_ROPE),
@@ -191,7 +198,7 @@ def _llava_onevision() -> tuple[Any, Any]:
         hf.LlavaOnevisionVideoProcessor(size=size),
         num_image_tokens=16,
         vision_feature_select_strategy="full",
-        chat_template=CHATML.replace("VIDEO", "<video>\n"),
+        chat_template=chatml("<video>\n", "<image>\n"),
     )
     config = hf.LlavaOnevisionConfig(
         text_config=_text(processor, model_type="qwen2"),
@@ -215,7 +222,7 @@ def _internvl() -> tuple[Any, Any]:
         _byte_level(["<|im_start|>"], "<|im_end|>", **marks),
         hf.InternVLVideoProcessor(size=size),
         image_seq_length=4,
-        chat_template=CHATML.replace("VIDEO", "<video>\n"),
+        chat_template=chatml("<video>\n", "<IMG_CONTEXT>\n"),
     )
     config = hf.InternVLConfig(
         text_config=_text(processor, model_type="qwen2"),

@@ -163,8 +163,16 @@ class Training(Settings):
 class Mix(Settings):
     """An instruction set that is mixed into training, so that the base model's abilities are not lost."""
 
-    data: str = Field(description="A .jsonl or .parquet file with `messages` and `videos`.")
+    data: str = Field(
+        description="A .jsonl, .json or .parquet file of chats: `messages`, `conversations`, `query` and "
+        "`response`, or `instruction` and `output`."
+    )
     ratio: float = Field(1.0, gt=0, description="Rows of the instruction set per kept answer.")
+
+    @property
+    def path(self) -> Path:
+        """The file of `data`."""
+        return Path(self.data).expanduser()
 
 
 class Data(Settings):
@@ -172,7 +180,7 @@ class Data(Settings):
 
     name: str = Field(
         "demo",
-        description="A row file (.csv, .jsonl, ...), a folder with a folder per class, or a data manifest by name or path.",
+        description="A row file (.csv, .jsonl, ...), a folder with a folder per class, or a manifest by name or path.",
     )
     classes: str | None = Field(
         None, description="A text file with a class a line: the names of class numbers, and the only labels allowed."

@@ -45,7 +45,7 @@ def run_cycle(
     data = RunData(pipeline)
     if restart_from is None and verify_finished(folder, pipeline, data):
         return read_run(folder)
-    data.prepare(pipeline, folder, progress)
+    data.prepare(pipeline, folder, progress, trains=True)
     with Run.open(folder, pipeline, data.digests, restart_from) as run, open_engine(pipeline, data.videos) as engine:
         skipped = data.report()
         write_text(folder / "skipped.jsonl", "".join(json.dumps(asdict(row)) + "\n" for row in skipped))

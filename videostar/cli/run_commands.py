@@ -200,7 +200,7 @@ def _plan(settings: Pipeline, out: Path, *, verbose: bool) -> None:
         progress = stack.enter_context(bars())
         write_data(settings, progress)
         data = RunData(settings)
-        data.prepare(settings, out, progress)
+        data.prepare(settings, out, progress, trains=True)
         from videostar.engines import open_engine
         from videostar.runs import forecast
         from videostar.util.resources import model_path

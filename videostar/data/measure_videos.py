@@ -131,12 +131,12 @@ def _measure_first(rows: Iterator[Row | Skipped], places: Places, home: Path | N
             yield first()
 
 
-def sha256_of(videos: Sequence[Path], home: Path) -> dict[Path, str]:
-    """The sha256 of each file that can be used as a video; `home` is the cache folder."""
+def digests_of(videos: Sequence[Path], home: Path) -> dict[Path, str | BadVideo]:
+    """The sha256 of each file, or why it cannot be used as a video; `home` is the cache folder."""
     with _Measuring(home) as measuring:
         begun = {video: measuring.begin(video.absolute()) for video in videos}
         ended = {video: measuring.end(found) for video, found in begun.items()}
-    return {video: found[0] for video, found in ended.items() if not isinstance(found, BadVideo)}
+    return {video: found if isinstance(found, BadVideo) else found[0] for video, found in ended.items()}
 
 
 def _look_up(path: Path) -> _Found:

@@ -12,7 +12,8 @@ from peft import PeftModel
 from videostar.config import Pipeline
 from videostar.engines.base import Refused, Reply, Request
 from videostar.models.chat import Chat, Turn
-from videostar.models.load import dtype, free_memory, load_model, load_processor
+from videostar.models.load import dtype, free_memory, load_config, load_model, load_processor
+from videostar.models.quantised import is_quantised
 from videostar.models.refusals import Refusals
 from videostar.util.files import digest
 
@@ -32,8 +33,8 @@ class TransformersEngine:
     def use(self, lora: Path | None) -> None:
         """Load the model with the LoRA, unless it is loaded already.
 
-        In float32 the LoRA is merged into the weights, which is faster. In a 16-bit type the merged weights would be
-        rounded and lose part of a small update, so the LoRA stays beside them, as in training.
+        In float32 the LoRA is merged into the weights, which is faster. In a 16-bit type, or if they are quantised, the
+        merged weights would be rounded and lose part of a small update: the LoRA stays beside them, as in training.
         """
         wanted = digest(lora) if lora is not None else ""
         if self.model is not None and self._used == wanted:
@@ -44,7 +45,7 @@ class TransformersEngine:
         model: Any = load_model(self.spec)
         if lora is not None:
             model = PeftModel.from_pretrained(model, str(lora), autocast_adapter_dtype=False)
-            if dtype(self.spec) == torch.float32:
+            if dtype(self.spec) == torch.float32 and not is_quantised(load_config(self.spec)):
                 model = model.merge_and_unload()
         self.model, self._used = model.eval(), wanted
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
+import numpy as np
 import torch
+from jinja2 import TemplateError
 from transformers.video_utils import VideoMetadata
 
 from videostar.models.cut_off import CutOff
@@ -22,11 +24,14 @@ IGNORED = -100  # the label that the loss skips
 
 @dataclass(frozen=True)
 class Turn:
-    """A question, the clips that it is about (if any), and the answer (if there is one)."""
+    """A question, the clips that it is about (if any), and the answer (if there is one); in training, also more."""
 
     question: str
     clips: Sequence[Clip] = ()
     answer: str | None = None
+    system: str = ""  # the system turn before the question
+    later: tuple[tuple[str, str], ...] = ()  # the questions and answers that follow
+    pictures: tuple[np.ndarray, ...] = ()  # shown with the question: uint8 [height, width, 3], RGB
 
 
 class Chat:
@@ -44,29 +49,47 @@ class Chat:
     def prompts(self, turns: Sequence[Turn], padding_side: str = "left") -> dict[str, torch.Tensor]:
         """Model inputs for the questions: `input_ids` and masks [turns, longest], and the pixels of the clips."""
         clips = [clip for turn in turns for clip in turn.clips]
-        videos: dict[str, Any] = {}
+        shown: dict[str, Any] = {}
         if clips:
-            videos = {
+            shown = {
                 # One list per text, which some processors count.
                 "videos": [[_frames(clip) for clip in turn.clips] for turn in turns],
                 "video_metadata": [metadata(clip) for clip in clips],
                 "do_sample_frames": False,
             }
+        if any(turn.pictures for turn in turns):
+            shown["images"] = [[torch.from_numpy(one).permute(2, 0, 1) for one in turn.pictures] for turn in turns]
         texts = [self.text(turn) for turn in turns]
         batch = self.processor(
-            text=texts, padding=True, padding_side=padding_side, return_tensors="pt", add_special_tokens=False, **videos
+            text=texts, padding=True, padding_side=padding_side, return_tensors="pt", add_special_tokens=False, **shown
         )
         return dict(batch)
 
     def examples(self, turns: Sequence[Turn]) -> dict[str, torch.Tensor]:
         """Model inputs for questions and answers, padded right; `labels` are IGNORED outside the answers."""
-        answers = [self._answer_tokens(turn) for turn in turns]
-        batch, lengths = self._joined(turns, answers)
+        replies = [self._reply(turn) for turn in turns]
+        batch, lengths = self._joined(turns, [tokens for tokens, _ in replies])
         labels = torch.full_like(batch["input_ids"], IGNORED)
-        for row, (length, answer) in enumerate(zip(lengths, answers, strict=True)):
-            labels[row, length : length + len(answer)] = torch.tensor(answer)
+        for row, (length, (_, learned)) in enumerate(zip(lengths, replies, strict=True)):
+            labels[row, length : length + len(learned)] = torch.tensor(learned)
         batch["labels"] = labels
         return batch
+
+    def refusal(self, turn: Turn) -> str:
+        """Why the chat template cannot write a turn with its answers; empty if it can."""
+        try:
+            prompt = self.text(turn)
+            self._reply(turn)
+        except UserError as error:
+            return str(error)
+        except (TemplateError, TypeError) as error:
+            return f"the model's chat template refuses it: {error}"
+        system = self.plain(turn.system).strip()
+        if system not in prompt or (system and repr(self._content(turn.system)) in prompt):
+            return "the model's chat template takes no system turn"
+        if turn.pictures and prompt.count(self.processor.image_token) != len(turn.pictures):
+            return "the model's chat template shows no pictures"
+        return ""
 
     def continued(self, turn: Turn, tokens: list[int]) -> dict[str, torch.Tensor]:
         """Model inputs for one question followed by the answer `tokens`."""
@@ -114,36 +137,69 @@ class Chat:
 
     def text(self, turn: Turn) -> str:
         """The question as the model reads it, with a placeholder for each clip."""
-        return self._templated(turn, with_answer=False)
+        return self._rendered(self._asked(turn))
 
-    def _templated(self, turn: Turn, *, with_answer: bool) -> str:
-        content: list[dict[str, str]] = [{"type": "video"}] * len(turn.clips)
-        content.append({"type": "text", "text": self.plain(turn.question)})
-        messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
-        if with_answer:
-            answer = [{"type": "text", "text": self.plain(turn.answer or "")}]
-            messages.append({"role": "assistant", "content": answer})
-        text: str = self.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=not with_answer)
+    def _asked(self, turn: Turn) -> list[dict[str, Any]]:
+        """The messages up to the first question."""
+        shown = [{"type": "image"}] * len(turn.pictures) + [{"type": "video"}] * len(turn.clips)
+        system = [{"role": "system", "content": self._content(turn.system)}] if turn.system else []
+        return [*system, {"role": "user", "content": [*shown, *self._content(turn.question)]}]
+
+    def _content(self, text: str) -> list[dict[str, str]]:
+        return [{"type": "text", "text": self.plain(text)}]
+
+    def _rendered(self, messages: list[dict[str, Any]]) -> str:
+        asks = messages[-1]["role"] == "user"
+        text: str = self.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=asks)
         return text
 
-    def _answer_tokens(self, turn: Turn) -> list[int]:
-        """The answer's tokens with the one that ends it, as the chat template writes them.
+    def _reply(self, turn: Turn) -> tuple[list[int], list[int]]:
+        """The tokens that follow the first question, and their labels: IGNORED between an answer and the next.
 
-        Raises UserError if the template changes the answer.
+        Raises UserError if the chat template changes an answer, or what it wrote before.
         """
-        prompt, full = self.text(turn), self._templated(turn, with_answer=True)
-        if not full.startswith(prompt):  # some templates add a space before answers
-            begins = full.rfind(self.plain(turn.answer or ""))
-            if begins < 0:
-                raise UserError("the model's chat template changes answers: it cannot be trained; give another model")
-            full = prompt + full[begins:]
-        tokens = self._tokens(full)
-        if tokens[: len(self._tokens(prompt))] == self._tokens(prompt):
-            tokens = tokens[len(self._tokens(prompt)) :]
-        else:
-            tokens = self._tokens(full[len(prompt) :])
-        end = self.tokenizer.eos_token_id
+        messages, prompt, written, tail = self._asked(turn), "", "", ""
+        tokens: list[int] = []
+        labels: list[int] = []
+        for number, (question, answer) in enumerate([(turn.question, turn.answer or ""), *turn.later]):
+            if number == 0:
+                prompt = self._rendered(messages)
+            else:
+                messages.append({"role": "user", "content": self._content(question)})
+                asked = self._rendered(messages)
+                if not asked.startswith(written):
+                    raise UserError("the model's chat template changes the turns before a question")
+                ended, end, rest = tail.partition(self.tokenizer.eos_token)
+                between = self._following(prompt + ended + end, rest + asked[len(written) :])
+                tokens += between
+                labels += [IGNORED] * len(between)
+                prompt = asked
+            messages.append({"role": "assistant", "content": self._content(answer)})
+            written = self._rendered(messages)
+            tail = self._tail(written, prompt, answer)
+            learned = self._answer_tokens(prompt, tail)
+            tokens += learned
+            labels += learned
+        return tokens, labels
+
+    def _tail(self, written: str, prompt: str, answer: str) -> str:
+        """The end of a chat from its last answer on, as the chat template writes it."""
+        if written.startswith(prompt):
+            return written[len(prompt) :]
+        begins = written.rfind(self.plain(answer))  # some templates add a space before answers
+        if begins < 0:
+            raise UserError("the model's chat template changes answers: it cannot be trained; give another model")
+        return written[begins:]
+
+    def _answer_tokens(self, prompt: str, tail: str) -> list[int]:
+        """An answer's tokens with the one that ends it."""
+        tokens, end = self._following(prompt, tail), self.tokenizer.eos_token_id
         return tokens[: tokens.index(end) + 1] if end in tokens else tokens
+
+    def _following(self, before: str, text: str) -> list[int]:
+        """The tokens of `text` where it follows `before`."""
+        whole, first = self._tokens(before + text), self._tokens(before)
+        return whole[len(first) :] if whole[: len(first)] == first else self._tokens(text)
 
     def _tokens(self, text: str) -> list[int]:
         tokens: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]

@@ -17,9 +17,11 @@ from videostar.util.errors import UserError
 
 # The paper's model was trained with it: the role names of Vicuna, one space between turns, an end after each answer.
 _VIDEO_LLAVA_TEMPLATE = (
-    "{{ bos_token }}{% for message in messages %}{{ 'USER: ' if message.role == 'user' else 'ASSISTANT: ' }}"
-    "{% for part in message.content %}{% if part.type == 'video' %}{{ '<video>\n' }}{% else %}{{ part.text }}"
-    "{% endif %}{% endfor %}{{ ' ' if message.role == 'user' else eos_token }}{% endfor %}"
+    "{{ bos_token }}{% for message in messages %}"
+    "{{ {'user': 'USER: ', 'assistant': 'ASSISTANT: ', 'system': ''}[message.role] }}"
+    "{% for part in message.content %}{% if part.type == 'text' %}{{ part.text }}"
+    "{% else %}{{ '<' + part.type + '>\n' }}{% endif %}{% endfor %}"
+    "{{ eos_token if message.role == 'assistant' else ' ' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}"
 )
 
@@ -58,18 +60,19 @@ class Family:
     fills: str = "video_token"  # which of the processor's tokens stands where a clip's features go
     vllm: bool = False  # tests show that vLLM answers about videos as transformers does
     lora: bool = True  # vLLM supports LoRA for it; otherwise the LoRA is merged into the weights
+    pictures: bool = False  # tests show that training takes pictures beside clips in a batch
     one_length: bool = False  # the clips of a batch must all have the same number of frames
     on_device: bool = False  # vLLM normalises videos on its device, and so keeps them as bytes
 
 
 #: By `model_type`.
 FAMILIES = {
-    "qwen3_vl": Family(vllm=True, on_device=True),
-    "qwen2_5_vl": Family(fix=_text_after_video, vllm=True, on_device=True),
-    "llava_onevision": Family(vllm=True, lora=False, one_length=True),  # vLLM 0.32
-    "internvl": Family(fills="image_token", vllm=True, one_length=True),
+    "qwen3_vl": Family(vllm=True, pictures=True, on_device=True),
+    "qwen2_5_vl": Family(fix=_text_after_video, vllm=True, pictures=True, on_device=True),
+    "llava_onevision": Family(vllm=True, lora=False, pictures=True, one_length=True),  # vLLM 0.32
+    "internvl": Family(fills="image_token", vllm=True, pictures=True, one_length=True),
     "smolvlm": Family(language="text_model", one_length=True),  # vLLM 0.32 has images alone
-    "video_llava": Family(template=_VIDEO_LLAVA_TEMPLATE, one_length=True),  # vLLM 0.32 does not have it
+    "video_llava": Family(template=_VIDEO_LLAVA_TEMPLATE, pictures=True, one_length=True),  # vLLM 0.32 does not have it
 }
 _ANY = Family(language="language_model|text_model")
 

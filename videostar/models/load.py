@@ -16,6 +16,7 @@ from transformers.utils import logging
 
 from videostar.config import ModelSpec
 from videostar.models.families import complete, family
+from videostar.models.quantised import check_mergeable, check_quantised, is_quantised, unusable, weights_at_once
 from videostar.util.errors import UserError
 from videostar.util.resources import check_model, model_path
 
@@ -27,7 +28,7 @@ def load_config(spec: ModelSpec) -> Any:
     """The model's configuration, read once. Raises UserError when it has none that can be read."""
     try:
         return _config(model_path(spec.name), spec.trust_remote_code)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError, AttributeError) as error:  # the last two: values of the wrong type
         raise _unreadable(spec, error) from None
 
 
@@ -51,16 +52,30 @@ def load_model(spec: ModelSpec, where: torch.device | None = None) -> Any:
     Raises UserError if it cannot be read.
     """
     free_memory()
+    where, config = where or device(spec), _without_dropout(copy.deepcopy(load_config(spec)))
+    check_quantised(config, spec.name)
+    quantised = is_quantised(config)
+    if quantised:
+        weights_at_once(config)
     try:
-        model = AutoModelForImageTextToText.from_pretrained(
+        model, report = AutoModelForImageTextToText.from_pretrained(
             model_path(spec.name),
-            config=_without_dropout(copy.deepcopy(load_config(spec))),
+            output_loading_info=True,
+            config=config,
             dtype=dtype(spec),
+            device_map={"": where} if quantised else None,  # quantised weights cannot be moved
             use_safetensors=True,
             trust_remote_code=spec.trust_remote_code,
         )
-    except (OSError, ValueError) as error:
-        raise _unreadable(spec, error) from None
+    except Exception as error:
+        if quantised:  # the package of each method raises errors of its own
+            raise unusable(config, spec.name, error) from None
+        if isinstance(error, OSError | ValueError):
+            raise _unreadable(spec, error) from None
+        raise
+    if quantised and report["missing_keys"]:  # they would be random
+        missing = sorted(report["missing_keys"])[0]
+        raise unusable(config, spec.name, ValueError(f"its weights have no {missing}"))
     fix = family(model.config).fix
     if fix is not None:
         fix(model)
@@ -68,7 +83,7 @@ def load_model(spec: ModelSpec, where: torch.device | None = None) -> Any:
     known = model.generation_config
     ids = {name: getattr(known, name, None) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
     model.generation_config = GenerationConfig(**ids)
-    return model.to(where or device(spec))
+    return model if quantised else model.to(where)
 
 
 def bare_model(spec: ModelSpec) -> Any:
@@ -86,8 +101,10 @@ def free_memory() -> None:
 def save_merged(spec: ModelSpec, lora: Path, out: Path) -> None:
     """Write the base model with the LoRA merged into its weights to the folder `out`.
 
-    This is done in host memory, because an engine may hold all of the accelerator's.
+    This is done in host memory, because an engine may hold all of the accelerator's. Raises UserError for a quantised
+    model.
     """
+    check_mergeable(load_config(spec), spec.name)
     where = torch.device("cpu")
     base = load_model(spec, where)
     model: Any = PeftModel.from_pretrained(base, str(lora), torch_device=where.type).merge_and_unload()

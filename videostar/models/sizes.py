@@ -13,6 +13,7 @@ from safetensors import safe_open
 from videostar.config import ModelSpec, Video
 from videostar.models.chat import Chat, Turn
 from videostar.models.load import dtype, first_line, load_config, load_processor
+from videostar.models.quantised import is_quantised
 from videostar.util.errors import UserError
 from videostar.util.resources import model_path
 from videostar.video.clip import Clip
@@ -74,15 +75,21 @@ def sequence_length(spec: ModelSpec, video: Video, max_new_tokens: int, videos: 
 
 
 def weights_bytes(spec: ModelSpec) -> int:
-    """Size of the model's weights (*.safetensors) in the dtype of `spec`; 0 if they are not on this machine."""
+    """Size of the model's weights (*.safetensors) in the dtype of `spec`; 0 if they are not on this machine.
+
+    Quantised weights are loaded as they are.
+    """
     folder = Path(model_path(spec.name))
     if not folder.is_dir():
         try:
             folder = Path(snapshot_download(spec.name, local_files_only=True))
         except (OSError, ValueError):
             return 0
+    files = list(folder.glob("*.safetensors"))
+    if is_quantised(load_config(spec)):
+        return sum(file.stat().st_size for file in files)
     total = 0
-    for file in folder.glob("*.safetensors"):
+    for file in files:
         with safe_open(file, "pt") as weights:
             total += sum(math.prod(weights.get_slice(name).get_shape()) for name in weights.offset_keys())
     return total * int(dtype(spec).itemsize)

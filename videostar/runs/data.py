@@ -44,7 +44,7 @@ class RunData:
         self._name, self._model, self._mix = (
             settings.data.name,
             settings.model,
-            Path(settings.mix.data) if settings.mix else None,
+            settings.mix.path if settings.mix else None,
         )
         self._seed, self._home = settings.seed, settings.cache.home
         self._data: Data | None = None
@@ -54,26 +54,22 @@ class RunData:
         """Digest of the files and settings that samples and questions are made from; None if there is no row file."""
         return data_fingerprint(self.source, self.tasks, self._seed)
 
-    def prepare(self, settings: Pipeline, out: Path, progress: Progress) -> None:
+    def prepare(self, settings: Pipeline, out: Path, progress: Progress, *, trains: bool) -> None:
         """Check everything that the run needs, and read the data: cheap checks first, without torch.
 
-        Raises UserError for the first problem.
+        `trains`: whether the run trains the model. Raises UserError for the first problem.
         """
         check_model(settings.model)
         self.source.check_rows()
         from videostar.runs.preflight import check_cache, preflight
 
-        preflight(settings, out, self.videos)
+        preflight(settings, out, self.videos, trains=trains)
         self.read(progress)
         check_cache(
             settings.cache,
             settings.video,
             len({video.sha256 for sample in self.data.samples for video in sample.videos}),
         )
-        if self._mix is not None:
-            from videostar.training.rows import read_rows
-
-            read_rows(self._mix, self._mix.parent)
 
     def read(self, progress: Progress) -> None:
         """Read the rows, open the videos and make the questions.
@@ -124,9 +120,7 @@ class RunData:
         if self._mix is None:
             return None
         if not self._mix.is_file():
-            raise UserError(
-                f"mix.data: {self._mix}: no such file; give a .jsonl or .parquet of messages and videos, or mix=null"
-            )
+            raise UserError(f"mix.data: {self._mix}: no such file; give a file of instruction data, or mix=null")
         return digest(self._mix)
 
     def report(self) -> list[Skipped]:

@@ -22,8 +22,10 @@ from videostar.models.chat import Chat, Turn
 from videostar.models.families import family
 from videostar.models.load import bare_model, device, dtype_name, load_config, load_processor
 from videostar.models.lora import lora_config, other_base, read_facts
+from videostar.models.quantised import check_mergeable, check_quantised
 from videostar.models.refusals import Refusals
 from videostar.models.sizes import sequence_length, weights_bytes
+from videostar.training.mix import read_mix, warn_of_skipped
 from videostar.util.errors import UserError
 from videostar.util.resources import model_path
 from videostar.util.terminal import warn
@@ -34,13 +36,16 @@ _TOY = 64 * 64  # pixels of a frame
 _PACKED = 2.6  # bytes per pixel in the frame cache, for real videos
 
 
-def preflight(settings: Pipeline, out: Path, videos: int = 1) -> None:
+def preflight(settings: Pipeline, out: Path, videos: int = 1, *, trains: bool) -> None:
     """Check everything that a run needs before its data are read: packages, context, chat template, LoRA, memory, disk.
 
-    A row of the data has at most so many `videos`. Raises UserError for the first thing that is missing.
+    A row of the data has at most so many `videos`. `trains`: whether the model is trained too. Raises UserError for the
+    first thing that is missing.
     """
     spec = settings.spec
     _check_engine(settings.engine, settings.training.rank)
+    if trains or not _served(spec, settings.engine):  # vLLM has its own code for quantised models
+        check_quantised(load_config(spec), spec.name, trains=trains)
     _warn_of_unused(settings)
     if settings.model != "embedded" and settings.video.max_pixels <= _TOY:
         warn(
@@ -51,15 +56,18 @@ def preflight(settings: Pipeline, out: Path, videos: int = 1) -> None:
         _check_several(spec, settings.engine, settings.video, videos)
     sequence_length(spec, settings.video, settings.generation.max_new_tokens, videos)
     check_batches(spec, settings.engine, settings.video, settings.training, videos)
-    # Raises UserError if the chat template leaves nothing to train on.
-    Chat(load_processor(spec)).examples([Turn("What is it?", answer="It is a ball.")])
+    chat = Chat(load_processor(spec))
+    chat.examples([Turn("What is it?", answer="It is a ball.")])  # raises UserError if the template changes answers
+    if settings.mix is not None:
+        rows, skipped = read_mix(settings.mix, spec, chat)
+        warn_of_skipped(f"mix.data: {settings.mix.path}", len(rows) + len(skipped), skipped)
     lora = _lora_bytes(spec, settings.training)
     _check_memory(spec, lora)
     _check_disk(out, settings.rounds * lora, "the LoRAs", "lower training.rank, or give --out on a larger disk")
-    if (
-        settings.engine.name == "vllm"
-        and not VllmSetup.of(settings, videos).llm_options(model_path(spec.name))["enable_lora"]
-    ):
+    vllm = VllmSetup.of(settings, videos)
+    if settings.engine.name == "vllm" and not vllm.llm_options(model_path(spec.name))["enable_lora"]:
+        if trains:
+            check_mergeable(load_config(spec), spec.name)
         _check_disk(
             Path(tempfile.gettempdir()),
             weights_bytes(spec),
@@ -84,13 +92,18 @@ def _check_several(spec: ModelSpec, engine: Engine, video: Video, videos: int) -
 def check_batches(spec: ModelSpec, engine: Engine, video: Video, training: Training, videos: int = 1) -> None:
     """Raises UserError if the model cannot take the clips of a batch, or of one question, together."""
     facts = family(load_config(spec))
-    answered = 1 if facts.vllm and engine.name != "transformers" else engine.batch_size
+    answered = 1 if _served(spec, engine) else engine.batch_size
     if facts.one_length and video.fps is not None and max(answered, training.batch_size, videos) > 1:
         smaller = ", or --set engine.batch_size=1 --set training.batch_size=1" if videos == 1 else ""
         raise UserError(
             f"model {spec.name!r}: needs clips with the same number of frames in a batch, and with video.fps they "
             f"differ: remove video.fps{smaller}"
         )
+
+
+def _served(spec: ModelSpec, engine: Engine) -> bool:
+    """Whether vLLM answers."""
+    return engine.name != "transformers" and family(load_config(spec)).vllm
 
 
 def check_lora(folder: Path, spec: ModelSpec, engine: Engine, training: Training | None = None) -> None:

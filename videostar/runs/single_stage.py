@@ -36,7 +36,7 @@ def generate(
     folder, lora = Path(out), Path(lora) if lora else None
     data = RunData(pipeline)
     check_lora(lora, pipeline)
-    data.prepare(pipeline, folder, progress)
+    data.prepare(pipeline, folder, progress, trains=False)
     answers, dataset = folder / "answers.jsonl", folder / "dataset"
     made_by = MadeBy.of("01/generate", pipeline, data.identity, lora)
     with bound(folder / "made_by.json", made_by, [answers, dataset]):
@@ -79,9 +79,12 @@ def train(
         raise UserError(f"{folder}: exists; LoRAs are never overwritten: give --out a new folder")
     data = RunData(pipeline)
     check_lora(start_from, pipeline, trained=True)
+    from videostar.models.load import load_config
+    from videostar.models.quantised import check_quantised
     from videostar.runs.preflight import check_batches
     from videostar.training import stage  # loads torch
 
+    check_quantised(load_config(pipeline.spec), pipeline.model, trains=True)
     check_batches(pipeline.spec, pipeline.engine, pipeline.video, pipeline.training)
     make_folder(folder.parent)
     keep_log(folder.with_name(f"{folder.name}.log"))
@@ -108,7 +111,7 @@ def evaluate(
         raise UserError(f"{file}: the figures are written as JSON, and the answers beside them: give --out X.json")
     data = RunData(pipeline)
     check_lora(lora, pipeline)
-    data.prepare(pipeline, file, progress)
+    data.prepare(pipeline, file, progress, trains=False)
     ledgers = evaluation.held_out_ledgers(data.questions, file)
     made_by = MadeBy.of("00/evaluate", pipeline, data.identity, lora)
     with bound(file.with_suffix(".made_by.json"), made_by, [file, *ledgers.values()]):

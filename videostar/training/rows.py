@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,11 +11,14 @@ from typing import Any
 
 from datasets import disable_progress_bars, load_dataset
 
-from videostar.config import Cache, Mix, Video
-from videostar.data.measure_videos import sha256_of
-from videostar.models.refusals import Refusals
+from videostar.config import Cache, Video
+from videostar.data.measure_videos import digests_of
+from videostar.data.rows import Skipped
+from videostar.models.chat import Turn
+from videostar.models.refusals import Refusals, Shape
 from videostar.util.errors import UserError
-from videostar.video.clip import Clip
+from videostar.video.errors import BadVideo
+from videostar.video.picture import read_picture
 from videostar.video.pool import ClipRequest, iter_clips
 from videostar.video.sampling import Sampling
 
@@ -24,12 +27,16 @@ disable_progress_bars()  # users see videostar's own
 
 @dataclass(frozen=True)
 class Row:
-    """A question with its answer, and the videos that they are about (if any)."""
+    """A question with its answer, and the videos that they are about (if any); of an instruction set, also more."""
 
     question: str
     answer: str
     videos: tuple[Path, ...]
     span: tuple[float, float] | None = None  # start and end of the part of the video, in seconds; None: all of it
+    system: str = ""  # the text of the system turn
+    later: tuple[tuple[str, str], ...] = ()  # the questions and answers that follow in the same chat
+    pictures: tuple[Path, ...] = ()  # shown with the question
+    where: str = ""  # the row or line of its file
 
 
 def read_rows(path: Path, root: Path) -> list[Row]:
@@ -42,10 +49,11 @@ def read_rows(path: Path, root: Path) -> list[Row]:
         raise UserError(f"{path}: no such .jsonl or .parquet file of messages and videos")
     with TemporaryDirectory() as scratch:
         table = load_dataset(suffix, data_files=str(path), split="train", cache_dir=scratch)
-        return [_row(record, root, f"{path}, row {number}") for number, record in enumerate(table, start=1)]
+        return [_row(record, root, path, f"row {number}") for number, record in enumerate(table, start=1)]
 
 
-def _row(record: dict[str, Any], root: Path, where: str) -> Row:
+def _row(record: dict[str, Any], root: Path, path: Path, row: str) -> Row:
+    where = f"{path}, {row}"
     try:
         user, assistant = record["messages"]
         question, answer = _text(user), _text(assistant)
@@ -55,7 +63,8 @@ def _row(record: dict[str, Any], root: Path, where: str) -> Row:
     span = record.get("span") or None
     if span is not None and len(span) != 2:
         raise UserError(f"{where}: `span` is {span}, not a start and an end in seconds")
-    return Row(question, answer, tuple(root / video for video in videos), span and (float(span[0]), float(span[1])))
+    paths = tuple(root / video for video in videos)  # an absolute path stays
+    return Row(question, answer, paths, span and (float(span[0]), float(span[1])), where=row)
 
 
 def _text(message: dict[str, Any]) -> str:
@@ -63,50 +72,70 @@ def _text(message: dict[str, Any]) -> str:
     return content if isinstance(content, str) else " ".join(part["text"] for part in content if part.get("text"))
 
 
-def mixed_rows(mix: Mix | None, kept: int, seed: int) -> list[Row]:
-    """A seeded choice of `mix.ratio` rows of the instruction set per kept answer, or all rows if it has fewer."""
-    if mix is None:
-        return []
-    path = Path(mix.data)
-    rows = read_rows(path, path.parent)
-    return random.Random(seed).sample(rows, min(len(rows), round(mix.ratio * kept)))
-
-
 class RowClips:
-    """The clips of rows, through the frame cache. Videos that were sampled before are not opened again."""
+    """The clips and pictures of rows. Clips come through the frame cache: a sampled video is not opened again."""
 
     def __init__(self, video: Video, cache: Cache, refusals: Refusals) -> None:
         self._video, self._frames, self._home, self._refusals = video, cache.frames(), cache.home, refusals
-        self._digests: dict[Path, str] = {}
-        self.refused = ""  # the first videos that the model's processor refuses, and the reason
+        self._digests: dict[Path, str | BadVideo] = {}
 
-    def usable(self, rows: Sequence[Row]) -> list[Row]:
-        """The rows whose videos can be shown to the model, or that have none. Their clips are in the cache afterwards.
+    def problems(self, rows: Sequence[Row]) -> dict[Row, Skipped]:
+        """The rows whose videos or pictures cannot be shown, with the reason. The clips of all others are cached.
 
         Raises UserError if the model's processor refuses all clips.
         """
-        videos = list(dict.fromkeys(video for row in rows for video in row.videos))
-        self._digests = sha256_of(videos, self._home)
-        files = list(dict.fromkeys(file for row in rows for file in self._files(row)))
-        clips = iter_clips(self._frames, files)
-        shapes = {file: clip.frames.shape for file, clip in clips if isinstance(clip, Clip)}
-        return [row for row in rows if not row.videos or self._takes(row, shapes)]
+        self._digests |= digests_of(list(dict.fromkeys(video for row in rows for video in row.videos)), self._home)
+        bad: dict[Path | ClipRequest, BadVideo] = {
+            video: found for video, found in self._digests.items() if isinstance(found, BadVideo)
+        }
+        bad.update(self._bad_pictures(list(dict.fromkeys(path for row in rows for path in row.pictures))))
+        shapes: dict[ClipRequest, Shape] = {}
+        for file, clip in iter_clips(self._frames, dict.fromkeys(file for row in rows for file in self._files(row))):
+            if isinstance(clip, BadVideo):
+                bad[file] = clip
+            else:
+                shapes[file] = clip.frames.shape
+        found = {row: self._problem(row, bad, shapes) for row in rows}
+        return {row: problem for row, problem in found.items() if problem is not None}
 
-    def _takes(self, row: Row, shapes: Mapping[ClipRequest, tuple[int, ...]]) -> bool:
+    def _problem(
+        self, row: Row, bad: Mapping[Path | ClipRequest, BadVideo], shapes: Mapping[ClipRequest, Shape]
+    ) -> Skipped | None:
         files = self._files(row)
-        if len(files) < len(row.videos) or not all(file in shapes for file in files):
-            return False
-        refusal = self._refusals.of_shapes(*(shapes[file] for file in files))
-        if refusal:
-            self.refused = self.refused or f"{' and '.join(map(str, row.videos))}: {refusal}"
-        return refusal is None
+        media: list[tuple[Path, Path | ClipRequest]] = [(path, path) for path in (*row.videos, *row.pictures)]
+        for path, shown in [*media, *((file[0], file) for file in files)]:
+            if problem := bad.get(shown):
+                return Skipped(row.where, str(path), problem.reason, problem.detail)
+        if files and (refusal := self._refusals.of_shapes(*(shapes[file] for file in files))):
+            return Skipped(row.where, str(row.videos[0]), refusal.reason, refusal.detail)
+        return None
 
-    def load(self, row: Row) -> list[Clip]:
-        """The clips of a usable row."""
-        return [self._frames.clip(*file) for file in self._files(row)]
+    def _bad_pictures(self, paths: Sequence[Path]) -> list[tuple[Path, BadVideo]]:
+        with ThreadPoolExecutor() as pool:
+            found = zip(paths, pool.map(self._picture_problem, paths), strict=True)
+            return [(path, problem) for path, problem in found if problem is not None]
+
+    def _picture_problem(self, path: Path) -> BadVideo | None:
+        try:
+            read_picture(path, self._video.max_pixels)
+        except BadVideo as bad:
+            return BadVideo(bad.reason, bad.detail)  # without the traceback, which would keep the picture in memory
+        return None
+
+    def turn(self, row: Row) -> Turn:
+        """A row without problems, as the model sees it."""
+        return Turn(
+            row.question,
+            [self._frames.clip(*file) for file in self._files(row)],
+            row.answer,
+            system=row.system,
+            later=row.later,
+            pictures=tuple(read_picture(path, self._video.max_pixels) for path in row.pictures),
+        )
 
     def _files(self, row: Row) -> list[ClipRequest]:
         """The files of a row's videos, without those that cannot be opened."""
         video = self._video
         sampling = Sampling(video.frames, video.max_pixels, video.fps, row.span)
-        return [(path, self._digests[path], sampling) for path in row.videos if path in self._digests]
+        digests = ((path, self._digests[path]) for path in row.videos)
+        return [(path, digest, sampling) for path, digest in digests if isinstance(digest, str)]

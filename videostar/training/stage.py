@@ -21,17 +21,19 @@ from safetensors import SafetensorError
 from transformers import PrinterCallback, Trainer, TrainingArguments, set_seed
 
 from videostar.config import ModelSpec, Pipeline, Training
+from videostar.data.rows import Skipped
 from videostar.models.canary import CANARIES, write_canaries
-from videostar.models.chat import Chat, Turn, without_prompts
-from videostar.models.load import load_model, load_processor
+from videostar.models.chat import Chat, without_prompts
+from videostar.models.load import bare_model, load_model, load_processor
 from videostar.models.lora import base_name, lora_config
+from videostar.models.quantised import is_quantised, untrainable
 from videostar.models.refusals import Refusals
 from videostar.training.loss import LossCurve
-from videostar.training.rows import Row, RowClips, mixed_rows, read_rows
+from videostar.training.mix import mixed_rows, warn_of_skipped
+from videostar.training.rows import Row, RowClips, read_rows
 from videostar.util.errors import UserError
 from videostar.util.files import new_folder, write_json, write_text
 from videostar.util.progress import Tick
-from videostar.util.terminal import warn
 
 
 def train(
@@ -40,15 +42,16 @@ def train(
     """Train a LoRA on the version folder `dataset`, whose videos lie below `root`, and write it to the folder `out`.
 
     `start_from` is a LoRA to continue, of the rank and alpha of `settings` (None: a new one). Returns the numbers of
-    steps, rows, mixed rows and skipped rows, and the mean loss per answer token. Raises UserError if there is nothing
-    to train on, a file cannot be read, or a step diverges.
+    steps, of kept answers and mixed rows that it was trained on and of rows that are skipped, and the mean loss per
+    answer token. Raises UserError if there is nothing to train on, a file cannot be read, or a step diverges.
     """
     clips = RowClips(settings.video, settings.cache, Refusals(settings.spec, settings.video))
-    rows = read_rows(dataset / "data-00000.parquet", root)
-    mixed = mixed_rows(settings.mix, len(rows), settings.seed)
-    usable = _usable_rows(rows, mixed, clips, dataset, root)
-    set_seed(settings.seed)
     chat = Chat(load_processor(settings.spec))
+    kept = read_rows(dataset / "data-00000.parquet", root)
+    rows, skipped = _usable_rows(kept, clips, dataset, root)
+    mixed, unmixed = mixed_rows(settings, len(kept), clips, chat)
+    usable = [*rows, *mixed]
+    set_seed(settings.seed)
     model = _load(settings.spec, settings.training, start_from)
     curve = LossCurve(tick)
     with new_folder(out) as folder:
@@ -59,41 +62,47 @@ def train(
             "steps": steps,
             "rows": len(rows),
             "mixed": len(mixed),
-            "skipped": len(rows) + len(mixed) - len(usable),
+            "skipped": len(skipped) + len(unmixed),
             "loss": round(curve.mean(), 4),
         }
         _save(model, settings, facts, folder)
         write_json(folder / "steps.json", curve.steps)
         # One video each: an engine for rows of one video takes no more.
-        shown = ((row.question, clips.load(row)[0]) for row in usable if row.videos)
+        shown = ((turn.question, turn.clips[0]) for turn in map(clips.turn, usable) if turn.clips)
         write_canaries(folder, model, chat, list(islice(shown, CANARIES)))
     return facts
 
 
-def _usable_rows(rows: Sequence[Row], mixed: Sequence[Row], clips: RowClips, dataset: Path, root: Path) -> list[Row]:
-    """The rows whose videos can be shown. Raises UserError if none of the kept answers is among them."""
+def _usable_rows(rows: Sequence[Row], clips: RowClips, dataset: Path, root: Path) -> tuple[list[Row], list[Skipped]]:
+    """The kept answers whose videos can be shown, and the others. Raises UserError if there are none."""
     if not rows:
         raise UserError(f"{dataset}: no kept answers to train on; see rejected.parquet for the reasons")
-    usable = clips.usable([*rows, *mixed])
-    if not set(usable) & set(rows):
-        raise UserError(
-            f"{dataset}: none of the videos of its {len(rows)} answers can be shown below {root}; "
-            + (f"{clips.refused}; give another --model" if clips.refused else "give their folder with --root")
-        )
-    if skipped := len(rows) + len(mixed) - len(usable):
-        why = f" ({clips.refused})" if clips.refused else ""
-        warn(f"{dataset}: {skipped} of {len(rows) + len(mixed)} rows are skipped, as their videos cannot be shown{why}")
-    return usable
+    problems = clips.problems(rows)
+    if len(problems) == len(rows):
+        first = next(iter(problems.values()))
+        fix = "give their folder with --root"
+        if first.reason == "refused by the model":
+            fix = f"{first.video} is {first.reason} ({first.detail}): give another --model"
+        raise UserError(f"{dataset}: none of the videos of its {len(rows)} answers can be shown below {root}; {fix}")
+    skipped = list(problems.values())
+    warn_of_skipped(str(dataset), len(rows), skipped)
+    return [row for row in rows if row not in problems], skipped
 
 
 def _load(spec: ModelSpec, options: Training, start_from: Path | None) -> Any:
     """The base model with a trainable LoRA."""
     base = load_model(spec)
     model: Any
-    if start_from is not None:
-        model = PeftModel.from_pretrained(base, str(start_from), is_trainable=True)
-    else:
-        model = get_peft_model(base, lora_config(base, options))
+    try:
+        if start_from is not None:
+            model = PeftModel.from_pretrained(base, str(start_from), is_trainable=True)
+        else:
+            # The linear layers of a quantised model may be of another class, which PEFT knows.
+            model = get_peft_model(base, lora_config(bare_model(spec), options))
+    except Exception as error:
+        if is_quantised(base.config):
+            raise untrainable(base.config, spec.name, error) from None
+        raise
     if options.gradient_checkpointing:
         base.gradient_checkpointing_enable()
         base.disable_input_require_grads()  # else gradients would also flow through the frozen vision tower
@@ -187,7 +196,7 @@ class _Collator:
         self.trim = "logits_to_keep" in signature(model.get_base_model().forward).parameters
 
     def __call__(self, rows: list[Row]) -> dict[str, Any]:
-        batch = self.chat.examples([Turn(row.question, self.clips.load(row), row.answer) for row in rows])
+        batch = self.chat.examples([self.clips.turn(row) for row in rows])
         return without_prompts(batch) if self.trim else batch
 
 

@@ -57,8 +57,14 @@ def _lines(path: Path) -> Iterator[tuple[str, Any]]:
 
 
 def _array(path: Path) -> Iterator[tuple[str, Any]]:
-    for index, item in enumerate(json_list(path)):
-        yield f"{path.name}[{index}]", item
+    try:
+        items = json_list(path)
+    except UserError:
+        if path.suffix.lower() == ".json":
+            raise
+        yield from _lines(path)  # the first line of a .jsonl may be a bad row that is a list
+    else:
+        yield from ((f"{path.name}[{index}]", item) for index, item in enumerate(items))
 
 
 def _lines_of_text(source: Source) -> Iterator[tuple[str, Any]]:
