@@ -18,7 +18,6 @@ from videostar.util.files import below
 from videostar.video.clip import Clip
 from videostar.video.errors import BadVideo
 from videostar.video.pool import ClipRequest, iter_clips
-from videostar.video.sampling import Sampling
 
 disable_progress_bars()  # users see videostar's own
 
@@ -101,6 +100,4 @@ class RowClips:
     def _file(self, row: Row) -> ClipRequest | None:
         if row.video is None or row.video not in self._digests:
             return None
-        video = self._video
-        sampling = Sampling(video.frames, video.max_pixels, video.fps, row.span)
-        return row.video, self._digests[row.video], sampling
+        return row.video, self._digests[row.video], self._video.sampling(row.span)

@@ -14,7 +14,7 @@ from videostar.video.decode import decode
 from videostar.video.folder_quota import FolderQuota
 from videostar.video.sampling import Sampling
 
-FORMAT = 2  # increase it if the same video and sampling would give other frames, or if the layout of files changes
+FORMAT = 3  # increase it if the same video and sampling would give other frames, or if the layout of files changes
 
 
 class FrameCache:

@@ -23,6 +23,9 @@ FORMATS = "mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,ogg,asf,gif"
 
 MAX_PICTURE_PIXELS = 8192 * 4608  # 8K
 MAX_SIDE = 16384  # pixels
+_NO_FILM = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+_IMAGE_CODECS = {"bmp", "jpeg2000", "mjpeg", "png", "tiff", "webp"}  # used for covers, but also for films
+_THUMBNAIL = 4  # a stream with so many times fewer pixels than another shows that one's thumbnails
 # The limit for decoders, since pictures may be larger than headers say.
 PICTURE_BUDGET = {"max_pixels": str(MAX_PICTURE_PIXELS)}
 
@@ -98,14 +101,31 @@ class _Bytes:
 
 
 def _moving_pictures(container: InputContainer) -> VideoStream:
-    streams = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+    """The video that players show. A film has precedence over still pictures, and its thumbnails are ignored."""
+    streams = [stream for stream in container.streams.video if not stream.disposition & _NO_FILM]
     if not streams:
         raise BadVideo("no video stream", "only sound, text or a cover picture")
+    streams = [stream for stream in streams if stream.codec_context] or streams
+    streams = [stream for stream in streams if _may_move(stream)] or streams
+    if len(streams) > 1:
+        largest = max(map(_area, streams))
+        streams = [stream for stream in streams if _THUMBNAIL * _area(stream) >= largest]
+        # The first of those that are the default, or else of the largest.
+        streams.sort(key=lambda stream: (not stream.disposition & Disposition.default, -_area(stream)))
     stream = streams[0]
     if not stream.codec_context:
         raise BadVideo("unreadable", "no decoder for its pictures")
     check_size(stream.width, stream.height)
     return stream
+
+
+def _may_move(stream: VideoStream) -> bool:
+    """Whether the stream has more than one picture, as far as its header shows."""
+    return stream.frames != 1 and (stream.codec_context is None or stream.codec_context.name not in _IMAGE_CODECS)
+
+
+def _area(stream: VideoStream) -> int:
+    return stream.width * stream.height if stream.codec_context else 0
 
 
 def check_size(width: int, height: int) -> None:

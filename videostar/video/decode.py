@@ -54,7 +54,7 @@ def _decode_by_slices(path: Path, sampling: Sampling) -> Clip:
 
 def _sample(video: VideoReader, sampling: Sampling) -> Clip:
     times = sampling.times(video.seconds)
-    scaler = _Scaler(video.aspect, sampling.max_pixels)
+    scaler = _Scaler(video, sampling.max_pixels)
     shown = _decode_selected(video, times, scaler) or [(at, scaler(p)) for at, p in _decode_all(video, times)]
     images = np.stack([image for _, image in shown])
     if scaler.count >= _MIN_EQUAL and not scaler.moved:
@@ -66,8 +66,9 @@ def _sample(video: VideoReader, sampling: Sampling) -> Clip:
 class _Scaler:
     """Scales pictures to frames, all of the size of the first; a picture that repeats is scaled once."""
 
-    def __init__(self, aspect: float, max_pixels: int) -> None:
-        self._aspect, self._max_pixels = aspect, max_pixels
+    def __init__(self, video: VideoReader, max_pixels: int) -> None:
+        self._aspect, self._matrix, self._max_pixels = video.aspect, video.matrix, max_pixels
+        self._decoder = video.decoder
         self._size: tuple[int, int] | None = None
         self._last: tuple[VideoFrame, np.ndarray] | None = None
         self.count, self.moved = 0, False  # pictures without repeats; whether any differs from the one before
@@ -78,7 +79,7 @@ class _Scaler:
             self._size = self._size or target_size(picture.width, picture.height, self._aspect, self._max_pixels)
             self.moved = self.moved or (self._last is not None and not _equal(self._last[0], picture))
             self.count += 1
-            self._last = picture, to_rgb(picture, *self._size)
+            self._last = picture, to_rgb(picture, *self._size, self._decoder.matrix or self._matrix)
         return self._last[1]
 
 

@@ -25,6 +25,7 @@ from av.video.stream import VideoStream
 from videostar.video.container import check_size, open_video
 from videostar.video.decoder import Decoder, hides_damage
 from videostar.video.errors import BadVideo
+from videostar.video.rgb import DisplayMatrix
 
 MAX_SECONDS = 6 * 3600.0  # of video
 MAX_WORK_SECONDS = 600.0  # of reading or decoding one file
@@ -92,6 +93,11 @@ class VideoReader:
             raise BadVideo("unreadable", "no picture can be decoded")
         check_size(first.width, first.height)
         return first
+
+    @cached_property
+    def matrix(self) -> DisplayMatrix | None:
+        """The orientation from the container, if pictures do not have it. Raises BadVideo."""
+        return self.decoder.container_matrix(next(self.packets()))
 
     @property
     def seconds(self) -> float:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+import struct
 import threading
 from fractions import Fraction
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 from av.filter import Graph
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorPrimaries, ColorTrc, Interpolation, VideoReformatter
+
+#: How stored pixels are placed on screen: (a, b, c, d) of x' = a x + c y and y' = b x + d y, with y downwards.
+DisplayMatrix: TypeAlias = tuple[float, float, float, float]
 
 # Bit-exact scaling gives the same pixels on all processors.
 _SCALING = int(Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT)
@@ -18,12 +22,13 @@ _HDR = (ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67)  # PQ and HLG, which look gre
 _LOCAL = threading.local()  # one scaler per thread, since creating one takes longer than scaling a small picture
 
 
-def to_rgb(picture: VideoFrame, width: int, height: int) -> np.ndarray:
-    """The picture as uint8 [rows, columns, 3], scaled to `width` and `height` and then turned upright.
+def to_rgb(picture: VideoFrame, width: int, height: int, matrix: DisplayMatrix | None = None) -> np.ndarray:
+    """The picture as uint8 [rows, columns, 3], scaled to `width` and `height` and then turned and mirrored upright.
 
     An interlaced picture is reduced to its upper field, transparent parts are laid on black, and HDR is converted to
-    BT.709.
+    BT.709. `matrix`: the orientation, for pictures that do not have their own.
     """
+    matrix = display_matrix(picture) or matrix
     if picture.interlaced_frame:
         picture = _field(picture)
     see_through = any(component.is_alpha for component in picture.format.components)
@@ -33,7 +38,28 @@ def to_rgb(picture: VideoFrame, width: int, height: int) -> np.ndarray:
     scaled = _scaler().reformat(picture, width, height, "rgba" if see_through else "rgb24", **options).to_ndarray()
     if see_through:
         scaled = (scaled[..., :3].astype(np.uint16) * scaled[..., 3:] // 255).astype(np.uint8)
-    return np.rot90(scaled, round(picture.rotation / 90))  # both count anticlockwise
+    return scaled if matrix is None else _upright(scaled, matrix)
+
+
+def display_matrix(picture: VideoFrame) -> DisplayMatrix | None:
+    """The orientation that the picture has from its container or its coded data, if any."""
+    try:
+        stored: Any = picture.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # PyAV does not know the kind of other data, such as EXIF, but still gives the angle
+        angle = math.radians(picture.rotation)  # anticlockwise
+        return (math.cos(angle), -math.sin(angle), math.sin(angle), math.cos(angle)) if angle else None
+    if stored is None:
+        return None
+    a, b, _, c, d = struct.unpack("5i", bytes(stored)[:20])  # rows of three; the third column is perspective
+    return a, b, c, d
+
+
+def _upright(image: np.ndarray, matrix: DisplayMatrix) -> np.ndarray:
+    """The image turned by a multiple of 90 degrees and mirrored, as players do; other angles are rounded."""
+    a, b, c, d = matrix
+    if abs(b) + abs(c) > abs(a) + abs(d):  # x and y change places
+        image, a, d = image.transpose(1, 0, 2), c, b
+    return image[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
 
 
 def target_size(width: int, height: int, aspect: float, max_pixels: int) -> tuple[int, int]:
