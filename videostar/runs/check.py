@@ -18,6 +18,7 @@ from videostar.video.pool import ClipRequest, iter_clips
 
 FEW = 5  # training rows: a class with fewer is hardly learned
 _SHOWN = 3  # examples of a problem
+_STILL = "--set video.still=skip skips such videos"
 _HOW = "its name is ambiguous; --set columns.NAME=NAME reads it"
 
 
@@ -74,8 +75,9 @@ def check(settings: Pipeline, progress: Progress, *, contents: bool = True, pict
     tasks = load_tasks(source, settings.adapter, settings.prompts)
     data = source.read(settings.cache.home if contents else None, progress)
     questions = Questions(data, tasks, settings.seed)
+    still: list[Sample] = []
     if pictures:
-        data = _without_damaged(data, questions, settings.video, settings.cache, progress)
+        data, still = _without_damaged(data, questions, settings.video, settings.cache, progress)
         questions = Questions(data, tasks, settings.seed)
     labels: Counter[str] = Counter()
     asked: set[int] = set()  # ids of sample objects: there may be a million
@@ -111,6 +113,7 @@ def check(settings: Pipeline, progress: Progress, *, contents: bool = True, pict
                 "video also held out", {row.video: [row.reason] for row in find_leaks(data.samples).values()}, True
             ),
             *(problem for samples in splits.values() for problem in _same_content(samples)),
+            *_groups("nothing moves", {f"{row.row}: {row.video}": [_STILL] for row in still}, False),
             *_never_trained(splits["train"], [*splits["validation"], *splits["test"]]),
             *_groups(
                 "column not read", {f"{task}: {', '.join(of)}": [_HOW] for task, of in questions.unread.items()}, False
@@ -119,8 +122,10 @@ def check(settings: Pipeline, progress: Progress, *, contents: bool = True, pict
     )
 
 
-def _without_damaged(data: Data, questions: Questions, video: Video, cache: Cache, progress: Progress) -> Data:
-    """The data without the samples whose videos are damaged."""
+def _without_damaged(
+    data: Data, questions: Questions, video: Video, cache: Cache, progress: Progress
+) -> tuple[Data, list[Sample]]:
+    """The data without the samples whose videos are damaged, and those of the others in which nothing moves."""
     asked = {id(question.sample): question.sampling(video) for question in questions.all()}
     files: dict[int, ClipRequest] = {
         id(sample): (data.root / sample.video, sample.sha256, asked[id(sample)])
@@ -130,19 +135,26 @@ def _without_damaged(data: Data, questions: Questions, video: Video, cache: Cach
     distinct = dict.fromkeys(files.values())
     tick = progress("videos decoded")
     bad: dict[ClipRequest, BadVideo] = {}
+    unmoved: set[ClipRequest] = set()
     for number, (file, clip) in enumerate(iter_clips(cache.frames(), distinct), start=1):
         if isinstance(clip, BadVideo):
             bad[file] = clip
+        elif clip.still:
+            unmoved.add(file)
         tick(number, len(distinct))
     good: list[Sample] = []
+    still: list[Sample] = []
     skipped = list(data.skipped)
     for sample in data.samples:
-        wrong = bad.get(files[id(sample)]) if id(sample) in files else None
+        file = files.get(id(sample))
+        wrong = bad.get(file) if file else None
         if wrong is None:
             good.append(sample)
         else:
             skipped.append(Skipped(sample.row, sample.video, wrong.reason, wrong.detail))
-    return replace(data, samples=good, skipped=skipped)
+        if file in unmoved:
+            still.append(sample)
+    return replace(data, samples=good, skipped=skipped), still
 
 
 def _counts(samples: list[Sample]) -> Counts:

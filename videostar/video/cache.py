@@ -35,7 +35,7 @@ class FrameCache:
         return self.read(sha256, sampling) or self.make(path, sha256, sampling)
 
     def read(self, sha256: str, sampling: Sampling) -> Clip | None:
-        """The clip in a valid entry, or None."""
+        """The clip in a valid entry, or None. Raises BadVideo if nothing moves in it and such videos are skipped."""
         key, entry = self._entry(sha256, sampling)
         try:
             clip = read_clip(entry, key)
@@ -43,12 +43,12 @@ class FrameCache:
             return None
         with suppress(OSError):  # the entry was removed, or has another owner
             os.utime(entry)  # marks it as used now
-        return clip
+        return sampling.accept(clip)
 
     def make(self, path: Path, sha256: str, sampling: Sampling) -> Clip:
         """The clip, decoded from the file at `path` and added to the cache, unless it exceeds the limit. See `clip`."""
         key, entry = self._entry(sha256, sampling)
-        clip = replace(decode(path, sampling, sha256), key=key)
+        clip = replace(decode(path, replace(sampling, still="keep"), sha256), key=key)
         content = pack(key, clip)
         # The file is renamed into place, so that no process sees half of it. It is not synced, since reads check it.
         made = entry.with_name(f".making-{uuid4().hex}")
@@ -60,7 +60,7 @@ class FrameCache:
                     made.replace(entry)
             finally:
                 made.unlink(missing_ok=True)
-        return clip
+        return sampling.accept(clip)
 
     def used(self) -> int:
         """The bytes of all entries on disk."""

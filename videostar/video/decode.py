@@ -16,10 +16,14 @@ from videostar.video.decode_all import all_pictures
 from videostar.video.decode_selected import ROUNDING, decode_stretches, plan_stretches, wanted_ticks
 from videostar.video.errors import BadVideo
 from videostar.video.reader import VideoReader, open_reader
-from videostar.video.rgb import target_size, to_rgb
+from videostar.video.rgb import brightness, target_size, to_rgb
 from videostar.video.sampling import Sampling
 
-_MIN_EQUAL = 4  # pictures: fewer may be equal by chance
+# Fewer frames, or a shorter part of a video, may show no movement by chance.
+_STILL_FRAMES, _STILL_SECONDS = 4, 0.99
+# Of 255: encoders at their default quality change the mean brightness of 8 x 8 pixels by at most 4, and one that moves
+# 4 x 4 pixels changes it by more than 8 if these are brighter or darker than their background by 33.
+_MAX_NOISE = 8
 _MAX_FLAT_RANGE = 8  # of 255: encoding changes a single colour by less
 
 
@@ -36,7 +40,7 @@ def decode(path: Path, sampling: Sampling, sha256: str | None = None, *, threads
             raise BadVideo("unreadable", "changed since it was checked")
         with open_reader(file, threads) as video:
             if not video.hides_damage:
-                return _sample(video, sampling)
+                return sampling.accept(_sample(video, sampling))
             # Threads that decode rows of a picture start at other places than a single thread, so damage that shifts
             # the coded data gives other pictures.
             with ThreadPoolExecutor(1) as executor:
@@ -44,7 +48,7 @@ def decode(path: Path, sampling: Sampling, sha256: str | None = None, *, threads
                 clip = _sample(video, sampling)
                 if not np.array_equal(by_slices.result().frames, clip.frames):
                     raise BadVideo("damaged", "two ways of decoding give different pictures")
-                return clip
+                return sampling.accept(clip)
 
 
 def _decode_by_slices(path: Path, sampling: Sampling) -> Clip:
@@ -57,10 +61,10 @@ def _sample(video: VideoReader, sampling: Sampling) -> Clip:
     scaler = _Scaler(video, sampling.max_pixels)
     shown = _decode_selected(video, times, scaler) or [(at, scaler(p)) for at, p in _decode_all(video, times)]
     images = np.stack([image for _, image in shown])
-    if scaler.count >= _MIN_EQUAL and not scaler.moved:
-        flat = int(np.ptp(images[0], axis=(0, 1)).max()) <= _MAX_FLAT_RANGE
-        raise BadVideo("blank" if flat else "frozen", f"the same picture at {scaler.count} times")
-    return Clip(images, tuple(at for at, _ in shown), video.fps, video.seconds)
+    still = not scaler.moved and len(times) >= _STILL_FRAMES and len(times) * (times[1] - times[0]) >= _STILL_SECONDS
+    if still and int(np.ptp(images[0], axis=(0, 1)).max()) <= _MAX_FLAT_RANGE:
+        raise BadVideo("blank", f"the same colour everywhere at {len(times)} times")
+    return Clip(images, tuple(at for at, _ in shown), video.fps, video.seconds, still)
 
 
 class _Scaler:
@@ -71,21 +75,22 @@ class _Scaler:
         self._decoder = video.decoder
         self._size: tuple[int, int] | None = None
         self._last: tuple[VideoFrame, np.ndarray] | None = None
-        self.count, self.moved = 0, False  # pictures without repeats; whether any differs from the one before
+        self._first: np.ndarray | None = None  # the brightness of the first picture
+        self.moved = False  # whether a picture differs from the first one by more than encoding may change it
 
     def __call__(self, picture: VideoFrame) -> np.ndarray:
         if self._last is None or self._last[0] is not picture:
             check_size(picture.width, picture.height)
             self._size = self._size or target_size(picture.width, picture.height, self._aspect, self._max_pixels)
-            self.moved = self.moved or (self._last is not None and not _equal(self._last[0], picture))
-            self.count += 1
+            self.moved = self.moved or self._differs(picture)
             self._last = picture, to_rgb(picture, *self._size, self._decoder.matrix or self._matrix)
         return self._last[1]
 
-
-def _equal(one: VideoFrame, other: VideoFrame) -> bool:
-    """Whether two pictures are equal in their first plane, which has the brightness or all of the colours."""
-    return memoryview(one.planes[0]) == memoryview(other.planes[0])
+    def _differs(self, picture: VideoFrame) -> bool:
+        now = brightness(picture)
+        if self._first is None:
+            self._first = now
+        return now.shape != self._first.shape or int(np.abs(now - self._first).max()) > _MAX_NOISE
 
 
 def _decode_selected(

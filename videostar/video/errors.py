@@ -13,7 +13,7 @@ Reason = Literal[
     "ends early",
     "damaged",
     "blank",
-    "frozen",
+    "still",
     "not in the video",
     "too long",
     "too large",

@@ -18,6 +18,7 @@ DisplayMatrix: TypeAlias = tuple[float, float, float, float]
 
 # Bit-exact scaling gives the same pixels on all processors.
 _SCALING = int(Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT)
+_MEANS = int(Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.BITEXACT)
 _HDR = (ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67)  # PQ and HLG, which look grey and flat without conversion
 _LOCAL = threading.local()  # one scaler per thread, since creating one takes longer than scaling a small picture
 
@@ -60,6 +61,12 @@ def _upright(image: np.ndarray, matrix: DisplayMatrix) -> np.ndarray:
     if abs(b) + abs(c) > abs(a) + abs(d):  # x and y change places
         image, a, d = image.transpose(1, 0, 2), c, b
     return image[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
+
+
+def brightness(picture: VideoFrame) -> np.ndarray:
+    """The mean brightness of every 8 x 8 pixels, 0 to 255 as int16 [rows, columns]."""
+    size = max(1, picture.width // 8), max(1, picture.height // 8)
+    return _scaler().reformat(picture, *size, "gray", interpolation=_MEANS, threads=1).to_ndarray().astype(np.int16)
 
 
 def target_size(width: int, height: int, aspect: float, max_pixels: int) -> tuple[int, int]:
