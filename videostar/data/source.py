@@ -37,6 +37,7 @@ class DataSource:
     where: str  # the manifest's name in messages
     splits: config.Data  # shares of splits, and the handling of leaks
     limit: int | None  # rows of each split, at most
+    frame_rate: float | None = None  # pictures per second of videos that do not state it
 
     @classmethod
     def find(
@@ -46,8 +47,9 @@ class DataSource:
         root: str | None = None,
         columns: Mapping[str, str | None] | None = None,
         limit: int | None = None,
+        frame_rate: float | None = None,
     ) -> DataSource:
-        """The data called `data.name`; `root` and `columns` replace those of its manifest.
+        """The data called `data.name`; `root`, `columns` and `frame_rate` replace those of its manifest.
 
         Raises UserError if there is no such manifest, or if it is wrong.
         """
@@ -55,7 +57,18 @@ class DataSource:
         if columns:
             manifest = manifest.model_copy(update={"columns": {**manifest.columns, **columns}})
         base = Path(root).expanduser() if root else folder / Path(manifest.root).expanduser()
-        return cls(manifest, base.absolute(), where, data, limit)
+        return cls(manifest, base.absolute(), where, data, limit, frame_rate or manifest.frame_rate)
+
+    @classmethod
+    def of(cls, pipeline: config.Pipeline) -> DataSource:
+        """The data of a pipeline. Raises UserError as `find` does."""
+        return cls.find(
+            pipeline.data,
+            root=pipeline.root,
+            columns=pipeline.columns,
+            limit=pipeline.limit,
+            frame_rate=pipeline.video.frame_rate,
+        )
 
     def rows(self) -> Iterator[Row | Skipped]:
         """Every row in the order of the files, or the reason why it is skipped. Raises UserError for a wrong file."""
@@ -91,7 +104,7 @@ class DataSource:
         Raises UserError as `rows` does, or if there is none.
         """
         skipped = []
-        for row in measure_videos(self.split_rows(), self.root, None):
+        for row in measure_videos(self.split_rows(), self.root, None, self.frame_rate):
             if isinstance(row, Skipped):
                 skipped.append(row)
             elif row.row.split == "train":
@@ -104,7 +117,7 @@ class DataSource:
         Raises UserError as `rows` does, or if there are leaks and `data.leaks` is `refuse`.
         """
         count = self.plan.rows if self.limit is None else sum(1 for _ in self.split_rows())
-        measured = measure_videos(self.split_rows(), self.root, home)
+        measured = measure_videos(self.split_rows(), self.root, home, self.frame_rate)
         samples, skipped = _check(measured, count, progress("videos checked" if home else "rows checked"))
         samples, leaks = _without_leaks(samples, self.splits.leaks, self.where)
         return Data(self, samples, [*skipped, *leaks])
@@ -185,13 +198,19 @@ def _check(rows: Iterator[MeasuredRow | Skipped], count: int, tick: Tick) -> tup
     return samples, skipped
 
 
+def with_frame_rate(pipeline: config.Pipeline) -> config.Pipeline:
+    """The settings with the frame rate of the data manifest, unless they have their own. Raises UserError."""
+    rate = pipeline.video.frame_rate or find_manifest(pipeline.data.name)[0].frame_rate
+    return pipeline.model_copy(update={"video": pipeline.video.model_copy(update={"frame_rate": rate})})
+
+
 def load_data(pipeline: config.Pipeline, progress: Progress = silent) -> Data:
     """The checked samples of a pipeline's data, with the rows that are skipped.
 
     Every row is read and every video opened once. Raises UserError if the data manifest or a row file is wrong, or if
     no row can be trained on.
     """
-    source = DataSource.find(pipeline.data, root=pipeline.root, columns=pipeline.columns, limit=pipeline.limit)
+    source = DataSource.of(pipeline)
     data = source.read(pipeline.cache.home, progress)
     data.check()
     return data

@@ -11,7 +11,7 @@ from videostar.config import Cache, Pipeline, Video
 from videostar.data.leaks import content, find_leaks
 from videostar.data.rows import Skipped, Split
 from videostar.data.samples import Sample
-from videostar.data.source import Data, DataSource
+from videostar.data.source import Data, DataSource, with_frame_rate
 from videostar.util.progress import Progress
 from videostar.video.errors import BadVideo
 from videostar.video.pool import ClipRequest, iter_clips
@@ -71,7 +71,8 @@ def check(settings: Pipeline, progress: Progress, *, contents: bool = True, pict
     video is also decoded, as a run does, so that damage shows; a later run finds the frames in the cache. Raises
     UserError if the settings, the data manifest or a row file are wrong.
     """
-    source = DataSource.find(settings.data, root=settings.root, columns=settings.columns, limit=settings.limit)
+    settings = with_frame_rate(settings)
+    source = DataSource.of(settings)
     tasks = load_tasks(source, settings.adapter, settings.prompts)
     data = source.read(settings.cache.home if contents else None, progress)
     questions = Questions(data, tasks, settings.seed)
@@ -146,13 +147,13 @@ def _without_damaged(
     still: list[Sample] = []
     skipped = list(data.skipped)
     for sample in data.samples:
-        file = files.get(id(sample))
-        wrong = bad.get(file) if file else None
+        shown = files.get(id(sample))
+        wrong = bad.get(shown) if shown else None
         if wrong is None:
             good.append(sample)
         else:
             skipped.append(Skipped(sample.row, sample.video, wrong.reason, wrong.detail))
-        if file in unmoved:
+        if shown in unmoved:
             still.append(sample)
     return replace(data, samples=good, skipped=skipped), still
 

@@ -87,7 +87,7 @@ class RowClips:
     def usable(self, rows: Sequence[Row]) -> list[Row]:
         """The rows whose videos can be shown, or that have none. Their clips are in the cache afterwards."""
         videos = list(dict.fromkeys(row.video for row in rows if row.video is not None))
-        self._digests = sha256_of(videos, self._home)
+        self._digests = sha256_of(videos, self._home, self._video.frame_rate)
         files = list(dict.fromkeys(file for row in rows if (file := self._file(row)) is not None))
         shown = {file for file, clip in iter_clips(self._frames, files) if not isinstance(clip, BadVideo)}
         return [row for row in rows if row.video is None or self._file(row) in shown]

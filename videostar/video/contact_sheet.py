@@ -32,7 +32,7 @@ def sample(video: Path, sampling: Sampling) -> tuple[VideoFacts, Clip]:
 
 
 def _sample(video: Path, sampling: Sampling) -> tuple[VideoFacts, Clip]:
-    return probe(video), decode(video, sampling)
+    return probe(video, sampling.rate), decode(video, sampling)
 
 
 def contact_sheet(clip: Clip) -> bytes:

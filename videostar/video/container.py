@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import errno
-import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 from av.container import InputContainer
@@ -16,10 +16,20 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from videostar.video.errors import BadVideo
+from videostar.video.other_files import PICTURE, PICTURE_BRANDS, describe
 
 # Formats that contain their pictures. Formats that name other files or devices must not be here: ffmpeg takes any file
 # that starts with `ffconcat version 1.0` for a playlist and opens the files that it lists.
-FORMATS = "mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,ogg,asf,gif"
+FORMATS = "mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,ogg,asf,gif,mxf,dv,ivf,yuv4mpegpipe"
+# Formats without times, and their names for users. Their pictures are shown at a rate that the user states.
+RAW_FORMATS = {
+    "h264": "H.264",
+    "hevc": "HEVC",
+    "mpegvideo": "MPEG-1 or MPEG-2",
+    "m4v": "MPEG-4",
+    "av1": "AV1",
+    "obu": "AV1",
+}
 
 MAX_PICTURE_PIXELS = 8192 * 4608  # 8K
 MAX_SIDE = 16384  # pixels
@@ -30,17 +40,33 @@ _THUMBNAIL = 4  # a stream with so many times fewer pixels than another shows th
 PICTURE_BUDGET = {"max_pixels": str(MAX_PICTURE_PIXELS)}
 
 
-def stat_file(path: Path) -> os.stat_result:
+class FileStatus(NamedTuple):
+    """A status that differs once a file has changed."""
+
+    size: int  # bytes
+    mtime_ns: int
+    ctime_ns: int  # since a copy may have the mtime of the old file
+
+
+def stat_file(path: Path) -> FileStatus:
     """The status of the file at `path`. Raises BadVideo unless it is a regular file that is not empty."""
     try:
         facts = path.stat()
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
         raise _not_opened(error) from None
     if not stat.S_ISREG(facts.st_mode):
-        raise BadVideo("not a video", "a folder or a device, not a file")
+        raise BadVideo("not a video", "a folder, a pipe or a device, not a file")
     if facts.st_size == 0:
         raise BadVideo("empty", "zero bytes")
-    return facts
+    return FileStatus(facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder at `path`. False if that cannot be checked: opening it will then raise the reason."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 @contextmanager
@@ -71,14 +97,16 @@ def open_video(file: BufferedReader) -> Iterator[tuple[InputContainer, VideoStre
             _Bytes(file),
             mode="r",
             options=PICTURE_BUDGET,
-            container_options={"format_whitelist": FORMATS, "protocol_whitelist": "none"},
+            container_options={"format_whitelist": ",".join([FORMATS, *RAW_FORMATS]), "protocol_whitelist": "none"},
             metadata_errors="replace",
         )
     except (av.FFmpegError, OSError, ValueError, MemoryError) as error:
-        why = f"no known video format, or a header that is damaged or cut off ({_why(error)})"
-        raise BadVideo("not a video", why) from error
+        unknown = f"no known video format, or a header that is damaged or cut off ({_why(error)})"
+        raise BadVideo("not a video", describe(file) or unknown) from error
     with container:
         try:
+            if container.metadata.get("major_brand") in PICTURE_BRANDS:
+                raise BadVideo("not a video", PICTURE)
             yield container, _moving_pictures(container)
         except (av.FFmpegError, OSError, ValueError, ArithmeticError, MemoryError) as error:
             raise BadVideo("unreadable", _why(error)) from error

@@ -1,4 +1,4 @@
-"""Decodes the pictures of a video file that are on screen at the sampled times."""
+"""Decodes the pictures of a video that are on screen at the sampled times."""
 
 from __future__ import annotations
 
@@ -11,20 +11,15 @@ import numpy as np
 from av.video.frame import VideoFrame
 
 from videostar.video.clip import Clip
-from videostar.video.container import check_size, open_file
+from videostar.video.container import check_size, is_folder, open_file
 from videostar.video.decode_all import all_pictures
 from videostar.video.decode_selected import ROUNDING, decode_stretches, plan_stretches, wanted_ticks
 from videostar.video.errors import BadVideo
+from videostar.video.frame_folder import FrameFolder
+from videostar.video.movement import Movement, make_clip
 from videostar.video.reader import VideoReader, open_reader
 from videostar.video.rgb import brightness, target_size, to_rgb
 from videostar.video.sampling import Sampling
-
-# Fewer frames, or a shorter part of a video, may show no movement by chance.
-_STILL_FRAMES, _STILL_SECONDS = 4, 0.99
-# Of 255: encoders at their default quality change the mean brightness of 8 x 8 pixels by at most 4, and one that moves
-# 4 x 4 pixels changes it by more than 8 if these are brighter or darker than their background by 33.
-_MAX_NOISE = 8
-_MAX_FLAT_RANGE = 8  # of 255: encoding changes a single colour by less
 
 
 def decode(path: Path, sampling: Sampling, sha256: str | None = None, *, threads: int = 1) -> Clip:
@@ -35,10 +30,12 @@ def decode(path: Path, sampling: Sampling, sha256: str | None = None, *, threads
     enlarged. `sha256`: the expected digest of the file (hexadecimal). Raises BadVideo if the file is bad or has another
     digest.
     """
+    if is_folder(path):
+        return sampling.accept(FrameFolder.open(path, sampling.rate).decode(sampling, sha256))
     with open_file(path) as file:
         if sha256 is not None and hashlib.file_digest(file, "sha256").hexdigest() != sha256:
             raise BadVideo("unreadable", "changed since it was checked")
-        with open_reader(file, threads) as video:
+        with open_reader(file, threads, rate=sampling.rate) as video:
             if not video.hides_damage:
                 return sampling.accept(_sample(video, sampling))
             # Threads that decode rows of a picture start at other places than a single thread, so damage that shifts
@@ -52,7 +49,7 @@ def decode(path: Path, sampling: Sampling, sha256: str | None = None, *, threads
 
 
 def _decode_by_slices(path: Path, sampling: Sampling) -> Clip:
-    with open_file(path) as file, open_reader(file, slices=True) as video:
+    with open_file(path) as file, open_reader(file, slices=True, rate=sampling.rate) as video:
         return _sample(video, sampling)
 
 
@@ -60,37 +57,26 @@ def _sample(video: VideoReader, sampling: Sampling) -> Clip:
     times = sampling.times(video.seconds)
     scaler = _Scaler(video, sampling.max_pixels)
     shown = _decode_selected(video, times, scaler) or [(at, scaler(p)) for at, p in _decode_all(video, times)]
-    images = np.stack([image for _, image in shown])
-    still = not scaler.moved and len(times) >= _STILL_FRAMES and len(times) * (times[1] - times[0]) >= _STILL_SECONDS
-    if still and int(np.ptp(images[0], axis=(0, 1)).max()) <= _MAX_FLAT_RANGE:
-        raise BadVideo("blank", f"the same colour everywhere at {len(times)} times")
-    return Clip(images, tuple(at for at, _ in shown), video.fps, video.seconds, still)
+    return make_clip(shown, times, scaler.movement.seen, video.fps, video.seconds)
 
 
 class _Scaler:
     """Scales pictures to frames, all of the size of the first; a picture that repeats is scaled once."""
 
     def __init__(self, video: VideoReader, max_pixels: int) -> None:
-        self._aspect, self._matrix, self._max_pixels = video.aspect, video.matrix, max_pixels
-        self._decoder = video.decoder
+        self._video, self._max_pixels = video, max_pixels
         self._size: tuple[int, int] | None = None
         self._last: tuple[VideoFrame, np.ndarray] | None = None
-        self._first: np.ndarray | None = None  # the brightness of the first picture
-        self.moved = False  # whether a picture differs from the first one by more than encoding may change it
+        self.movement = Movement()
 
     def __call__(self, picture: VideoFrame) -> np.ndarray:
         if self._last is None or self._last[0] is not picture:
             check_size(picture.width, picture.height)
-            self._size = self._size or target_size(picture.width, picture.height, self._aspect, self._max_pixels)
-            self.moved = self.moved or self._differs(picture)
-            self._last = picture, to_rgb(picture, *self._size, self._decoder.matrix or self._matrix)
+            self._size = self._size or target_size(picture.width, picture.height, self._video.aspect, self._max_pixels)
+            if not self.movement.seen:
+                self.movement.add(brightness(picture))
+            self._last = picture, to_rgb(picture, *self._size, self._video.orientation)
         return self._last[1]
-
-    def _differs(self, picture: VideoFrame) -> bool:
-        now = brightness(picture)
-        if self._first is None:
-            self._first = now
-        return now.shape != self._first.shape or int(np.abs(now - self._first).max()) > _MAX_NOISE
 
 
 def _decode_selected(

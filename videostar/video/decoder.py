@@ -36,6 +36,7 @@ class Decoder:
         """`threads`: 0 for one per core. `slices`: decode the rows or slices of a picture in threads of their own."""
         self._native = stream.codec_context
         self.context = _strict(stream)
+        self.whole: set[int] = set()  # decoding times of packets that are marked as corrupt, but are not
         self.matrix: DisplayMatrix | None = None  # the orientation of the last keyframe and the pictures that follow it
         self.context.thread_type = "SLICE" if slices else "NONE" if threads == 1 else "AUTO"
         self.context.thread_count = max(2, threads) if slices else threads
@@ -43,7 +44,9 @@ class Decoder:
     def decode(self, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
         """The pictures that `packet` completes, in the order of display; for None the remaining. Raises BadVideo."""
         pictures: list[VideoFrame] = self.context.decode(packet)
-        if (packet is not None and packet.is_corrupt) or any(picture.is_corrupt for picture in pictures):
+        if (packet is not None and packet.is_corrupt and packet.dts not in self.whole) or any(
+            picture.is_corrupt for picture in pictures
+        ):
             raise BadVideo("damaged", "a picture cannot be decoded as it was encoded")
         for picture in pictures:
             if picture.key_frame:

@@ -9,6 +9,8 @@ Reason = Literal[
     "empty",
     "not a video",
     "no video stream",
+    "no frame rate",
+    "joined",
     "unreadable",
     "ends early",
     "damaged",

@@ -13,6 +13,8 @@ from av.filter import Graph
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorPrimaries, ColorTrc, Interpolation, VideoReformatter
 
+from videostar.video.movement import BLOCK
+
 #: How stored pixels are placed on screen: (a, b, c, d) of x' = a x + c y and y' = b x + d y, with y downwards.
 DisplayMatrix: TypeAlias = tuple[float, float, float, float]
 
@@ -64,8 +66,8 @@ def _upright(image: np.ndarray, matrix: DisplayMatrix) -> np.ndarray:
 
 
 def brightness(picture: VideoFrame) -> np.ndarray:
-    """The mean brightness of every 8 x 8 pixels, 0 to 255 as int16 [rows, columns]."""
-    size = max(1, picture.width // 8), max(1, picture.height // 8)
+    """The mean brightness of each block of the picture as it is stored, see `Movement`."""
+    size = max(1, picture.width // BLOCK), max(1, picture.height // BLOCK)
     return _scaler().reformat(picture, *size, "gray", interpolation=_MEANS, threads=1).to_ndarray().astype(np.int16)
 
 

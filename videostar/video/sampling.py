@@ -17,6 +17,7 @@ class Sampling:
     max_pixels: int  # of each frame
     fps: float | None = None  # sampled frames per second of video; there are at least two frames if `frames` allows it
     span: tuple[float, float] | None = None  # seconds from the first picture; None: the whole video
+    rate: float | None = None  # pictures per second of a video that does not state it; ignored for others
     still: Literal["keep", "skip"] = "keep"  # videos in which nothing moves; does not change the frames of others
 
     def __post_init__(self) -> None:
@@ -28,7 +29,8 @@ class Sampling:
         """A key for caches; samplings with equal keys give equal frames."""
         rate = "" if self.fps is None else f"-{self.fps!r}fps"
         span = "" if self.span is None else f"-{self.span[0]!r}to{self.span[1]!r}"
-        return f"{self.frames}x{self.max_pixels}{rate}{span}"
+        stated = "" if self.rate is None else f"-at{self.rate!r}"
+        return f"{self.frames}x{self.max_pixels}{rate}{span}{stated}"
 
     def accept(self, clip: Clip) -> Clip:
         """`clip`. Raises BadVideo if nothing moves in it and such videos are to be skipped."""
