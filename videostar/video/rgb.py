@@ -22,7 +22,8 @@ DisplayMatrix: TypeAlias = tuple[float, float, float, float]
 _SCALING = int(Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT)
 _MEANS = int(Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.BITEXACT)
 _HDR = (ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67)  # PQ and HLG, which look grey and flat without conversion
-_LOCAL = threading.local()  # one scaler per thread, since creating one takes longer than scaling a small picture
+# One scaler per thread and use, since preparing one takes longer than scaling a small picture.
+_LOCAL = threading.local()
 
 
 def to_rgb(picture: VideoFrame, width: int, height: int, matrix: DisplayMatrix | None = None) -> np.ndarray:
@@ -38,7 +39,9 @@ def to_rgb(picture: VideoFrame, width: int, height: int, matrix: DisplayMatrix |
     options: dict[str, Any] = {"interpolation": _SCALING, "threads": 1}
     if picture.color_trc in _HDR:
         options |= {"dst_color_trc": ColorTrc.BT709, "dst_color_primaries": ColorPrimaries.BT709}
-    scaled = _scaler().reformat(picture, width, height, "rgba" if see_through else "rgb24", **options).to_ndarray()
+    scaled = (
+        _scaler("frames").reformat(picture, width, height, "rgba" if see_through else "rgb24", **options).to_ndarray()
+    )
     if see_through:
         scaled = (scaled[..., :3].astype(np.uint16) * scaled[..., 3:] // 255).astype(np.uint8)
     return scaled if matrix is None else _upright(scaled, matrix)
@@ -68,7 +71,9 @@ def _upright(image: np.ndarray, matrix: DisplayMatrix) -> np.ndarray:
 def brightness(picture: VideoFrame) -> np.ndarray:
     """The mean brightness of each block of the picture as it is stored, see `Movement`."""
     size = max(1, picture.width // BLOCK), max(1, picture.height // BLOCK)
-    return _scaler().reformat(picture, *size, "gray", interpolation=_MEANS, threads=1).to_ndarray().astype(np.int16)
+    return (
+        _scaler("means").reformat(picture, *size, "gray", interpolation=_MEANS, threads=1).to_ndarray().astype(np.int16)
+    )
 
 
 def target_size(width: int, height: int, aspect: float, max_pixels: int) -> tuple[int, int]:
@@ -83,8 +88,8 @@ def target_size(width: int, height: int, aspect: float, max_pixels: int) -> tupl
     return min(max(1, round(wide * shrink)), max_pixels // rows), rows
 
 
-def _scaler() -> VideoReformatter:
-    scaler: VideoReformatter = vars(_LOCAL).setdefault("scaler", VideoReformatter())
+def _scaler(use: str) -> VideoReformatter:
+    scaler: VideoReformatter = vars(_LOCAL).setdefault(use, VideoReformatter())
     return scaler
 
 
