@@ -38,6 +38,7 @@ class Decoder:
         self.context = _strict(stream)
         self.whole: set[int] = set()  # decoding times of packets that are marked as corrupt, but are not
         self.matrix: DisplayMatrix | None = None  # the orientation of the last keyframe and the pictures that follow it
+        self._rotation: int | None = None  # of the picture that `matrix` is from
         self.context.thread_type = "SLICE" if slices else "NONE" if threads == 1 else "AUTO"
         self.context.thread_count = max(2, threads) if slices else threads
 
@@ -49,8 +50,9 @@ class Decoder:
         ):
             raise BadVideo("damaged", "a picture cannot be decoded as it was encoded")
         for picture in pictures:
-            if picture.key_frame:
-                self.matrix = display_matrix(picture)
+            # The angle is read first: reading the matrix makes PyAV keep the picture until the next garbage collection.
+            if self._rotation is None or (picture.key_frame and picture.rotation != self._rotation):
+                self.matrix, self._rotation = display_matrix(picture), picture.rotation
         return pictures
 
     def container_matrix(self, keyframe: Packet[VideoStream]) -> DisplayMatrix | None:

@@ -109,7 +109,7 @@ class VideoReader:
 
     @property
     def orientation(self) -> DisplayMatrix | None:
-        """The orientation of decoded pictures that do not have their own."""
+        """The orientation of the pictures that were decoded last."""
         return self.decoder.matrix or self._container_matrix
 
     @cached_property

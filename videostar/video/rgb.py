@@ -30,9 +30,8 @@ def to_rgb(picture: VideoFrame, width: int, height: int, matrix: DisplayMatrix |
     """The picture as uint8 [rows, columns, 3], scaled to `width` and `height` and then turned and mirrored upright.
 
     An interlaced picture is reduced to its upper field, transparent parts are laid on black, and HDR is converted to
-    BT.709. `matrix`: the orientation, for pictures that do not have their own.
+    BT.709. `matrix`: the orientation.
     """
-    matrix = display_matrix(picture) or matrix
     if picture.interlaced_frame:
         picture = _field(picture)
     see_through = any(component.is_alpha for component in picture.format.components)
