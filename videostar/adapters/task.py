@@ -88,7 +88,7 @@ class Question:
         start, end = self.sample.values.get("start"), self.sample.values.get("end")
         if video.within == "label" and start is not None and end is not None and not _asks_for_time(self.label):
             span = (float(start) - video.margin, float(end) + video.margin)
-        return Sampling(video.frames, video.max_pixels, video.fps, span)
+        return video.sampling(span)
 
     def words(self) -> Words:
         """All its texts."""

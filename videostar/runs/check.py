@@ -14,7 +14,7 @@ from videostar.config import Cache, Pipeline, Video
 from videostar.data.leaks import content, find_leaks
 from videostar.data.rows import Skipped, Split
 from videostar.data.samples import Sample
-from videostar.data.source import Data, DataSource
+from videostar.data.source import Data, DataSource, with_frame_rate
 from videostar.labels.action import Action
 from videostar.util.progress import Progress
 from videostar.video.errors import BadVideo
@@ -24,6 +24,7 @@ FEW = 5  # training rows: a class with fewer is hardly learned
 _SHOWN = 3  # examples of a problem
 _NUMBER = re.compile(r"\d+(\.0)?", re.ASCII)
 _NAMES = "a model cannot know what they mean; give their names, one a line: --set data.classes=names.txt"
+_STILL = "--set video.still=skip skips such videos"
 _HOW = "its name is ambiguous; --set columns.NAME=NAME reads it"
 
 
@@ -76,12 +77,14 @@ def check(settings: Pipeline, progress: Progress, *, contents: bool = True, pict
     video is also decoded, as a run does, so that damage shows; a later run finds the frames in the cache. Raises
     UserError if the settings, the data manifest or a row file are wrong.
     """
-    source = DataSource.find(settings.data, root=settings.root, columns=settings.columns, limit=settings.limit)
+    settings = with_frame_rate(settings)
+    source = DataSource.of(settings)
     tasks = load_tasks(source, settings.adapter, settings.prompts)
     data = source.read(settings.cache.home if contents else None, progress)
     questions = Questions(data, tasks, settings.seed)
+    still: list[Sample] = []
     if pictures:
-        data = _without_damaged(data, questions, settings.video, settings.cache, progress)
+        data, still = _without_damaged(data, questions, settings.video, settings.cache, progress)
         questions = Questions(data, tasks, settings.seed)
     labels: Counter[str] = Counter()
     actions: Counter[str] = Counter()
@@ -122,6 +125,7 @@ def check(settings: Pipeline, progress: Progress, *, contents: bool = True, pict
                 "video also held out", {row.video: [row.reason] for row in find_leaks(data.samples).values()}, True
             ),
             *(problem for samples in splits.values() for problem in _same_content(samples)),
+            *_groups("nothing moves", {f"{row.row}: {row.video}": [_STILL] for row in still}, False),
             *_never_trained(splits["train"], [*splits["validation"], *splits["test"]]),
             *_groups(
                 "column not read", {f"{task}: {', '.join(of)}": [_HOW] for task, of in questions.unread.items()}, False
@@ -140,8 +144,10 @@ def skipped_table(report: Report) -> str:
     return table.getvalue()
 
 
-def _without_damaged(data: Data, questions: Questions, video: Video, cache: Cache, progress: Progress) -> Data:
-    """The data without the samples whose videos are damaged."""
+def _without_damaged(
+    data: Data, questions: Questions, video: Video, cache: Cache, progress: Progress
+) -> tuple[Data, list[Sample]]:
+    """The data without the samples whose videos are damaged, and those of the others in which nothing moves."""
     asked = {id(question.sample): question.sampling(video) for question in questions.all()}
     files: dict[int, ClipRequest] = {
         id(sample): (data.root / sample.video, sample.sha256, asked[id(sample)])
@@ -151,19 +157,26 @@ def _without_damaged(data: Data, questions: Questions, video: Video, cache: Cach
     distinct = dict.fromkeys(files.values())
     tick = progress("videos decoded")
     bad: dict[ClipRequest, BadVideo] = {}
+    unmoved: set[ClipRequest] = set()
     for number, (file, clip) in enumerate(iter_clips(cache.frames(), distinct), start=1):
         if isinstance(clip, BadVideo):
             bad[file] = clip
+        elif clip.still:
+            unmoved.add(file)
         tick(number, len(distinct))
     good: list[Sample] = []
+    still: list[Sample] = []
     skipped = list(data.skipped)
     for sample in data.samples:
-        wrong = bad.get(files[id(sample)]) if id(sample) in files else None
+        shown = files.get(id(sample))
+        wrong = bad.get(shown) if shown else None
         if wrong is None:
             good.append(sample)
         else:
             skipped.append(Skipped(sample.row, sample.video, wrong.reason, wrong.detail))
-    return replace(data, samples=good, skipped=skipped)
+        if shown in unmoved:
+            still.append(sample)
+    return replace(data, samples=good, skipped=skipped), still
 
 
 def _counts(samples: list[Sample]) -> Counts:

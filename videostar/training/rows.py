@@ -19,7 +19,6 @@ from videostar.util.errors import UserError
 from videostar.video.errors import BadVideo
 from videostar.video.picture import read_picture
 from videostar.video.pool import ClipRequest, iter_clips
-from videostar.video.sampling import Sampling
 
 disable_progress_bars()  # users see videostar's own
 
@@ -83,7 +82,7 @@ class RowClips:
     def problems(self, rows: Sequence[Row]) -> dict[Row, Skipped]:
         """The rows whose video or pictures cannot be shown, with the reason. The clips of all others are cached."""
         videos = list(dict.fromkeys(row.video for row in rows if row.video is not None))
-        self._digests |= digests_of(videos, self._home)
+        self._digests |= digests_of(videos, self._home, self._video.frame_rate)
         files = [self._file(row) for row in rows]
         clips = iter_clips(self._frames, list(dict.fromkeys(file for file in files if file is not None)))
         bad: dict[Path | ClipRequest | None, BadVideo] = {
@@ -129,5 +128,4 @@ class RowClips:
         digest = None if row.video is None else self._digests.get(row.video)
         if row.video is None or not isinstance(digest, str):
             return None
-        video = self._video
-        return row.video, digest, Sampling(video.frames, video.max_pixels, video.fps, row.span)
+        return row.video, digest, self._video.sampling(row.span)
