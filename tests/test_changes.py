@@ -141,6 +141,7 @@ TOUCHED = {
     ),
     **dict.fromkeys("engine.dtype engine.device engine.trust_remote_code engine.options".split(), "00/evaluate"),
     **dict.fromkeys("video.frames video.max_pixels video.fps video.within video.margin".split(), "00/evaluate"),
+    **dict.fromkeys("video.frame_rate video.still".split(), "00/evaluate"),
     "generation.max_new_tokens": "00/evaluate",
     **dict.fromkeys("generation.answers generation.verify generation.samples".split(), "01/generate"),
     **dict.fromkeys("generation.temperature generation.keep_per_question".split(), "01/generate"),

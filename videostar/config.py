@@ -18,6 +18,7 @@ from videostar.util.yaml_files import load_mapping, validate
 
 if TYPE_CHECKING:
     from videostar.video.cache import FrameCache
+    from videostar.video.sampling import Sampling
 
 AnswerSource = Literal["direct", "rationalised", "template"]
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
@@ -100,6 +101,16 @@ class Video(Settings):
         description="label: sample only from `start` to `end` of a row that has them, unless the question asks when.",
     )
     margin: float = Field(0.0, ge=0, description="Seconds before `start` and after `end` that are sampled too.")
+    frame_rate: float | None = Field(
+        None, gt=0, le=1000, description="Pictures per second of folders of pictures and of raw streams."
+    )
+    still: Literal["keep", "skip"] = Field("keep", description="Videos in which nothing moves: used or skipped.")
+
+    def sampling(self, span: tuple[float, float] | None = None) -> Sampling:
+        """The frames to sample, of the whole video or of `span` in seconds."""
+        from videostar.video.sampling import Sampling
+
+        return Sampling(self.frames, self.max_pixels, self.fps, span, self.frame_rate, self.still)
 
 
 class Cache(Settings):

@@ -11,6 +11,7 @@ from typing import Any
 
 from videostar.adapters.questions import Questions
 from videostar.config import Pipeline
+from videostar.data.source import with_frame_rate
 from videostar.engines import open_engine
 from videostar.engines.base import EngineProtocol
 from videostar.runs.data import RunData
@@ -40,7 +41,7 @@ def run_cycle(
     Raises:
         UserError: Settings, data, model or folder are wrong. Cheap checks come first, and nothing is lost.
     """
-    folder = Path(out)
+    folder, pipeline = Path(out), with_frame_rate(pipeline)
     check_folder(folder, pipeline, restart_from)
     data = RunData(pipeline)
     if restart_from is None and verify_finished(folder, pipeline, data):

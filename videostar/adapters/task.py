@@ -100,7 +100,7 @@ class Question:
             and not _asks_for_time(self.label)
         ):
             span = (float(start) - video.margin, float(end) + video.margin)
-        return Sampling(video.frames, video.max_pixels, video.fps, span)
+        return video.sampling(span)
 
     def words(self) -> Words:
         """All its texts."""

@@ -1,4 +1,4 @@
-"""Commands about data: `check`."""
+"""Commands about data: `check` and `frames`."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from videostar.cli.options import (
 from videostar.util.errors import UserError
 from videostar.util.files import write_text
 from videostar.util.progress import bars
+from videostar.util.terminal import printable
 
 app = typer.Typer()
 
@@ -82,3 +83,37 @@ def check(
         print_report(report)
     if report.loses_data:
         raise typer.Exit(1)
+
+
+@app.command()
+def frames(
+    video: Annotated[Path, typer.Argument(help="A video.")],
+    out: Annotated[Path, typer.Option(help="The picture to write: a .png.")],
+    count: Annotated[int | None, typer.Option("--frames", help="Frames to show; default: `video.frames`.")] = None,
+    pipeline: PipelineName = None,
+    model: ModelName = None,
+    overrides: Overrides = None,
+) -> None:
+    """Draw the frames that a model is shown of a video, with their times, on one picture.
+
+    Give the settings of the run (--pipeline, --model, --set video.max_pixels=...).
+    """
+    given = None if count is None else {"frames": count}
+    settings = read_settings(pipeline or ("lvlm" if model else "embedded"), overrides, model=model, video=given)
+    if out.suffix.lower() != ".png":
+        raise UserError(f"--out {out}: the frames are written as PNG; give a name that ends in .png")
+    if not out.parent.is_dir():
+        raise UserError(f"--out {out}: there is no folder {out.parent}; create it first")
+    from videostar.video.contact_sheet import contact_sheet, sample
+    from videostar.video.errors import BadVideo
+
+    try:
+        facts, clip = sample(video, settings.video.sampling())
+    except BadVideo as bad:
+        raise UserError(f"{video}: {bad}") from None
+    out.write_bytes(contact_sheet(clip))
+    _, height, width, _ = clip.frames.shape
+    about = f"{facts.width}x{facts.height}, {facts.seconds:.2f} s, {facts.fps:.4g} fps, {facts.codec}"
+    times = " ".join(f"{time:.2f}" for time in clip.times)
+    print(printable(f"{video}: {about}"))
+    print(printable(f"{out}: {len(clip.times)} frames of {width}x{height}, at seconds {times}"))

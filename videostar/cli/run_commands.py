@@ -78,6 +78,9 @@ def cycle(
     else:
         settings = read_settings(pipeline, overrides, engine=engine, cache=cache, **given)
         out = out or Path("runs") / Path(settings.data.name).stem
+    from videostar.data.source import with_frame_rate
+
+    settings = with_frame_rate(settings)
     if seeds is not None:
         if seed is not None or resume is not None or restart_from is not None or dry_run:
             raise UserError("--seeds: remove --seed, --resume, --restart-from and --dry-run, or give one --seed")

@@ -53,6 +53,9 @@ class DataManifest(Settings):
     )
     files: dict[str, Paths] = Field({}, description="Other files of the format, such as `classes`, below the root.")
     video: Paths = Field(("{video}",), description="The video's path below the root, made from a row's values.")
+    frame_rate: float | None = Field(
+        None, gt=0, le=1000, description="Pictures per second of videos that are folders of pictures or raw streams."
+    )
     columns: dict[str, str | None] = Field(
         {},
         description="Columns by meaning: {label: class}; `label: class` is short for that. null: not read.",

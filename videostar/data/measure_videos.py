@@ -15,9 +15,9 @@ from typing import NamedTuple, Self, TypeAlias, cast
 
 from videostar.data.places import Places
 from videostar.data.rows import Row, Skipped
-from videostar.video.container import stat_file
+from videostar.video.container import FileStatus
 from videostar.video.errors import BadVideo
-from videostar.video.probe import probe
+from videostar.video.probe import probe, stat_video
 from videostar.video.probe_cache import ProbeCache, probe_cache_path
 from videostar.video.workers import Workers
 
@@ -49,14 +49,17 @@ class MeasuredRow:
 @dataclass(frozen=True, slots=True)
 class _Probed:
     path: Path
-    facts: os.stat_result  # from before it was opened, so that a change meanwhile shows
+    facts: FileStatus  # from before it was opened, so that a change meanwhile shows
     found: _Found
 
 
-def measure_videos(rows: Iterator[Row | Skipped], places: Places, home: Path | None) -> Iterator[MeasuredRow | Skipped]:
+def measure_videos(
+    rows: Iterator[Row | Skipped], places: Places, home: Path | None, rate: float | None = None
+) -> Iterator[MeasuredRow | Skipped]:
     """The rows in their order; those with an empty label or an unusable video are skipped.
 
-    `home` is the cache folder. Without one no video is opened, only looked up.
+    `home` is the cache folder. Without one no video is opened, only looked up. `rate`: pictures per second of videos
+    that do not state it.
     """
     counts: deque[int] = deque()  # of the videos of each row whose measuring has begun
 
@@ -68,7 +71,7 @@ def measure_videos(rows: Iterator[Row | Skipped], places: Places, home: Path | N
             for paths in more:
                 yield replace(cast(Row, row), video=paths, more=())
 
-    measured = _measure_first(one_video_each(), places, home)
+    measured = _measure(one_video_each(), places, home, rate)
     for first in measured:
         others = list(islice(measured, counts.popleft() - 1))
         yield _joined(first, others) if others else first
@@ -84,8 +87,10 @@ def _joined(first: MeasuredRow | Skipped, others: Sequence[MeasuredRow | Skipped
     return replace(cast(MeasuredRow, first), more=tuple(more[1:]))
 
 
-def _measure_first(rows: Iterator[Row | Skipped], places: Places, home: Path | None) -> Iterator[MeasuredRow | Skipped]:
-    """The rows with their first videos."""
+def _measure(
+    rows: Iterator[Row | Skipped], places: Places, home: Path | None, rate: float | None
+) -> Iterator[MeasuredRow | Skipped]:
+    """The same as `measure_videos`, for rows of one video each."""
     known: dict[str, _Found | Future[_Probed]] = {}
     ahead: deque[tuple[Row, str, _Found | Future[_Probed]] | Skipped] = deque()
 
@@ -109,7 +114,7 @@ def _measure_first(rows: Iterator[Row | Skipped], places: Places, home: Path | N
         return row, place[0], found
 
     def begin(path: Path) -> _Found | Future[_Probed]:
-        return _look_up(path) if measuring is None else measuring.begin(path)
+        return _look_up(path, rate) if measuring is None else measuring.begin(path)
 
     def first() -> MeasuredRow | Skipped:
         item = ahead.popleft()
@@ -122,7 +127,7 @@ def _measure_first(rows: Iterator[Row | Skipped], places: Places, home: Path | N
             return Skipped(row.where, video, measured.reason, measured.detail)
         return MeasuredRow(row, video, *measured)
 
-    with nullcontext() if home is None else _Measuring(home) as measuring:
+    with nullcontext() if home is None else _Measuring(home, rate) as measuring:
         for row in rows:
             ahead.append(row if isinstance(row, Skipped) else locate(row))
             if len(ahead) > _AHEAD:
@@ -131,32 +136,33 @@ def _measure_first(rows: Iterator[Row | Skipped], places: Places, home: Path | N
             yield first()
 
 
-def digests_of(videos: Sequence[Path], home: Path) -> dict[Path, str | BadVideo]:
-    """The sha256 of each file, or why it cannot be used as a video; `home` is the cache folder."""
-    with _Measuring(home) as measuring:
+def digests_of(videos: Sequence[Path], home: Path, rate: float | None = None) -> dict[Path, str | BadVideo]:
+    """The sha256 of each path, or why it cannot be used as a video; see `measure_videos`."""
+    with _Measuring(home, rate) as measuring:
         begun = {video: measuring.begin(video.absolute()) for video in videos}
         ended = {video: measuring.end(found) for video, found in begun.items()}
     return {video: found if isinstance(found, BadVideo) else found[0] for video, found in ended.items()}
 
 
-def _look_up(path: Path) -> _Found:
+def _look_up(path: Path, rate: float | None) -> _Found:
     """A video that exists counts as usable."""
     try:
-        stat_file(path)
+        stat_video(path, rate)
     except BadVideo as bad:
         return _bare(bad)
     return "", math.inf
 
 
 class _Measuring:
-    """Measures files in worker processes, unless they are in the index."""
+    """Measures videos in worker processes, unless they are in the index."""
 
-    def __init__(self, home: Path) -> None:
-        self._index, self._workers = ProbeCache(probe_cache_path(home)), Workers(os.cpu_count() or 1)
+    def __init__(self, home: Path, rate: float | None) -> None:
+        self._index, self._workers = ProbeCache(probe_cache_path(home), rate), Workers(os.cpu_count() or 1)
+        self._rate = rate
 
     def begin(self, path: Path) -> _Found | Future[_Probed]:
         try:
-            facts = stat_file(path)
+            facts = stat_video(path, self._rate)
         except BadVideo as bad:
             return _bare(bad)
         return self._index.get(path, facts) or self._workers.submit(self._probe, path, facts)
@@ -169,8 +175,8 @@ class _Measuring:
             self._index.put(probed.path, probed.facts, *probed.found)
         return probed.found
 
-    def _probe(self, path: Path, facts: os.stat_result) -> _Probed:
-        found = self._workers.call(probe, path)
+    def _probe(self, path: Path, facts: FileStatus) -> _Probed:
+        found = self._workers.call(probe, path, self._rate)
         return _Probed(path, facts, found if isinstance(found, BadVideo) else (found.sha256, found.seconds))
 
     def __enter__(self) -> Self:

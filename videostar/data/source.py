@@ -42,6 +42,7 @@ class DataSource:
     limit: int | None  # rows of each split, at most
     row_file: Path | None = None  # absolute, if the user named one; otherwise row files lie below the root
     root_named: bool = False  # whether the user named the root: links in it are then the user's own
+    frame_rate: float | None = None  # pictures per second of videos that do not state it
 
     @classmethod
     def find(
@@ -51,8 +52,9 @@ class DataSource:
         root: str | None = None,
         columns: Mapping[str, str | None] | None = None,
         limit: int | None = None,
+        frame_rate: float | None = None,
     ) -> DataSource:
-        """The data called `data.name`; `root` and `columns` replace those of its manifest.
+        """The data called `data.name`; `root`, `columns` and `frame_rate` replace those of its manifest.
 
         Raises UserError if there is no such manifest, or if it is wrong.
         """
@@ -66,7 +68,20 @@ class DataSource:
             raise UserError(f"data.classes: {classes}: no such file; give a text file with a class a line")
         base = Path(root).expanduser() if root else folder / Path(manifest.root).expanduser()
         row_file = folder.absolute() / manifest.rows["all"][0] if is_row_file(data.name) else None
-        return cls(manifest, base.absolute(), where, classes, data, limit, row_file, root_named=root is not None)
+        rate = frame_rate or manifest.frame_rate
+        named = root is not None
+        return cls(manifest, base.absolute(), where, classes, data, limit, row_file, named, rate)
+
+    @classmethod
+    def of(cls, pipeline: config.Pipeline) -> DataSource:
+        """The data of a pipeline. Raises UserError as `find` does."""
+        return cls.find(
+            pipeline.data,
+            root=pipeline.root,
+            columns=pipeline.columns,
+            limit=pipeline.limit,
+            frame_rate=pipeline.video.frame_rate,
+        )
 
     @property
     def places(self) -> Places:
@@ -115,7 +130,7 @@ class DataSource:
         Raises UserError as `rows` does, or if there is none.
         """
         skipped = []
-        for row in measure_videos(self.split_rows(), self.places, None):
+        for row in measure_videos(self.split_rows(), self.places, None, self.frame_rate):
             if isinstance(row, Skipped):
                 skipped.append(row)
             elif row.row.split == "train":
@@ -128,7 +143,7 @@ class DataSource:
         Raises UserError as `rows` does, or if there are leaks and `data.leaks` is `refuse`.
         """
         count = self.plan.rows if self.limit is None else sum(1 for _ in self.split_rows())
-        measured = measure_videos(self.split_rows(), self.places, home)
+        measured = measure_videos(self.split_rows(), self.places, home, self.frame_rate)
         samples, skipped = _check(measured, count, progress("videos checked" if home else "rows checked"))
         samples, leaks = _without_leaks(samples, self.splits.leaks, self.where)
         return Data(self, samples, [*skipped, *leaks])
@@ -211,13 +226,19 @@ def _check(rows: Iterator[MeasuredRow | Skipped], count: int, tick: Tick) -> tup
     return samples, skipped
 
 
+def with_frame_rate(pipeline: config.Pipeline) -> config.Pipeline:
+    """The settings with the frame rate of the data manifest, unless they have their own. Raises UserError."""
+    rate = pipeline.video.frame_rate or find_manifest(pipeline.data.name)[0].frame_rate
+    return pipeline.model_copy(update={"video": pipeline.video.model_copy(update={"frame_rate": rate})})
+
+
 def load_data(pipeline: config.Pipeline, progress: Progress = silent) -> Data:
     """The checked samples of a pipeline's data, with the rows that are skipped.
 
     Every row is read and every video opened once. Raises UserError if the data manifest or a row file is wrong, or if
     no row can be trained on.
     """
-    source = DataSource.find(pipeline.data, root=pipeline.root, columns=pipeline.columns, limit=pipeline.limit)
+    source = DataSource.of(pipeline)
     data = source.read(pipeline.cache.home, progress)
     data.check()
     return data

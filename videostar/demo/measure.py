@@ -14,7 +14,6 @@ from videostar.engines import open_engine
 from videostar.engines.base import Refused, Request
 from videostar.util.files import digest
 from videostar.video.clip import Clip
-from videostar.video.sampling import Sampling
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ def score(answers: Iterable[tuple[str, str]], truth: dict[str, Truth]) -> Score:
 def answer(settings: Pipeline, lora: Path | None, root: Path, pairs: Sequence[tuple[str, str]]) -> list[str]:
     """Answers to (video, question) pairs, with videos below `root`."""
     cache = settings.cache.frames()
-    sampling = Sampling(settings.video.frames, settings.video.max_pixels, settings.video.fps)
+    sampling = settings.video.sampling()
 
     def load(video: str) -> Clip:
         path = root / video

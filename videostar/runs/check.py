@@ -15,7 +15,7 @@ from videostar.config import Pipeline
 from videostar.data.leaks import content, find_leaks
 from videostar.data.rows import Skipped, Split
 from videostar.data.samples import Sample
-from videostar.data.source import Data, DataSource
+from videostar.data.source import Data, DataSource, with_frame_rate
 from videostar.labels.action import Action
 from videostar.util.progress import Progress
 from videostar.video.clip import Clip
@@ -29,6 +29,7 @@ FEW = 5  # training rows: a class with fewer is hardly learned
 _SHOWN = 3  # examples of a problem
 _NUMBER = re.compile(r"\d+(\.0)?", re.ASCII)
 _NAMES = "a model cannot know what they mean; give their names, one a line: --set data.classes=names.txt"
+_STILL = "--set video.still=skip skips such videos"
 _HOW = "its name is ambiguous; --set columns.NAME=NAME reads it"
 
 
@@ -84,15 +85,17 @@ def check(
     the model's processor is loaded: rows of several videos are skipped if it does not take them, and with `pictures`
     the clips that it refuses. Raises UserError if the settings, the data manifest, a row file or the model are wrong.
     """
-    source = DataSource.find(settings.data, root=settings.root, columns=settings.columns, limit=settings.limit)
+    settings = with_frame_rate(settings)
+    source = DataSource.of(settings)
     tasks = load_tasks(source, settings.adapter, settings.prompts)
     refusals = _refusals(settings) if model and (pictures or source.plan.videos > 1) else None
     data = source.read(settings.cache.home if contents else None, progress)
     if refusals and source.plan.videos > 1 and refusals.one_video_only:
         data = _without_several(data, refusals.one_video_only)
     questions = Questions(data, tasks, settings.seed)
+    still: list[Sample] = []
     if pictures:
-        data = _without_bad_clips(data, questions, settings, refusals, progress)
+        data, still = _without_bad_clips(data, questions, settings, refusals, progress)
         questions = Questions(data, tasks, settings.seed)
     labels: Counter[str] = Counter()
     actions: Counter[str] = Counter()
@@ -133,6 +136,7 @@ def check(
                 "video also held out", {row.video: [row.reason] for row in find_leaks(data.samples).values()}, True
             ),
             *(problem for samples in splits.values() for problem in _same_content(samples)),
+            *_groups("nothing moves", {f"{row.row}: {row.video}": [_STILL] for row in still}, False),
             *_never_trained(splits["train"], [*splits["validation"], *splits["test"]]),
             *_groups(
                 "column not read", {f"{task}: {', '.join(of)}": [_HOW] for task, of in questions.unread.items()}, False
@@ -166,22 +170,27 @@ def _without_several(data: Data, why: str) -> Data:
 
 def _without_bad_clips(
     data: Data, questions: Questions, settings: Pipeline, refusals: Refusals | None, progress: Progress
-) -> Data:
-    """The data without the samples whose videos are damaged or refused by the model's processor."""
+) -> tuple[Data, list[Sample]]:
+    """The data without the samples whose videos are damaged or refused, and those of the others with a still video."""
     files = {id(question.sample): question.files(data.root, settings.video) for question in questions.all()}
     distinct = dict.fromkeys(file for of_sample in files.values() for file in of_sample)
     tick = progress("videos decoded")
     bad: dict[ClipRequest, BadVideo] = {}
+    unmoved: set[ClipRequest] = set()
     shapes: dict[ClipRequest, tuple[int, ...]] = {}  # of the clips of rows with several videos
     together = {file for of_sample in files.values() if len(of_sample) > 1 for file in of_sample}
     for number, (file, clip) in enumerate(iter_clips(settings.cache.frames(), distinct), start=1):
         wrong = clip if isinstance(clip, BadVideo) else refusals.refusal([clip]) if refusals else None
         if wrong is not None:
             bad[file] = wrong
-        elif file in together and isinstance(clip, Clip):
-            shapes[file] = clip.frames.shape
+        elif isinstance(clip, Clip):
+            if file in together:
+                shapes[file] = clip.frames.shape
+            if clip.still:
+                unmoved.add(file)
         tick(number, len(distinct))
     good: list[Sample] = []
+    still: list[Sample] = []
     skipped = list(data.skipped)
     for sample in data.samples:
         of_sample = files.get(id(sample), [])
@@ -193,9 +202,11 @@ def _without_bad_clips(
             wrong = refusals.of_shapes(*(shapes[file] for file in of_sample))
         if wrong is None:
             good.append(sample)
+            if not unmoved.isdisjoint(of_sample):
+                still.append(sample)
         else:
             skipped.append(Skipped(sample.row, name, wrong.reason, wrong.detail))
-    return replace(data, samples=good, skipped=skipped)
+    return replace(data, samples=good, skipped=skipped), still
 
 
 def _counts(samples: list[Sample]) -> Counts:

@@ -38,7 +38,7 @@ class RunData:
     """
 
     def __init__(self, settings: Pipeline) -> None:
-        self.source = DataSource.find(settings.data, root=settings.root, columns=settings.columns, limit=settings.limit)
+        self.source = DataSource.of(settings)
         self.tasks = load_tasks(self.source, settings.adapter, settings.prompts)
         model_path(settings.model)  # raises UserError for a folder that is no model
         self._name, self._model, self._mix = (

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from videostar.config import Pipeline, Settings
-from videostar.runs.settings_diff import affecting
+from videostar.runs.settings_diff import affecting, without_places
 from videostar.util.errors import UserError
 from videostar.util.files import digest, digest_json, make_folder, write_json
 from videostar.util.locks import Locked, lock_file
@@ -48,10 +48,11 @@ class MadeBy(Settings):
         before, after = (
             {"base model": one.model, "lora": one.lora, **one.settings, "data": one.data} for one in (self, other)
         )
+        defaults = without_places(Pipeline())  # of settings that an older videostar did not have
         return [
             f"{name}: {_short(before.get(name))} -> {_short(after.get(name))}"
             for name in {**before, **after}
-            if before.get(name) != after.get(name)
+            if before.get(name, defaults.get(name)) != after.get(name)
         ]
 
 

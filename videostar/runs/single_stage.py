@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from videostar.config import Pipeline
+from videostar.data.source import with_frame_rate
 from videostar.engines import open_engine
 from videostar.runs.data import RunData
 from videostar.runs.folder import LOG
@@ -34,6 +35,7 @@ def generate(
         UserError: Settings, data, model or LoRA are wrong, or `out` has answers with other inputs.
     """
     folder, lora = Path(out), Path(lora) if lora else None
+    pipeline = with_frame_rate(pipeline)
     data = RunData(pipeline)
     check_lora(lora, pipeline)
     data.prepare(pipeline, folder, progress, trains=False)
@@ -77,6 +79,7 @@ def train(
     folder, start_from = Path(out), Path(start_from) if start_from else None
     if folder.exists():
         raise UserError(f"{folder}: exists; LoRAs are never overwritten: give --out a new folder")
+    pipeline = with_frame_rate(pipeline)
     data = RunData(pipeline)
     check_lora(start_from, pipeline, trained=True)
     from videostar.models.load import load_config
@@ -109,6 +112,7 @@ def evaluate(
     file, lora = Path(out), Path(lora) if lora else None
     if file.suffix != ".json":
         raise UserError(f"{file}: the figures are written as JSON, and the answers beside them: give --out X.json")
+    pipeline = with_frame_rate(pipeline)
     data = RunData(pipeline)
     check_lora(lora, pipeline)
     data.prepare(pipeline, file, progress, trains=False)

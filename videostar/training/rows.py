@@ -20,7 +20,6 @@ from videostar.util.errors import UserError
 from videostar.video.errors import BadVideo
 from videostar.video.picture import read_picture
 from videostar.video.pool import ClipRequest, iter_clips
-from videostar.video.sampling import Sampling
 
 disable_progress_bars()  # users see videostar's own
 
@@ -84,7 +83,8 @@ class RowClips:
 
         Raises UserError if the model's processor refuses all clips.
         """
-        self._digests |= digests_of(list(dict.fromkeys(video for row in rows for video in row.videos)), self._home)
+        videos = list(dict.fromkeys(video for row in rows for video in row.videos))
+        self._digests |= digests_of(videos, self._home, self._video.frame_rate)
         bad: dict[Path | ClipRequest, BadVideo] = {
             video: found for video, found in self._digests.items() if isinstance(found, BadVideo)
         }
@@ -135,7 +135,5 @@ class RowClips:
 
     def _files(self, row: Row) -> list[ClipRequest]:
         """The files of a row's videos, without those that cannot be opened."""
-        video = self._video
-        sampling = Sampling(video.frames, video.max_pixels, video.fps, row.span)
         digests = ((path, self._digests[path]) for path in row.videos)
-        return [(path, digest, sampling) for path, digest in digests if isinstance(digest, str)]
+        return [(path, found, self._video.sampling(row.span)) for path, found in digests if isinstance(found, str)]

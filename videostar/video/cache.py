@@ -22,7 +22,7 @@ from videostar.video.sampling import Sampling
 
 # What the system raises where a folder cannot be made or written, other than for lack of room.
 _UNWRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.ENOENT, errno.ENOSYS)
-FORMAT = 2  # increase it if the same video and sampling would give other frames, or if the layout of files changes
+FORMAT = 3  # increase it if the same video and sampling would give other frames, or if the layout of files changes
 
 
 class FrameCache:
@@ -43,7 +43,7 @@ class FrameCache:
         return self.read(sha256, sampling) or self.make(path, sha256, sampling)
 
     def read(self, sha256: str, sampling: Sampling) -> Clip | None:
-        """The clip in a valid entry, or None."""
+        """The clip in a valid entry, or None. Raises BadVideo if nothing moves in it and such videos are skipped."""
         key, entry = self._entry(sha256, sampling)
         try:
             clip = read_clip(entry, key)
@@ -51,12 +51,12 @@ class FrameCache:
             return None
         with suppress(OSError):  # the entry was removed, or has another owner
             os.utime(entry)  # marks it as used now
-        return clip
+        return sampling.accept(clip)
 
     def make(self, path: Path, sha256: str, sampling: Sampling) -> Clip:
         """The clip, decoded from the file at `path` and added to the cache, unless it exceeds the limit. See `clip`."""
         key, entry = self._entry(sha256, sampling)
-        clip = replace(decode(path, sampling, sha256), key=key)
+        clip = replace(decode(path, replace(sampling, still="keep"), sha256), key=key)
         content = pack(key, clip)
         # The file is renamed into place, so that no process sees half of it. It is not synced, since reads check it.
         made = entry.with_name(f".making-{uuid4().hex}")
@@ -69,7 +69,7 @@ class FrameCache:
                         made.replace(entry)
                 finally:
                     made.unlink(missing_ok=True)
-        return clip
+        return sampling.accept(clip)
 
     def used(self) -> int:
         """The bytes of all entries on disk. Warns once if the folder cannot be written."""

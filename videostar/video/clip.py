@@ -15,4 +15,5 @@ class Clip:
     times: tuple[float, ...]  # presentation time of each frame, seconds from the first picture
     fps: float  # average frame rate of the file
     seconds: float  # duration of the file
+    still: bool = False  # nothing moves from frame to frame
     key: str = ""  # clips with equal keys have equal frames; empty if unknown

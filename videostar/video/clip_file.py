@@ -24,6 +24,7 @@ class Damaged(Exception):
 def pack(key: str, clip: Clip) -> bytes:
     """`clip` as the content of a safetensors file, with any `key`. Equal clips give equal bytes."""
     about = {"key": key, "shape": clip.frames.shape, "times": clip.times, "fps": clip.fps, "seconds": clip.seconds}
+    about |= {"still": True} if clip.still else {}
     header = np.frombuffer(json.dumps(about).encode(), np.uint8)
     frames = np.frombuffer(pa.compress(pa.py_buffer(np.ascontiguousarray(clip.frames)), codec=_CODEC), np.uint8)
     return save({"about": header, "frames": frames, "sha256": np.frombuffer(_digest(header, frames), np.uint8)})
@@ -41,7 +42,7 @@ def read_clip(file: Path, key: str) -> Clip:
             raise Damaged(key)
         raw = pa.decompress(pa.py_buffer(frames), decompressed_size=math.prod(about["shape"]), codec=_CODEC)
         images = np.frombuffer(raw, np.uint8).reshape(about["shape"])
-        return Clip(images, tuple(about["times"]), about["fps"], about["seconds"], key)
+        return Clip(images, tuple(about["times"]), about["fps"], about["seconds"], about.get("still", False), key)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise Damaged(key) from error
 

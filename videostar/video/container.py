@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import errno
-import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 from av.container import InputContainer
@@ -16,28 +16,57 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from videostar.video.errors import BadVideo
+from videostar.video.other_files import PICTURE, PICTURE_BRANDS, describe
 
 # Formats that contain their pictures. Formats that name other files or devices must not be here: ffmpeg takes any file
 # that starts with `ffconcat version 1.0` for a playlist and opens the files that it lists.
-FORMATS = "mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,ogg,asf,gif"
+FORMATS = "mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,ogg,asf,gif,mxf,dv,ivf,yuv4mpegpipe"
+# Formats without times, and their names for users. Their pictures are shown at a rate that the user states.
+RAW_FORMATS = {
+    "h264": "H.264",
+    "hevc": "HEVC",
+    "mpegvideo": "MPEG-1 or MPEG-2",
+    "m4v": "MPEG-4",
+    "av1": "AV1",
+    "obu": "AV1",
+}
 
 MAX_PICTURE_PIXELS = 8192 * 4608  # 8K
 MAX_SIDE = 16384  # pixels
+_NO_FILM = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+_IMAGE_CODECS = {"bmp", "jpeg2000", "mjpeg", "png", "tiff", "webp"}  # used for covers, but also for films
+_THUMBNAIL = 4  # a stream with so many times fewer pixels than another shows that one's thumbnails
 # The limit for decoders, since pictures may be larger than headers say.
 PICTURE_BUDGET = {"max_pixels": str(MAX_PICTURE_PIXELS)}
 
 
-def stat_file(path: Path) -> os.stat_result:
+class FileStatus(NamedTuple):
+    """A status that differs once a file has changed."""
+
+    size: int  # bytes
+    mtime_ns: int
+    ctime_ns: int  # since a copy may have the mtime of the old file
+
+
+def stat_file(path: Path) -> FileStatus:
     """The status of the file at `path`. Raises BadVideo unless it is a regular file that is not empty."""
     try:
         facts = path.stat()
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
         raise _not_opened(error) from None
     if not stat.S_ISREG(facts.st_mode):
-        raise BadVideo("not a video", "a folder or a device, not a file")
+        raise BadVideo("not a video", "a folder, a pipe or a device, not a file")
     if facts.st_size == 0:
         raise BadVideo("empty", "zero bytes")
-    return facts
+    return FileStatus(facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder at `path`. False if that cannot be checked: opening it will then raise the reason."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 @contextmanager
@@ -68,14 +97,16 @@ def open_video(file: BufferedReader) -> Iterator[tuple[InputContainer, VideoStre
             _Bytes(file),
             mode="r",
             options=PICTURE_BUDGET,
-            container_options={"format_whitelist": FORMATS, "protocol_whitelist": "none"},
+            container_options={"format_whitelist": ",".join([FORMATS, *RAW_FORMATS]), "protocol_whitelist": "none"},
             metadata_errors="replace",
         )
     except (av.FFmpegError, OSError, ValueError, MemoryError) as error:
-        why = f"no known video format, or a header that is damaged or cut off ({_why(error)})"
-        raise BadVideo("not a video", why) from error
+        unknown = f"no known video format, or a header that is damaged or cut off ({_why(error)})"
+        raise BadVideo("not a video", describe(file) or unknown) from error
     with container:
         try:
+            if container.metadata.get("major_brand") in PICTURE_BRANDS:
+                raise BadVideo("not a video", PICTURE)
             yield container, _moving_pictures(container)
         except (av.FFmpegError, OSError, ValueError, ArithmeticError, MemoryError) as error:
             raise BadVideo("unreadable", _why(error)) from error
@@ -98,14 +129,31 @@ class _Bytes:
 
 
 def _moving_pictures(container: InputContainer) -> VideoStream:
-    streams = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+    """The video that players show. A film has precedence over still pictures, and its thumbnails are ignored."""
+    streams = [stream for stream in container.streams.video if not stream.disposition & _NO_FILM]
     if not streams:
         raise BadVideo("no video stream", "only sound, text or a cover picture")
+    streams = [stream for stream in streams if stream.codec_context] or streams
+    streams = [stream for stream in streams if _may_move(stream)] or streams
+    if len(streams) > 1:
+        largest = max(map(_area, streams))
+        streams = [stream for stream in streams if _THUMBNAIL * _area(stream) >= largest]
+        # The first of those that are the default, or else of the largest.
+        streams.sort(key=lambda stream: (not stream.disposition & Disposition.default, -_area(stream)))
     stream = streams[0]
     if not stream.codec_context:
         raise BadVideo("unreadable", "no decoder for its pictures")
     check_size(stream.width, stream.height)
     return stream
+
+
+def _may_move(stream: VideoStream) -> bool:
+    """Whether the stream has more than one picture, as far as its header shows."""
+    return stream.frames != 1 and (stream.codec_context is None or stream.codec_context.name not in _IMAGE_CODECS)
+
+
+def _area(stream: VideoStream) -> int:
+    return stream.width * stream.height if stream.codec_context else 0
 
 
 def check_size(width: int, height: int) -> None:

@@ -1,4 +1,4 @@
-"""Decodes the pictures of a video file that are on screen at the sampled times."""
+"""Decodes the pictures of a video that are on screen at the sampled times."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ import numpy as np
 from av.video.frame import VideoFrame
 
 from videostar.video.clip import Clip
-from videostar.video.container import check_size, open_file
+from videostar.video.container import check_size, is_folder, open_file
 from videostar.video.decode_all import all_pictures
 from videostar.video.decode_selected import ROUNDING, decode_stretches, plan_stretches, wanted_ticks
 from videostar.video.errors import BadVideo
+from videostar.video.frame_folder import FrameFolder
+from videostar.video.movement import Movement, make_clip
 from videostar.video.reader import VideoReader, open_reader
-from videostar.video.rgb import target_size, to_rgb
+from videostar.video.rgb import brightness, target_size, to_rgb
 from videostar.video.sampling import Sampling
-
-_MIN_EQUAL = 4  # pictures: fewer may be equal by chance
-_MAX_FLAT_RANGE = 8  # of 255: encoding changes a single colour by less
 
 
 def decode(path: Path, sampling: Sampling, sha256: str | None = None, *, threads: int = 1) -> Clip:
@@ -31,12 +30,14 @@ def decode(path: Path, sampling: Sampling, sha256: str | None = None, *, threads
     enlarged. `sha256`: the expected digest of the file (hexadecimal). Raises BadVideo if the file is bad or has another
     digest.
     """
+    if is_folder(path):
+        return sampling.accept(FrameFolder.open(path, sampling.rate).decode(sampling, sha256))
     with open_file(path) as file:
         if sha256 is not None and hashlib.file_digest(file, "sha256").hexdigest() != sha256:
             raise BadVideo("unreadable", "changed since it was checked")
-        with open_reader(file, threads) as video:
+        with open_reader(file, threads, rate=sampling.rate) as video:
             if not video.hides_damage:
-                return _sample(video, sampling)
+                return sampling.accept(_sample(video, sampling))
             # Threads that decode rows of a picture start at other places than a single thread, so damage that shifts
             # the coded data gives other pictures.
             with ThreadPoolExecutor(1) as executor:
@@ -44,47 +45,38 @@ def decode(path: Path, sampling: Sampling, sha256: str | None = None, *, threads
                 clip = _sample(video, sampling)
                 if not np.array_equal(by_slices.result().frames, clip.frames):
                     raise BadVideo("damaged", "two ways of decoding give different pictures")
-                return clip
+                return sampling.accept(clip)
 
 
 def _decode_by_slices(path: Path, sampling: Sampling) -> Clip:
-    with open_file(path) as file, open_reader(file, slices=True) as video:
+    with open_file(path) as file, open_reader(file, slices=True, rate=sampling.rate) as video:
         return _sample(video, sampling)
 
 
 def _sample(video: VideoReader, sampling: Sampling) -> Clip:
     times = sampling.times(video.seconds)
-    scaler = _Scaler(video.aspect, sampling.max_pixels)
+    scaler = _Scaler(video, sampling.max_pixels)
     shown = _decode_selected(video, times, scaler) or [(at, scaler(p)) for at, p in _decode_all(video, times)]
-    images = np.stack([image for _, image in shown])
-    if scaler.count >= _MIN_EQUAL and not scaler.moved:
-        flat = int(np.ptp(images[0], axis=(0, 1)).max()) <= _MAX_FLAT_RANGE
-        raise BadVideo("blank" if flat else "frozen", f"the same picture at {scaler.count} times")
-    return Clip(images, tuple(at for at, _ in shown), video.fps, video.seconds)
+    return make_clip(shown, times, scaler.movement.seen, video.fps, video.seconds)
 
 
 class _Scaler:
     """Scales pictures to frames, all of the size of the first; a picture that repeats is scaled once."""
 
-    def __init__(self, aspect: float, max_pixels: int) -> None:
-        self._aspect, self._max_pixels = aspect, max_pixels
+    def __init__(self, video: VideoReader, max_pixels: int) -> None:
+        self._video, self._max_pixels = video, max_pixels
         self._size: tuple[int, int] | None = None
         self._last: tuple[VideoFrame, np.ndarray] | None = None
-        self.count, self.moved = 0, False  # pictures without repeats; whether any differs from the one before
+        self.movement = Movement()
 
     def __call__(self, picture: VideoFrame) -> np.ndarray:
         if self._last is None or self._last[0] is not picture:
             check_size(picture.width, picture.height)
-            self._size = self._size or target_size(picture.width, picture.height, self._aspect, self._max_pixels)
-            self.moved = self.moved or (self._last is not None and not _equal(self._last[0], picture))
-            self.count += 1
-            self._last = picture, to_rgb(picture, *self._size)
+            self._size = self._size or target_size(picture.width, picture.height, self._video.aspect, self._max_pixels)
+            if not self.movement.seen:
+                self.movement.add(brightness(picture))
+            self._last = picture, to_rgb(picture, *self._size, self._video.orientation)
         return self._last[1]
-
-
-def _equal(one: VideoFrame, other: VideoFrame) -> bool:
-    """Whether two pictures are equal in their first plane, which has the brightness or all of the colours."""
-    return memoryview(one.planes[0]) == memoryview(other.planes[0])
 
 
 def _decode_selected(

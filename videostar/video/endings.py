@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 VIDEO_ENDINGS = frozenset(
-    (".mp4 .m4v .mov .mkv .webm .avi .ts .mts .m2ts .mpg .mpeg .vob .3gp .3g2 .flv .ogv .wmv .asf .gif .mxf").split()
+    (
+        ".mp4 .m4v .mov .mkv .webm .avi .ts .mts .m2ts .mpg .mpeg .vob .3gp .3g2 .flv .ogv .wmv .asf .gif .mxf .dv"
+    ).split()
 )
-PICTURE_ENDINGS = frozenset(".jpg .jpeg .png .bmp .webp .tif .tiff .ppm".split())
+PICTURE_ENDINGS = frozenset(".jpg .jpeg .png .bmp .webp".split())

@@ -34,7 +34,10 @@ class ClipPool:
         return self._workers.submit(self._clip, path, sha256, sampling)
 
     def _clip(self, path: Path, sha256: str, sampling: Sampling) -> Clip | BadVideo:
-        clip = self._cache.read(sha256, sampling)
+        try:
+            clip = self._cache.read(sha256, sampling)
+        except BadVideo as bad:
+            return bad.with_traceback(None)  # which would keep the frames in memory
         return self._workers.call(self._cache.make, path, sha256, sampling) if clip is None else clip
 
     def __enter__(self) -> Self:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Self, TypeAlias
 
 from videostar.util.terminal import warn_once
+from videostar.video.container import FileStatus
 
-FORMAT = 1  # increase it if the same file would give other values, or if the table changes
+FORMAT = 2  # increase it if the same file would give other values, or if the table changes
 _BATCH = 2048  # files that are written together
 _TIMEOUT = 10.0  # seconds to wait for another process that writes
 
@@ -45,15 +46,17 @@ class ProbeCache:
     cache is empty, and a damaged table is replaced. A wrong entry cannot reach the data, since `decode` checks digests.
     """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, rate: float | None = None) -> None:
+        """`rate`: the stated pictures per second, with which videos without times are measured."""
         self._file = file
+        self._suffix = b"" if rate is None else f"\0{rate!r}".encode()
         self._new: dict[_Key, tuple[str, float]] = {}
         self._index: sqlite3.Connection | None = None
         self._open()
 
-    def get(self, path: Path, facts: os.stat_result) -> tuple[str, float] | None:
+    def get(self, path: Path, facts: FileStatus) -> tuple[str, float] | None:
         """The SHA-256 (hexadecimal) and seconds of the file at the absolute `path`; None if unknown or changed."""
-        key = _key(path, facts)
+        key = self._key(path, facts)
         if key in self._new or self._index is None:
             return self._new.get(key)
         try:
@@ -63,9 +66,9 @@ class ProbeCache:
             self._fail(error)
             return None
 
-    def put(self, path: Path, facts: os.stat_result, sha256: str, seconds: float) -> None:
+    def put(self, path: Path, facts: FileStatus, sha256: str, seconds: float) -> None:
         """Add the values of the file at `path`. `facts`: its status before it was opened."""
-        self._new[_key(path, facts)] = sha256, seconds
+        self._new[self._key(path, facts)] = sha256, seconds
         if len(self._new) >= _BATCH:
             self._write()
 
@@ -112,7 +115,5 @@ class ProbeCache:
                 with suppress(OSError):
                     file.unlink(missing_ok=True)
 
-
-def _key(path: Path, facts: os.stat_result) -> _Key:
-    # With the ctime, since a copy may have the mtime of the old file.
-    return os.fsencode(path), facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
+    def _key(self, path: Path, facts: FileStatus) -> _Key:
+        return os.fsencode(path) + self._suffix, *facts

@@ -5,8 +5,8 @@ All packets are read, since headers may be missing and do not show that a file w
 
 from __future__ import annotations
 
-import math
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,12 +22,15 @@ from av.stream import Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from videostar.video.container import check_size, open_video
+from videostar.video.container import RAW_FORMATS, check_size, open_video
 from videostar.video.decoder import Decoder, hides_damage
 from videostar.video.errors import BadVideo
+from videostar.video.packet_times import Span, check_joined
+from videostar.video.rgb import DisplayMatrix
 
 MAX_SECONDS = 6 * 3600.0  # of video
 MAX_WORK_SECONDS = 600.0  # of reading or decoding one file
+_MAX_RATE = 1000  # pictures per second
 _MAX_MISSING = 0.1  # of the declared duration, which some headers round or guess; if more is missing, the file was cut
 _MAX_KEPT = 64 * 2**20  # bytes of packets; if there are more, they are read again
 
@@ -52,21 +55,32 @@ class PacketIndex:
 class VideoReader:
     """An open video file: the times of its pictures, its packets and its decoder. See `open_reader`."""
 
-    def __init__(self, file: BufferedReader, container: InputContainer, stream: VideoStream, decoder: Decoder) -> None:
-        """Reads all packets of `file`. Raises BadVideo, also if the video ends before its declared end."""
-        self._file = file
+    def __init__(
+        self,
+        file: BufferedReader,
+        container: InputContainer,
+        stream: VideoStream,
+        decoder: Decoder,
+        rate: float | None = None,
+    ) -> None:
+        """Reads all packets of `file`. `rate`: pictures per second of a raw stream; None for other formats.
+
+        Raises BadVideo, also if the video ends before its declared end.
+        """
+        self._file, self._raw = file, rate is not None
         self.decoder = decoder
         self.codec = stream.codec_context.name  # ffmpeg's name, such as "h264"
         self.hides_damage = hides_damage(stream)
         self.declared_frames = stream.frames or None
         self.aspect = float(stream.sample_aspect_ratio or 1)  # of a stored pixel: width / height on screen
         self.tick = stream.time_base or Fraction(1, 1_000_000)  # seconds
-        self.step = 1.0 / float(stream.average_rate or stream.guessed_rate or 25)  # usual seconds between two pictures
+        self._rate = _average_rate(stream) if rate is None else rate
+        self.step = 1.0 / float(self._rate or stream.guessed_rate or 25)  # usual seconds between two pictures
         # AVI stores decoding times only, and ffmpeg sometimes swaps the presentation times that it derives. With
         # MPEG-4 the decoder gives a picture when the packet with the picture's time goes in.
         self.by_decode_time = container.format.name == "avi" and self.codec == "mpeg4"
-        self._rate = stream.average_rate
         self._kept: list[VideoPacket] | None = []
+        self._first_packet: VideoPacket | None = None
         self.index = self._read(container, stream)
 
     @cached_property
@@ -94,10 +108,19 @@ class VideoReader:
         return first
 
     @property
+    def orientation(self) -> DisplayMatrix | None:
+        """The orientation of the pictures that were decoded last."""
+        return self.decoder.matrix or self._container_matrix
+
+    @cached_property
+    def _container_matrix(self) -> DisplayMatrix | None:
+        return None if self._first_packet is None else self.decoder.container_matrix(self._first_packet)
+
+    @property
     def seconds(self) -> float:
         """The duration in seconds, from the start of the first picture to the end of the last one. Raises BadVideo."""
         seconds = max(self.index.end_seconds - self.start_seconds, self.step)
-        _check_length(seconds)
+        check_length(seconds)
         return seconds
 
     @property
@@ -107,6 +130,8 @@ class VideoReader:
 
     def ticks_of(self, item: VideoPacket | VideoFrame) -> int | None:
         """When a packet or a picture is shown, in ticks of the file's clock; None if unknown."""
+        if self._raw:  # ffmpeg counts times at a rate of its own
+            return None
         return item.dts if self.by_decode_time else item.pts
 
     def packets(self) -> Iterator[VideoPacket]:
@@ -118,17 +143,32 @@ class VideoReader:
             yield from limit_work_time(_packets(container.demux(stream)))
 
     def _read(self, container: InputContainer, stream: VideoStream) -> PacketIndex:
-        declared, container_seconds = _declared_seconds(stream), (container.duration or 0) / 1e6
-        _check_length(max(declared, container_seconds))
-        spans = [_Span(self.step if each.index == stream.index else 0.0, each.time_base) for each in container.streams]
+        # ffmpeg guesses the duration of a raw stream from its size.
+        declared, container_seconds = (
+            (0.0, 0.0) if self._raw else (_declared_seconds(stream), (container.duration or 0) / 1e6)
+        )
+        check_length(max(declared, container_seconds))
+        spans = [Span(self.step if each.index == stream.index else 0.0, each.time_base) for each in container.streams]
         ticks: list[int | None] = []
         keys, shown = bytearray(), bytearray()
+        decoded: list[int] = []  # when packets are decoded, in ticks
+        recent: deque[int | None] = deque([None, None], maxlen=2)  # decoding times of the last two packets
         size = 0
+        transport = container.format.name == "mpegts"
         for packet in limit_work_time(_packets(container.demux())):
             if not packet.is_discard:
-                spans[packet.stream_index].add(packet.dts if packet.pts is None else packet.pts, packet.duration)
+                at = packet.dts if packet.pts is None else packet.pts
+                spans[packet.stream_index].add(*((None, None) if self._raw else (at, packet.duration)))
             if packet.stream_index == stream.index:
                 picture = cast(VideoPacket, packet)
+                self._first_packet = self._first_packet or picture
+                if packet.dts is not None:
+                    decoded.append(packet.dts)
+                # Where parts of a transport stream are joined, only its counter of packets starts again. ffmpeg then
+                # marks the last packet of the part as corrupt, and its parser passes the mark to the one before.
+                if transport and packet.is_keyframe and recent[0] is not None:
+                    self.decoder.whole.add(recent[0])
+                recent.append(packet.dts)
                 ticks.append(self.ticks_of(picture))
                 keys.append(packet.is_keyframe)
                 shown.append(not packet.is_discard)
@@ -140,6 +180,8 @@ class VideoReader:
         own_span = spans[stream.index]
         if not own_span.count:
             raise BadVideo("unreadable", "no picture can be decoded")
+        if not self._raw:
+            check_joined(np.array(decoded, float) * float(self.tick), self.step, container.format.name)
         # The duration of a stream is that of its pictures, without an offset; that of a container is neither.
         if declared:
             check_complete(declared, own_span.end_seconds - own_span.start_seconds, self.step)
@@ -157,47 +199,20 @@ class VideoReader:
 
 
 @contextmanager
-def open_reader(file: BufferedReader, threads: int = 1, *, slices: bool = False) -> Iterator[VideoReader]:
+def open_reader(
+    file: BufferedReader, threads: int = 1, *, slices: bool = False, rate: float | None = None
+) -> Iterator[VideoReader]:
     """Opens a reader of the video in `file`, see `Decoder` for `threads` and `slices`.
 
-    Raises BadVideo, also for all errors of ffmpeg inside the block.
+    `rate`: pictures per second, for raw streams, which have no times. Raises BadVideo, also for all errors of ffmpeg
+    inside the block.
     """
     with open_video(file) as (container, stream):
-        yield VideoReader(file, container, stream, Decoder(stream, threads, slices))
-
-
-class _Span:
-    """The time from the first to the last packet of one stream, by the file's clock."""
-
-    def __init__(self, step: float, tick: Fraction | None) -> None:
-        """`step`: duration of a packet without one, in seconds. `tick`: seconds."""
-        self._tick = tick or Fraction(1, 1_000_000)
-        self._step = step / self._tick
-        self._start, self._last, self._end = math.inf, -self._step, 0.0
-        self.count = 0
-
-    def add(self, at: int | None, length: int | None) -> None:
-        """Add a packet's time and duration, in ticks; without a time it follows the packet before."""
-        start = self._last + self._step if at is None else at
-        self._start = min(self._start, start)
-        self._last = max(self._last, start)
-        self._end = max(self._end, start + (length or self._step))
-        self.count += 1
-
-    @property
-    def start_seconds(self) -> float:
-        """Seconds when the first packet is shown; infinite without packets."""
-        return float(self._start * self._tick)
-
-    @property
-    def last_seconds(self) -> float:
-        """Seconds when the last packet is shown."""
-        return float(self._last * self._tick)
-
-    @property
-    def end_seconds(self) -> float:
-        """Seconds when the last packet ends."""
-        return float(self._end * self._tick)
+        raw = RAW_FORMATS.get(container.format.name)
+        if raw and rate is None:
+            why = f"a raw {raw} stream has no times; state its pictures per second: --set video.frame_rate=25"
+            raise BadVideo("no frame rate", why)
+        yield VideoReader(file, container, stream, Decoder(stream, threads, slices), rate if raw else None)
 
 
 def _packets(packets: Iterator[Packet[Kind]]) -> Iterator[Packet[Kind]]:
@@ -223,9 +238,16 @@ def check_complete(declared: float, reached: float, step: float) -> None:
         raise BadVideo("ends early", f"after {max(reached, 0.0):.2f} s of {declared:.2f} s")
 
 
-def _check_length(seconds: float) -> None:
+def check_length(seconds: float) -> None:
+    """Raises BadVideo if a video of `seconds` is longer than the limit."""
     if seconds > MAX_SECONDS:
         raise BadVideo("too long", f"{seconds:.0f} s; at most {MAX_SECONDS:.0f} s")
+
+
+def _average_rate(stream: VideoStream) -> Fraction | None:
+    """The pictures per second; None for rates that are those of the clock, as ffmpeg gives them for DV."""
+    rate = stream.average_rate
+    return None if rate and rate > _MAX_RATE else rate
 
 
 def _declared_seconds(stream: VideoStream) -> float:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
+from videostar.video.clip import Clip
 from videostar.video.errors import BadVideo
 
 
@@ -15,6 +17,8 @@ class Sampling:
     max_pixels: int  # of each frame
     fps: float | None = None  # sampled frames per second of video; there are at least two frames if `frames` allows it
     span: tuple[float, float] | None = None  # seconds from the first picture; None: the whole video
+    rate: float | None = None  # pictures per second of a video that does not state it; ignored for others
+    still: Literal["keep", "skip"] = "keep"  # videos in which nothing moves; does not change the frames of others
 
     def __post_init__(self) -> None:
         if self.frames < 1 or self.max_pixels < 1 or (self.fps is not None and not self.fps > 0):
@@ -22,10 +26,17 @@ class Sampling:
 
     @property
     def key(self) -> str:
-        """A key for caches; samplings with equal keys are equal."""
+        """A key for caches; samplings with equal keys give equal frames."""
         rate = "" if self.fps is None else f"-{self.fps!r}fps"
         span = "" if self.span is None else f"-{self.span[0]!r}to{self.span[1]!r}"
-        return f"{self.frames}x{self.max_pixels}{rate}{span}"
+        stated = "" if self.rate is None else f"-at{self.rate!r}"
+        return f"{self.frames}x{self.max_pixels}{rate}{span}{stated}"
+
+    def accept(self, clip: Clip) -> Clip:
+        """`clip`. Raises BadVideo if nothing moves in it and such videos are to be skipped."""
+        if clip.still and self.still == "skip":
+            raise BadVideo("still", f"nothing moves at {len(clip.times)} times; --set video.still=keep uses it")
+        return clip
 
     def times(self, seconds: float) -> tuple[float, ...]:
         """The times to sample in a video of `seconds`, ascending. Raises BadVideo if the span is not in the video."""
