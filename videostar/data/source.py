@@ -151,6 +151,8 @@ class DataSource:
     def nothing_to_train_on(self, skipped: list[Skipped], rows: int) -> UserError:
         """The error of data without a usable training row, with the first reasons."""
         reasons = "; ".join(f"{item.where}: {item.video or '(no path)'}: {item.reason}" for item in skipped[:3])
+        if skipped:
+            reasons += f": {skipped[0].detail}" if len(skipped) == 1 else f"; of the first: {skipped[0].detail}"
         return UserError(
             f"{self.where}: no usable train video in {rows} rows ({reasons or 'no such rows'}); fix the rows or give "
             "more of them"

@@ -38,11 +38,13 @@ def describe(file: BufferedReader) -> str:
     """What `file` is instead of a video, with the way out; empty if that is unknown."""
     file.seek(0)
     start = file.read(_LOOKED_AT)
+    for mark, what in _BYTES:
+        if re.match(mark, start, re.DOTALL):
+            return what
+    if re.search(rb"[\0-\x08\x0e-\x1f]", start):  # not text
+        return ""
     text = start.decode("utf-8-sig", "replace").lstrip().lower()
     for pattern, what in _TEXTS:
         if re.match(pattern, text, re.DOTALL):
             return what
-    for mark, what in _BYTES:
-        if re.match(mark, start, re.DOTALL):
-            return what
-    return "" if re.search(rb"[^\t\n\r -~]", start) else "a text file; give the video itself"
+    return "a text file; give the video itself"
