@@ -18,13 +18,14 @@ from rich.table import Table
 
 from videostar.adapters.questions import Questions
 from videostar.adapters.task import Question
-from videostar.config import Pipeline, load_pipeline
+from videostar.config import Pipeline
 from videostar.demo.build import World, build_world
 from videostar.engines.base import Reply, Request
 from videostar.engines.transformers import TransformersEngine
 from videostar.engines.vllm.engine import VllmEngine
 from videostar.labels import Label
 from videostar.models.chat import Turn, metadata
+from videostar.pipeline_files import load_pipeline
 from videostar.runs.data import RunData
 from videostar.stages.generation import generate
 from videostar.stages.plan import AnswerPlan

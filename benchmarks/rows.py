@@ -125,7 +125,7 @@ def _write_answers(questions: Sequence[Question], out: Path) -> dict[str, Any]:
 
 
 def _settings(folder: Path) -> Pipeline:
-    from videostar.config import load_pipeline
+    from videostar.pipeline_files import load_pipeline
 
     data = {"name": str(folder / "my.csv"), "leaks": "keep"}  # a few clips stand for all of them
     return load_pipeline("demo", mix=None, rounds=1, data=data)

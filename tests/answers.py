@@ -7,8 +7,9 @@ from pathlib import Path
 
 from data_sets import load, questions_of
 
-from videostar.config import Pipeline, load_pipeline
+from videostar.config import Pipeline
 from videostar.engines.base import EngineProtocol, Reply, Request
+from videostar.pipeline_files import load_pipeline
 from videostar.video.sampling import Sampling
 
 

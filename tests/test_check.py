@@ -14,9 +14,9 @@ from data_sets import load
 from typer.testing import CliRunner
 
 from videostar.cli.app import app, main
-from videostar.config import load_pipeline
 from videostar.demo.render import write_clip
 from videostar.demo.world import PATHS, draw_scene
+from videostar.pipeline_files import load_pipeline
 from videostar.runs.check import Report, check
 from videostar.util.errors import UserError
 from videostar.util.progress import silent

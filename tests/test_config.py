@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from videostar.adapters.prompts import load_prompts
-from videostar.config import Pipeline, load_pipeline
+from videostar.config import Pipeline
 from videostar.data.manifest import find_manifest
+from videostar.pipeline_files import load_pipeline
 from videostar.util.errors import UserError
 from videostar.util.resources import resource_names
 from videostar.util.yaml_files import validate

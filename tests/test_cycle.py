@@ -16,9 +16,9 @@ from datasets import load_dataset
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from videostar.config import load_pipeline
 from videostar.labels import parse_label
 from videostar.models.load import load_processor
+from videostar.pipeline_files import load_pipeline
 from videostar.util.files import digest
 
 
@@ -235,8 +235,8 @@ def test_a_clip_that_breaks_after_the_check_costs_only_itself(
     world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # its frames are not known from another test
-    from videostar.config import load_pipeline
     from videostar.engines import open_engine
+    from videostar.pipeline_files import load_pipeline
     from videostar.stages.generation import generate
     from videostar.stages.plan import AnswerPlan
     from videostar.util.progress import silent

@@ -17,7 +17,7 @@ from peft import PeftModel, get_peft_model
 from random_lora import make_lora
 from tiny_models import MAKERS, make
 
-from videostar.config import Cache, Pipeline, load_pipeline
+from videostar.config import Cache, Pipeline
 from videostar.engines import open_engine
 from videostar.engines.base import EngineProtocol, Reply, Request
 from videostar.engines.transformers import TransformersEngine
@@ -28,6 +28,7 @@ from videostar.models.families import FAMILIES, complete
 from videostar.models.load import load_model, load_processor
 from videostar.models.lora import lora_config
 from videostar.models.refusals import Refusals
+from videostar.pipeline_files import load_pipeline
 from videostar.util.errors import UserError
 from videostar.video.clip import Clip
 from videostar.video.probe import probe

@@ -23,11 +23,12 @@ from PIL import Image
 from tiny_models import CHATML, MAKERS, make
 from training_rows import write_rows as write_version
 
-from videostar.config import Mix, ModelSpec, load_pipeline
+from videostar.config import Mix, ModelSpec
 from videostar.data.rows import Skipped
 from videostar.models.chat import IGNORED, Chat, Turn, without_prompts
 from videostar.models.families import FAMILIES
 from videostar.models.load import load_model, load_processor
+from videostar.pipeline_files import load_pipeline
 from videostar.training.instructions import read_instructions
 from videostar.training.mix import _refusal
 from videostar.training.rows import Row

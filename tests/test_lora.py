@@ -17,9 +17,10 @@ from safetensors.torch import load_file, save_file
 from tiny_models import make
 from training_rows import write_rows
 
-from videostar.config import Cache, load_pipeline
+from videostar.config import Cache
 from videostar.models.chat import Chat, Turn
 from videostar.models.load import load_model, load_processor
+from videostar.pipeline_files import load_pipeline
 from videostar.util.files import digest
 from videostar.util.resources import EMBEDDED
 from videostar.video.probe import probe

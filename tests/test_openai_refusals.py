@@ -15,11 +15,11 @@ import pytest
 from answers import served_at
 from commands import Command
 
-from videostar.config import load_pipeline
 from videostar.engines.base import Request
 from videostar.engines.openai import server as client
 from videostar.engines.openai.engine import OpenaiEngine
 from videostar.models.sizes import largest_clip
+from videostar.pipeline_files import load_pipeline
 from videostar.util.errors import UserError
 from videostar.util.resources import EMBEDDED
 

@@ -14,8 +14,8 @@ import yaml
 from commands import Command
 from ordinary_data import LABELS, checked, told, write_clip, write_rows
 
-from videostar.config import load_pipeline
 from videostar.data.source import load_data
+from videostar.pipeline_files import load_pipeline
 
 TRAIN_AND_TEST = ("train", "train", "test", "test")
 

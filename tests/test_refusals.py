@@ -14,10 +14,10 @@ from ordinary_data import LABELS, checked, told, write_clip, write_rows
 from tiny_models import make
 from training_rows import write_rows as write_version
 
-from videostar.config import load_pipeline
 from videostar.engines.base import Refused, Request
 from videostar.engines.openai.engine import OpenaiEngine
 from videostar.models.refusals import Refusals
+from videostar.pipeline_files import load_pipeline
 from videostar.video.clip import Clip
 
 WORDS = "absolute aspect ratio must be smaller than 200, got 256.0"  # of Qwen's processors

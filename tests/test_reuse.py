@@ -9,9 +9,10 @@ import pytest
 from answers import questions_about, said
 from random_lora import make_lora
 
-from videostar.config import Pipeline, load_pipeline
+from videostar.config import Pipeline
 from videostar.engines import transformers as module
 from videostar.engines.transformers import TransformersEngine
+from videostar.pipeline_files import load_pipeline
 
 
 @pytest.fixture

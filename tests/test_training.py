@@ -15,9 +15,10 @@ from safetensors.torch import load_file
 from tiny_models import MAKERS, make
 from training_rows import write_rows
 
-from videostar.config import Cache, load_pipeline
+from videostar.config import Cache
 from videostar.models.chat import IGNORED, Chat, Turn
 from videostar.models.load import load_model, load_processor
+from videostar.pipeline_files import load_pipeline
 from videostar.video.probe import probe
 from videostar.video.sampling import Sampling
 

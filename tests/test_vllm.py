@@ -23,10 +23,11 @@ from commands import Command, command
 from data_sets import load, questions_of
 from random_lora import make_lora
 
-from videostar.config import Data, Pipeline, load_pipeline
+from videostar.config import Data, Pipeline
 from videostar.engines.base import EngineDied, Refused, Reply, Request
 from videostar.engines.transformers import TransformersEngine
 from videostar.engines.vllm.engine import VllmEngine
+from videostar.pipeline_files import load_pipeline
 from videostar.runs.preflight import preflight
 from videostar.util.errors import UserError
 
@@ -388,7 +389,7 @@ def test_a_script_without_a_guard_is_run_once(tmp_path: Path) -> None:
     """vLLM's processes do not import it."""
     (tmp_path / "script.py").write_text(
         "print('once', flush=True)\n"
-        "from videostar.config import load_pipeline\n"
+        "from videostar.pipeline_files import load_pipeline\n"
         "from videostar.engines import open_engine\n"
         f"with open_engine(load_pipeline('demo', engine={SMALL})) as engine:\n"
         "    engine.use(None)\n"

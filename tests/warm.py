@@ -59,8 +59,8 @@ def load_all() -> None:
     import videostar.runs.preflight
     import videostar.runs.single_stage
     import videostar.video.pool  # noqa: F401
-    from videostar.config import load_pipeline
     from videostar.models.load import load_processor
+    from videostar.pipeline_files import load_pipeline
 
     load_processor(load_pipeline("demo").spec)  # which looks at all of transformers' models
     get_checkpoint_conversion_mapping("")  # so does the first model that is loaded

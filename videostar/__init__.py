@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from videostar.adapters import LabelAdapter, NoQuestion
-    from videostar.config import Pipeline, load_pipeline
+    from videostar.config import Pipeline
     from videostar.cycle import run_cycle
     from videostar.data.source import Data, load_data
     from videostar.demo.build import write_demo
     from videostar.labels import Verdict, judge
+    from videostar.pipeline_files import load_pipeline
     from videostar.runs.record import RunRecord, read_run
     from videostar.runs.single_stage import evaluate, generate, train
     from videostar.util.errors import UserError
@@ -51,7 +52,8 @@ __all__ = [
 
 _HOMES = {
     "videostar.adapters": ("LabelAdapter", "NoQuestion"),
-    "videostar.config": ("Pipeline", "load_pipeline"),
+    "videostar.config": ("Pipeline",),
+    "videostar.pipeline_files": ("load_pipeline",),
     "videostar.cycle": ("run_cycle",),
     "videostar.data.source": ("Data", "load_data"),
     "videostar.demo.build": ("write_demo",),

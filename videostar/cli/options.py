@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from videostar.config import Pipeline, load_pipeline
+from videostar.config import Pipeline
+from videostar.pipeline_files import load_pipeline
 
 PipelineName = Annotated[
     str | None,

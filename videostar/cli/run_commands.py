@@ -26,7 +26,8 @@ from videostar.cli.options import (
     changes,
     read_settings,
 )
-from videostar.config import Pipeline, override
+from videostar.config import Pipeline
+from videostar.pipeline_files import override
 from videostar.runs.folder import FORECAST, check_folder
 from videostar.runs.manifest import open_run, read_manifest
 from videostar.util.errors import UserError

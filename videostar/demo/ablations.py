@@ -13,11 +13,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from videostar.config import load_pipeline
 from videostar.cycle import run_cycle
 from videostar.demo.build import write_demo
 from videostar.demo.measure import free_descriptions
 from videostar.demo.report import test_videos, world_root
+from videostar.pipeline_files import load_pipeline
 from videostar.util.progress import bars
 from videostar.util.resources import resource_names
 

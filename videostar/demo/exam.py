@@ -17,13 +17,14 @@ from typing import Any
 import numpy as np
 
 from videostar.adapters.prompts import load_prompts
-from videostar.config import Pipeline, load_pipeline
+from videostar.config import Pipeline
 from videostar.demo.language import DESCRIBE_QUESTIONS, TIMED_QUESTIONS, one_of
 from videostar.demo.measure import Score, Truth, answer
 from videostar.demo.render import write_clip
 from videostar.demo.tasks import TASKS, draw_unnamed
 from videostar.demo.world import KNOWN, PATHS, TARGETS, TURNING, Scene, draw_scene, draw_turns
 from videostar.labels import parse_label
+from videostar.pipeline_files import load_pipeline
 from videostar.util.resources import EMBEDDED
 from videostar.video.workers import parallel_map
 
