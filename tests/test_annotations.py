@@ -374,7 +374,7 @@ def test_a_folder_a_class(tmp_path: Path) -> None:
         (("run/b.MP4",), "run"),
         (("walk/c.webm",), "walk"),
     ]
-    assert not wrong
+    assert [(row.video, row.reason) for row in wrong] == [("e.mp4", "no class folder")]
 
 
 def test_a_folder_a_split_and_class(tmp_path: Path) -> None:

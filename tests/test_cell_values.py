@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from commands import Command
-from ordinary_data import rows_of, write_rows
+from ordinary_data import checked, rows_of, write_rows
 
 CELLS = "split,video,label"
 
@@ -120,6 +120,7 @@ BOTH = ["A. walking", "B. running"]
         "A. walking\nB. running",
         "A. walking B. running",
         "walking|running",
+        ["A - walking", "B - running"],
     ],
 )
 @pytest.mark.parametrize(
@@ -151,12 +152,53 @@ def test_options_by_number(videostar: Command, clips: Path) -> None:
         (WORDS, 7),
         (["walking", ""], "A"),
         (["walking"], "A"),
+        ("walking, running", "A"),
+        ("walking, running", 1),
+        ("['walking' 'running']", 0),
     ],
 )
 def test_choices_that_are_refused(videostar: Command, clips: Path, options: Any, label: Any) -> None:
     used, skipped = asked(videostar, clips, "choice", {"options": options, "label": label})
     assert not used
     assert skipped[0]["detail"]
+
+
+def test_options_that_look_marked(videostar: Command, clips: Path) -> None:
+    rows = [{"options": ["1:23", "2:10"], "label": "2:10"}, {"options": ["1.5 m", "2.5 m"], "label": "1.5 m"}]
+    assert asked(videostar, clips, "choice", *rows) == (["A. 1.5 m", "B. 2:10"], [])
+    rows = [{"options": ["B. walking", "A. running"], "label": "A"}]
+    assert asked(videostar, clips, "choice", *rows) == (["A. running"], [])
+    rows = [{"options": "A. walking; then sitting B. running", "label": "B"}]
+    assert asked(videostar, clips, "choice", *rows) == (["B. running"], [])
+    rows = [{"options": WORDS, "label": label} for label in (0.0, "1.0")]
+    assert asked(videostar, clips, "choice", *rows) == (BOTH, [])
+
+
+def test_an_index_that_may_be_a_text(videostar: Command, clips: Path) -> None:
+    rows = [{"options": ["walking", "running", "jumping"], "label": "0"}, {"options": ["1", "2", "3"], "label": "1"}]
+    used, skipped = asked(videostar, clips, "choice", *rows)
+    assert used == ["A. walking"]
+    assert "may be" in skipped[0]["detail"]
+
+
+def test_times_after_the_end_of_the_video(videostar: Command, clips: Path) -> None:
+    rows = write_rows(clips / "rows.csv", "video,label", "0000.mp4,1:23", "0001.mp4,1.5", "0002.mp4,1m23s")
+    report = checked(videostar, rows, "--set", "adapter=timestamp")
+    assert report["labels"] == {"1.5 seconds": 1}
+    assert {row["reason"] for row in report["skipped"]} == {"interval outside the video"}
+    assert all("83 s" in row["detail"] for row in report["skipped"])
+
+
+def test_a_column_that_seems_to_name_the_splits(videostar: Command, clips: Path) -> None:
+    rows = write_rows(clips / "rows.csv", "video,label,subset", "0000.mp4,walking,train", "0001.mp4,walking,test")
+    problems = {problem["what"]: problem for problem in rows_of(videostar, rows)["problems"]}
+    assert "columns.split=subset" in problems["split column not read"]["examples"][0]
+
+
+def test_one_row_without_a_name_costs_that_row(videostar: Command, clips: Path) -> None:
+    used, skipped = asked(videostar, clips, "action", {"label": {"name": ""}}, {"label": "walking"})
+    assert used == ["walking"]
+    assert len(skipped) == 1
 
 
 def test_splits(videostar: Command, clips: Path) -> None:

@@ -31,6 +31,7 @@ def test_the_skipped_rows_as_a_table(videostar: Command, clips: Path, tmp_path: 
         assert list(csv.DictReader(file)) == report["skipped"]
     assert len(report["skipped"]) == 2
     assert ".csv" in told(videostar, "check", rows, "--out", "report.txt")
+    assert "row file" in told(videostar, "check", rows, "--out", rows)
 
 
 def test_three_rows_without_splits_make_a_run(videostar: Command, clips: Path) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +112,7 @@ GOOD = [f"train,{number:04}.mp4,walking" for number in range(1, 5)]
         (['train,0000.mp4,"opening a door', GOOD[0], 'train,0002.mp4,"closing, a door"'], 2),
         (['train,0000.mp4,"opening a door', 'train,0001.mp4,walking"', *GOOD[1:]], 2),
         (['train,0000.mp4,"opening a door', 'train,0001.mp4,5"" tall"', *GOOD[1:]], 2),
+        (['train,0000,"opening a door', 'train,0001,walking"', "train,0002,walking"], 2),
     ],
 )
 def test_a_quote_that_is_not_closed(videostar: Command, clips: Path, lines: list[str], named: int) -> None:
@@ -233,12 +236,85 @@ def test_a_spreadsheet(videostar: Command, clips: Path) -> None:
     assert "bad.xlsx" in told(videostar, "check", clips / "bad.xlsx")
 
 
+def test_a_spreadsheet_as_people_type_it(videostar: Command, clips: Path) -> None:
+    book = Workbook()
+    book.create_sheet("notes", 0)
+    sheet = book["Sheet"]
+    rows = [(None,), ("video", "label"), ("0000.mp4", 0.75), ("0001.mp4", 7.5), ("0002.mp4", 3, "and more")]
+    for row in rows:
+        sheet.append(row)
+    sheet["B3"].number_format = "0%"
+    book.save(clips / "rows.xlsx")
+    report = rows_of(videostar, clips / "rows.xlsx", "--set", "adapter=score")
+    assert report["labels"] == {"75": 1, "7.5": 1}
+    assert [(row["where"], "cells" in row["detail"]) for row in report["skipped"]] == [("rows.xlsx:5", True)]
+
+
+def test_a_decimal_column(videostar: Command, clips: Path) -> None:
+    frame = pandas.DataFrame({"video": ["0000.mp4"], "label": [Decimal("7.50")], "start": [Decimal("0.5")]})
+    frame.to_parquet(clips / "rows.parquet")
+    assert rows_of(videostar, clips / "rows.parquet", "--set", "adapter=score")["labels"] == {"7.5": 1}
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["id,name", "0,walking", "1,running"],
+        ["# ours", "walking", "running"],
+        ["walking,0", "running,1"],
+        ["0. walking", "1. running"],
+        ["0=walking", "1=running"],
+        ["1|running", "0|walking"],
+        ["0 - walking", "1 - running"],
+    ],
+)
+def test_lists_of_classes(videostar: Command, clips: Path, lines: list[str]) -> None:
+    rows = write_rows(clips / "rows.csv", "video,label", "0000.mp4,0", "0001.mp4,1")
+    names = write_rows(clips / "names.txt", *lines)
+    assert rows_of(videostar, rows, "--set", f"data.classes={names}")["labels"] == {"walking": 1, "running": 1}
+
+
+def test_a_class_number_given_twice(videostar: Command, clips: Path) -> None:
+    rows = write_rows(clips / "rows.csv", "video,label", "0000.mp4,0", f"0001.mp4,{'9' * 400}")
+    names = write_rows(clips / "names.txt", "0 walking", "0 running")
+    assert "number 0" in told(videostar, "check", rows, "--set", f"data.classes={names}")
+    names = write_rows(clips / "names.txt", "walking", "running")
+    report = rows_of(videostar, rows, "--set", f"data.classes={names}")
+    assert [row["reason"] for row in report["skipped"]] == ["unknown class"]
+
+
+def test_lists_of_listed_classes(videostar: Command, clips: Path) -> None:
+    rows = write_rows(clips / "rows.csv", "video,label", "0000.mp4,0;1", "0001.mp4,walking; flying", "0002.mp4,walking")
+    names = write_rows(clips / "names.txt", "walking", "running")
+    report = rows_of(videostar, rows, "--set", f"data.classes={names}", "--set", "adapter=labels")
+    assert sorted(report["labels"]) == ["walking", "walking and running"]
+    assert "'flying'" in report["skipped"][0]["detail"]
+
+
+def test_a_json_array_in_another_encoding(videostar: Command, clips: Path) -> None:
+    for encoding in ("cp1252", "utf-16"):
+        (clips / "rows.json").write_bytes(json.dumps(objects(), ensure_ascii=False, indent=1).encode(encoding))
+        how = ("--set", f"data.encoding={encoding}") if encoding == "cp1252" else ()
+        assert rows_of(videostar, clips / "rows.json", *how)["labels"] == ALL
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\3\4...", b"PAR1....", b'{"video": "a.mp4"}', b"v\0i\0d\0e\0o\0"])
+def test_what_is_no_table_says_what_it_is(videostar: Command, clips: Path, content: bytes) -> None:
+    (clips / "rows.csv").write_bytes(content)
+    assert any(word in told(videostar, "check", clips / "rows.csv") for word in ("empty", "call it", "utf-16-le"))
+
+
+def test_a_pipe_is_not_waited_for(videostar: Command, clips: Path) -> None:
+    os.mkfifo(clips / "rows.csv")
+    assert "pipe" in told(videostar, "check", clips / "rows.csv")
+
+
 def test_other_files_are_named(videostar: Command, clips: Path) -> None:
     (clips / "rows.xls").write_bytes(b"\xd0\xcf\x11\xe0")
     assert ".xlsx" in told(videostar, "check", clips / "rows.xls")
 
 
-MISSING = ["nan", "NaN", "None", "NULL", "null", "N/A", "n/a", "NA", "<NA>", "#N/A", "", " "]
+MISSING = ["\\N", "(null)", "-", "#REF!", "nan", "NaN", "None", "NULL", "null", "N/A", "n/a", "NA", "<NA>", "#N/A", ""]
 
 
 @pytest.mark.parametrize("name", ["rows.csv", "rows.jsonl"])

@@ -13,7 +13,8 @@ from videostar.data.cells import read_object
 from videostar.data.rows import Malformed, short
 
 _LETTERS = string.ascii_uppercase
-_MARKED = re.compile(r"\(?\s*([A-Za-z]|\d{1,2})\s*[.):、]\s*(\S.*)", re.DOTALL)  # "A. walking", "(1) walking"
+# "A. walking", "A.walking", "(1) walking", "A - walking"; but a number without a blank after it is 1.5 or 1:23.
+_MARKED = re.compile(r"\(?\s*(?:([A-Za-z])(?:\s*[.):、]\s*|\s+-\s+)|(\d{1,2})\s*[.):、]\s+)(\S.*)", re.DOTALL)
 _ANSWER = re.compile(r"\(?\s*([A-Za-z]|\d{1,2})\s*[.):]?\)?")
 _START = re.compile(r"(?:^|[\s;|,])(?=\(?[A-Z][.):]\s*\S)")  # where an option begins in "A. walking B. running"
 
@@ -36,9 +37,9 @@ class Options:
         elif isinstance(found, Sequence):
             texts = _texts(found)
             marks = [_MARKED.fullmatch(text) for text in texts]
-            keys = [match[1] for match in marks if match]
-            if _in_order(keys) and len(keys) == len(texts):
-                texts = [match[2].strip() for match in marks if match]
+            keys = [match[1] or match[2] for match in marks if match]
+            if _are_all(keys) and len(keys) == len(texts):
+                texts = [match[3].strip() for match in marks if match]
             else:
                 keys = list(_LETTERS)
         else:
@@ -58,13 +59,14 @@ class Options:
 
         `first` is the index of the first option, if it is known. Raises Malformed if it may be two.
         """
-        answer = str(int(answer)) if isinstance(answer, float) and answer.is_integer() else answer
+        if self.keys[0].isdigit() and isinstance(answer, int | float) and not isinstance(answer, bool):
+            answer = f"{answer:g}"  # the key of an option
         places = self._named(answer.strip()) if isinstance(answer, str) else set()
-        if not places and (index := index_of(answer)) is not None:
-            if first is None:
+        if (index := index_of(answer)) is not None:
+            if first is None and not places:
                 raise Malformed(f"the answer {index} may count from 0 or from 1; write the letter or the text")
-            if 0 <= index - first < len(self.texts):
-                places = {index - first}
+            if first is not None and 0 <= index - first < len(self.texts):
+                places.add(index - first)
         if len(places) == 1:
             return self.letters[places.pop()]
         if places:
@@ -80,11 +82,11 @@ class Options:
         if (bare := _ANSWER.fullmatch(answer)) is not None:
             places |= {place for place, key in enumerate(self.keys) if key.casefold() == bare[1].casefold()}
         elif (marked := _MARKED.fullmatch(answer)) is not None and not places:
-            text = marked[2].strip().rstrip(".").casefold()
+            mark, text = (marked[1] or marked[2]).casefold(), marked[3].strip().rstrip(".").casefold()
             places = {
                 place
                 for place, key in enumerate(self.keys)
-                if key.casefold() == marked[1].casefold() and folded[place].rstrip(".") == text
+                if key.casefold() == mark and folded[place].rstrip(".") == text
             }
         return places
 
@@ -97,7 +99,8 @@ def index_of(answer: Any) -> int | None:
         return answer
     if isinstance(answer, float) and answer.is_integer():
         return int(answer)
-    return int(answer) if isinstance(answer, str) and re.fullmatch(r"\s*\d{1,2}\s*", answer, re.ASCII) else None
+    is_index = isinstance(answer, str) and re.fullmatch(r"\s*\d{1,2}(\.0)?\s*", answer, re.ASCII)
+    return int(float(answer)) if is_index else None
 
 
 def first_index(rows: Iterable[tuple[Any, Any]]) -> int | None:
@@ -122,17 +125,18 @@ def _texts(items: Iterable[Any]) -> list[str]:
     return [str(item) for item in found]
 
 
-def _in_order(keys: Sequence[str]) -> bool:
-    """Whether keys are A, B, C, or 1, 2, 3, or 0, 1, 2."""
+def _are_all(keys: Sequence[str]) -> bool:
+    """Whether keys are A, B, C in any order, or 1, 2, 3, or 0, 1, 2."""
     if all(key.isdigit() for key in keys):
         return [int(key) for key in keys] in (list(range(len(keys))), list(range(1, len(keys) + 1)))
-    return [key.upper() for key in keys] == list(_LETTERS[: len(keys)])
+    return sorted(key.upper() for key in keys) == list(_LETTERS[: len(keys)])
 
 
 def _parts(text: str) -> list[str]:
     """The options in a text: lines, parts between `;` or `|`, or `A. walking B. running`."""
-    for separator in ("\n", ";", "|"):
-        if separator in text:
-            return [part.strip() for part in text.split(separator) if part.strip()]
     starts = [match.end() for match in _START.finditer(text)]
-    return [text[start:end].strip(" ,") for start, end in zip(starts, [*starts[1:], None], strict=True)] or [text]
+    letters = [text[start:].lstrip("(")[0] for start in starts]
+    if len(starts) > 1 and letters == list(_LETTERS[: len(starts)]) and not text[: starts[0]].strip():
+        return [text[start:end].strip(" ,;|\n") for start, end in zip(starts, [*starts[1:], None], strict=True)]
+    separator = next((each for each in "\n;|" if each in text), "\n")
+    return [part.strip() for part in text.split(separator) if part.strip()]

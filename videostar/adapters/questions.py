@@ -16,8 +16,10 @@ from videostar.adapters.kinds import MAIN, KindAdapter
 from videostar.adapters.task import Question, Task
 from videostar.data.columns import COLUMNS
 from videostar.data.rows import Skipped, Split
-from videostar.data.samples import Sample
+from videostar.data.samples import SLACK, Sample
 from videostar.data.source import Data, DataSource
+from videostar.labels.interval import Interval
+from videostar.labels.timestamp import Timestamp
 from videostar.util.errors import UserError
 
 
@@ -87,8 +89,12 @@ class Questions:
                 # Of the first row all phrasings are tried, so that a wrong template shows now.
                 for tried in task.phrasings(sample) if first else [question]:
                     tried.words()
+                reason = _outside(task, sample)
             except UserError as error:
                 self._skip(sample, task, error)
+                continue
+            if reason:
+                self.skipped.append(Skipped(sample.row, sample.video, "interval outside the video", reason))
             else:
                 self._questions.append(question)
                 first = False
@@ -100,6 +106,16 @@ class Questions:
             self.why_not.setdefault(task.name, str(error))
         else:
             self.skipped.append(Skipped(sample.row, sample.video, "no question", f"{task.name}: {error}{hint}"))
+
+
+def _outside(task: Task, sample: Sample) -> str:
+    """What is wrong with a time in the label that is after the end of the video; else empty."""
+    adapter = task.adapter
+    if not isinstance(adapter, KindAdapter) or adapter.kind not in ("interval", "timestamp"):
+        return ""
+    label = task.parsed(sample.values)
+    last = label.end if isinstance(label, Interval) else label.seconds if isinstance(label, Timestamp) else 0.0
+    return f"{last:g} s, and the video has {sample.seconds:.1f} s" if last > sample.seconds + SLACK else ""
 
 
 def _other_column(sample: Sample, task: Task) -> str:
@@ -132,7 +148,7 @@ def _actions(samples: Sequence[Sample], task: Task) -> tuple[str, ...]:
     for sample in samples:
         with suppress(UserError):
             label = task.label(sample.values)
-            if label.get("kind") == "action" and isinstance(name := label.get("name"), str):
+            if label.get("kind") == "action" and isinstance(name := label.get("name"), str) and name.strip():
                 names.add(name)
     return tuple(sorted(names))
 

@@ -66,6 +66,8 @@ def check(
         raise UserError("--pictures: opens every video, and --rows-only opens none; give one of them")
     if out is not None and out.suffix.lower() != ".csv":
         raise UserError(f"--out {out}: is written as a table; give a name that ends in .csv")
+    if out is not None and out.exists() and Path(data).exists() and out.samefile(data):
+        raise UserError(f"--out {out}: is the row file itself; give another name")
     settings = read_settings(pipeline, overrides, cache=cache, data=data, model=model, root=root, limit=limit)
     named = model is not None or settings.model != "embedded"  # the default is a toy
     from videostar.cli.tables import print_report

@@ -9,21 +9,27 @@ import math
 import re
 import tokenize
 from datetime import date, time, timedelta
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
 from videostar.data.rows import Malformed, as_number, short
 
-#: Spellings of a missing value, in lower case: what pandas reads as one, and the same in other cases.
+#: Spellings of a missing value, in lower case: what pandas reads as one, and those of databases and spreadsheets.
 MISSING = frozenset(
     {
         *("", "#n/a", "#n/a n/a", "#na", "-1.#ind", "-1.#qnan", "-nan", "1.#ind", "1.#qnan"),
-        *("<na>", "n/a", "na", "nan", "nat", "none", "null"),
+        *("<na>", "n/a", "n.a.", "na", "nan", "nat", "none", "null", "nil", "(null)", "[null]", "\\n", "undefined"),
+        *("#ref!", "#value!", "#name?", "#div/0!", "#num!", "#null!", "-", "--", "?", "."),
     }
 )
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
 _CLOCK = re.compile(r"(?:(\d{1,3}):)?(\d{1,3}):(\d{2}(?:[.,]\d+)?)", re.ASCII)
-_SECONDS = re.compile(r"(?P<number>.*\d[.,]?)\s*(?:s|sec|secs|second|seconds)", re.IGNORECASE | re.ASCII)
+_UNITS = re.compile(
+    r"(?:(?P<h>\d+)\s*(?:h|hr|hrs|hours?))?\s*(?:(?P<m>\d+)\s*(?:m|min|mins|minutes?))?\s*"
+    r"(?:(?P<s>[+-]?\d*[.,]?\d+)\s*(?:s|secs?|seconds?))?",
+    re.IGNORECASE | re.ASCII,
+)
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:(?P<sep>[,.])\d{3})(?:(?P=sep)\d{3})*(?P<rest>[.,]\d+)?", re.ASCII)
 
 
@@ -39,9 +45,11 @@ def is_missing(value: Any) -> bool:
 
 
 def plain_value(value: Any) -> Any:
-    """A value of a table without types of its own: dates and clock times as text, durations as seconds."""
+    """A value of a table as text or a number: dates and clock times as text, durations as seconds."""
     if isinstance(value, date | time):  # a datetime is a date
         return value.isoformat()
+    if isinstance(value, Decimal):
+        return float(value)
     return value.total_seconds() if isinstance(value, timedelta) else value
 
 
@@ -97,8 +105,10 @@ def read_seconds(value: Any, name: str) -> float:
         return as_number(value, name)
     text = value.strip()
     if ":" not in text:
-        with_unit = _SECONDS.fullmatch(text)
-        return read_number(with_unit["number"] if with_unit else text, name)
+        units = _UNITS.fullmatch(text) if text else None
+        if units is None:
+            return read_number(text, name)
+        return int(units["h"] or 0) * 3600 + int(units["m"] or 0) * 60 + read_number(units["s"] or "0", name)
     clock = _CLOCK.fullmatch(text)
     if clock is None:
         raise Malformed(f"{name} is {short(value)}, no time; write seconds (83.5) or a clock time (1:23.5, 0:01:23.5)")
@@ -117,12 +127,14 @@ def read_list(value: Any) -> Any:
     value = read_object(value)
     if not isinstance(value, str):
         return value
-    if value.strip()[:1] in ("[", "{"):
+    if value.strip()[:1] in ("[", "{") or value.startswith("array("):
         raise Malformed(f"{short(value)} is not a list that is understood; write it as JSON, or as a; b; c")
     separators = [separator for separator in ";|" if separator in value]
     if len(separators) > 1:
         raise Malformed(f"{short(value)} has both ; and |; write a JSON list")
     parts = value.split(separators[0]) if separators else [value]
+    if any(part.strip() and is_missing(part) for part in parts):
+        raise Malformed(f"an item of {short(value)} is missing")
     return [part.strip() for part in parts if part.strip()]
 
 

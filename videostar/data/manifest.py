@@ -103,7 +103,8 @@ def find_manifest(name: str) -> tuple[DataManifest, Path, str]:
     ending = path.suffix.lower()
     if is_row_file(name):
         if not path.is_file():
-            raise UserError(f"{path}: no such file; give a {ending} with the columns video and label")
+            what = "is a folder or a pipe" if path.exists() else "no such file"
+            raise UserError(f"{path}: {what}; give a {ending} with the columns video and label")
         return DataManifest(format=ENDINGS[ending], rows={"all": (path.name,)}, confine=False), path.parent, name
     if path.is_file() and ending not in (".yaml", ".yml"):
         raise UserError(f"{path}: is no row file that is read; give {', '.join(ENDINGS)}, or a .yaml data manifest")

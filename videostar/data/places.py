@@ -77,7 +77,7 @@ class Places:
             return video
         path = os.path.normpath(f"{self.root}/{video}" if video.startswith("..") else video)
         folder, _, name = path.rpartition("/")
-        for place in (path, _slash(self._real_folder(folder)) + name):
+        for place in (path, _slash(self._real_folder(folder or "/")) + name):
             for root in self._roots:
                 if place.startswith(root) and self._leads_to(place, video):
                     return place.removeprefix(root)

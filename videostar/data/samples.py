@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from videostar.data.measure_videos import MeasuredRow, MeasuredVideo
 from videostar.data.rows import Record, Skipped, Split
 
-_SLACK = 1.0  # seconds that an interval may end after its video: annotations and durations are rounded
+SLACK = 1.0  # seconds that an interval may end after its video: annotations and durations are rounded
 # Ids are made from these columns, in this order, and then from all other columns, if there are any.
 _FIRST = ("labels", "question", "start", "end")
 _ELSEWHERE = {"video", "label", "split", *_FIRST}
@@ -43,11 +44,10 @@ def make_sample(item: MeasuredRow) -> Sample | Skipped:
     start, end = row.values.get("start"), row.values.get("end")
     if start is not None and end is not None and end <= start:
         return Skipped(row.where, item.video, "empty interval", f"it ends at {end} s and starts at {start} s")
-    if any(time is not None and not 0 <= time <= seconds + _SLACK for time in (start, end)):
+    if any(time is not None and not 0 <= time <= seconds + SLACK for time in (start, end)):
         times = " to ".join(f"{time} s" for time in (start, end) if time is not None)
-        return Skipped(
-            row.where, item.video, "interval outside the video", f"{times}, and the video has {seconds:.1f} s"
-        )
+        has = f", and the video has {seconds:.1f} s" if math.isfinite(seconds) else ""
+        return Skipped(row.where, item.video, "interval outside the video", f"{times}{has}")
     if row.split is None:
         raise ValueError(f"{row.where}: a row without a split")
     values = Record(row.values)

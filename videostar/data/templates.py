@@ -47,8 +47,12 @@ def _part(values: Values, name: str, width: str) -> str:
     if isinstance(value, str) and not width.endswith("d"):
         return format(value.strip(), width)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        has = f"is {short(value)}" if name in values else f"is not there, only {', '.join(map(str, list(values)[:8]))}"
-        raise Malformed(f"{name}, which the video's path is made from, {has}")
+        if name not in values:
+            columns = ", ".join(map(str, list(values)[:8]))
+            raise Malformed(
+                f"no {name!r}, which the video's path is made from, only {columns}; --set columns.{name}=NAME"
+            )
+        raise Malformed(f"{name}, which the video's path is made from, is {short(value)}")
     try:
         return format(int(value), width) if width.endswith("d") else format(value, width)
     except (ValueError, OverflowError):

@@ -16,6 +16,7 @@ from videostar.data.leaks import content, find_leaks
 from videostar.data.rows import Skipped, Split
 from videostar.data.samples import Sample
 from videostar.data.source import Data, DataSource, with_frame_rate
+from videostar.data.splits import split_named
 from videostar.labels.action import Action
 from videostar.util.progress import Progress
 from videostar.video.clip import Clip
@@ -30,6 +31,7 @@ _SHOWN = 3  # examples of a problem
 _NUMBER = re.compile(r"\d+(\.0)?", re.ASCII)
 _NAMES = "a model cannot know what they mean; give their names, one a line: --set data.classes=names.txt"
 _STILL = "--set video.still=skip skips such videos"
+_SPLIT_COLUMNS = frozenset("set subset splits partition phase usage fold".split())
 _HOW = "its name is ambiguous; --set columns.NAME=NAME reads it"
 
 
@@ -132,6 +134,8 @@ def check(
             *_partly_broken(broken.values()),
             *_two_labels(data.samples),
             *_numbers(actions),
+            *_unread_splits(data.samples),
+            *(_inner_folders(data.samples) if source.manifest.format == "folder" else ()),
             *_groups(
                 "video also held out", {row.video: [row.reason] for row in find_leaks(data.samples).values()}, True
             ),
@@ -245,10 +249,30 @@ def _partly_broken(rows: Iterable[Skipped]) -> list[Problem]:
 
 def _numbers(labels: Mapping[str, int]) -> list[Problem]:
     """Action labels that are class numbers."""
-    if not labels or not all(map(_NUMBER.fullmatch, labels)):
+    numbers = [label for label in labels if _NUMBER.fullmatch(label)]
+    if 2 * len(numbers) <= len(labels):
         return []
-    examples = f"{', '.join(list(labels)[:_SHOWN])}: {_NAMES}"
-    return [Problem("labels are numbers", sum(labels.values()), False, [examples])]
+    examples = f"{', '.join(numbers[:_SHOWN])}: {_NAMES}"
+    return [Problem("labels are numbers", sum(labels[label] for label in numbers), False, [examples])]
+
+
+def _unread_splits(samples: list[Sample]) -> list[Problem]:
+    """Columns that seem to name splits and are not read."""
+    names = [name for name in samples[0].values if name.strip().lower() in _SPLIT_COLUMNS] if samples else []
+    found = [name for name in names if all(split_named(str(sample.values.get(name))) for sample in samples)]
+    examples = [f"{name}: it seems to name the splits; --set columns.split={name} reads it" for name in found]
+    return [Problem("split column not read", len(found), False, examples)] if found else []
+
+
+def _inner_folders(samples: list[Sample]) -> list[Problem]:
+    """Folders in class folders, by which a class may be meant."""
+    inner: dict[str, list[str]] = {}
+    for sample in samples:
+        above, _, below = sample.video.partition(f"{sample.values.get('label')}/")
+        if "/" in below:
+            folder = f"{above}{sample.values.get('label')}/{below.split('/')[0]}"
+            inner.setdefault(folder, [f"used as {sample.label!r}"])
+    return _groups("folder in a class folder", inner, False)
 
 
 def _two_labels(samples: list[Sample]) -> list[Problem]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 import sys
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -76,7 +77,7 @@ FORMATS: Mapping[str, Format] = {
     "finediving": Format(read_finediving),
     "diving48": Format(read_diving48, diving48_classes),
 }
-_WHOLE = re.compile(r"\d+(\.0)?", re.ASCII)
+_WHOLE = re.compile(r"\d{1,6}(\.0)?", re.ASCII)
 _TIMES = ("start", "end", "duration")  # seconds, which a file may have as text
 
 
@@ -103,7 +104,12 @@ def read_rows(
         if path is None:
             names = manifest.rows[split]
             expected = manifest.annotations or f"add a .{manifest.format} file below the root"
-            raise UserError(f"{where}: rows {folder.root / names[0]}: no such file; {expected}")
+            if split in ("all", "train") or not manifest.annotations:
+                raise UserError(f"{where}: rows {folder.root / names[0]}: no such file; {expected}")
+            # Of a public data set people may have one split alone.
+            yield Skipped(names[0], "", "no row file", f"the {split} split has no rows: {expected}")
+            continue
+        _check_regular(path, reader)
         try:
             for item in reader.read(Source(path, files, columns, manifest.encoding, folder)):
                 yield item if isinstance(item, Skipped) else make.row(*item, split)
@@ -134,10 +140,21 @@ def _row_files(manifest: DataManifest, folder: Below, where: str) -> dict[Split 
     return {split: _first_existing(folder, names, f"{where}: rows") for split, names in manifest.rows.items()}
 
 
+def _check_regular(path: Path, reader: Format) -> None:
+    """Raises UserError for a device or a pipe, which would be read for ever, and for a folder that is no data."""
+    if path.is_dir() and reader.read not in (read_folder, read_hmdb51):
+        raise UserError(f"{path}: is a folder; give a file")
+    if not path.is_file() and not path.is_dir():
+        raise UserError(f"{path}: is no file, but a device or a pipe; give a file")
+
+
 def _other_files(manifest: DataManifest, folder: Below, where: str, classes: Path | None) -> dict[str, Path]:
     paths = {name: _first_existing(folder, names, f"{where}: files.{name}") for name, names in manifest.files.items()}
     if classes is not None:
         paths["classes"] = classes
+    wrong = next((path for path in paths.values() if path is not None and not (path.is_file() or path.is_dir())), None)
+    if wrong is not None:
+        raise UserError(f"{wrong}: is no file, but a device or a pipe; give a file")
     return {name: path for name, path in paths.items() if path is not None}
 
 
@@ -211,6 +228,7 @@ class _RowMaker:
         if known:
             listed = values.get("labels")  # a list in the form of a data set, not a text column of that name
             labels = listed if isinstance(listed, list) else [values.get("label")]
+            labels = labels[0] if labels and isinstance(labels[0], list) else labels
             unknown = next((label for label in labels if isinstance(label, str) and label and label not in known), None)
             if unknown is not None:
                 return Skipped(where, videos[0], "unknown class", _unknown_class(unknown, known))
@@ -224,6 +242,11 @@ class _RowMaker:
             return Skipped(where, videos[0], "unknown split", f"{short(stated)}: write train, validation or test")
         return Row(where, videos, known_split, values, more)
 
+    def _listed(self, label: str, where: str) -> Any:
+        """A label that is a list of classes, as one; any other label as it is. Raises Malformed."""
+        names = read_list(label) if any(mark in label for mark in ";|[") else label
+        return [self.classes.named(name, where) for name in names] if isinstance(names, list) else label
+
     def _normalise(self, values: Values, where: str) -> None:
         """Convert the label to text in one line, and times to numbers, in place. Raises Malformed."""
         if "label" in values:
@@ -234,7 +257,9 @@ class _RowMaker:
                 values["label"] = ""
             elif not isinstance(label, bool | list | dict):  # yes or no, a box, steps: for an adapter to read
                 # Interned, since there are few labels in many rows.
-                values["label"] = self.classes.named(sys.intern(_one_line(str(label))), where)
+                label = self.classes.named(sys.intern(_one_line(str(label))), where)
+                in_list = label in self.classes.names or not self.classes.names
+                values["label"] = label if in_list else self._listed(label, where)
         for name in _TIMES:
             if is_missing(values.get(name)):
                 values.pop(name, None)
@@ -273,7 +298,8 @@ def _rename_columns(values: Values, columns: Mapping[str, str | None]) -> Values
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    line = " ".join(text.split())
+    return line if line.isascii() else unicodedata.normalize("NFC", line)
 
 
 @cache

@@ -16,10 +16,19 @@ from typing import Any
 from videostar.data.columns import column_names, require_columns
 from videostar.data.rows import Item, Source, malformed
 from videostar.util.errors import UserError
+from videostar.video.endings import VIDEO_ENDINGS
 
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "|"}
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
-_FILE_NAME = re.compile(r"\S\.[A-Za-z0-9]{2,4}\s*$")
+_FILE_NAME = re.compile(rf"\S({'|'.join(map(re.escape, sorted(VIDEO_ENDINGS)))})\s*$", re.IGNORECASE)
+_DIGITS = re.compile(r"\d+")
+#: What a file is that is no table, by its first bytes.
+_OTHER_FILES = {
+    b"PK\3\4": "a spreadsheet or an archive; if it is a spreadsheet, call it .xlsx",
+    b"PAR1": "a Parquet file; call it .parquet",
+    b"{": "JSON; call it .jsonl",
+    b"[{": "JSON; call it .json",
+}
 _QUOTE = 'it has a quote that is not closed, or not doubled inside a cell: write "He said ""hi"""'
 
 _BREAK = "it has a line break inside a cell without quotes; put quotes around the cell"
@@ -32,6 +41,7 @@ def read_csv(source: Source) -> Iterator[Item]:
     A row with too many or too few cells is skipped. Raises UserError for a quote that reaches into other rows.
     """
     path = source.path
+    _check_kind(path)
     records = csv_records(path, source.columns, source.encoding)
     _, header = next(records, (1, []))
     names = column_names(header, source.columns)
@@ -45,11 +55,16 @@ def read_csv(source: Source) -> Iterator[Item]:
             yield where, dict(zip(names, record, strict=True))
         else:
             why = f"{len(record)} cells, but line 1 names {len(names)} columns"
-            yield malformed(where, f"{why}; put quotes around a cell that has the separator in it")
+            more = "put quotes around a cell that has the separator in it, or name the column in line 1"
+            yield malformed(where, f"{why}; {more if len(record) > len(names) else 'write a cell for each column'}")
 
 
 def _check_header(path: Path, names: Sequence[str], wanted: Sequence[str]) -> None:
     """Raises UserError for a file that begins with a row."""
+    if not names:
+        raise UserError(
+            f"{path}: is empty; write a line that names the columns, such as video,label, and rows below it"
+        )
     if not set(wanted) & set(names) and any(map(_FILE_NAME.search, names)):
         raise UserError(f"{path}:1: this line names no columns; write them above it, such as video,label")
 
@@ -63,7 +78,7 @@ def csv_records(path: Path, wanted: Collection[str] = (), encoding: str | None =
     """
     # Bytes that are not UTF-8 become lone surrogates, so that one bad line does not end the file.
     errors = "strict" if encoding else "surrogateescape"
-    encoding_used = encoding or file_encoding(path)
+    encoding_used = file_encoding(path, encoding)
     try:
         with path.open(encoding=encoding_used, errors=errors, newline="") as file:
             line = file.readline()
@@ -78,14 +93,29 @@ def csv_records(path: Path, wanted: Collection[str] = (), encoding: str | None =
             for number, record in _records(path, _reader(file, delimiter), delimiter):
                 yield number + skipped, record
     except (UnicodeDecodeError, LookupError) as error:
-        raise UserError(f"{path}: cannot be read as {encoding or 'UTF-16'}: {error}; save it in UTF-8") from None
+        raise UserError(f"{path}: cannot be read as {encoding_used}: {error}; save it in UTF-8") from None
 
 
-def file_encoding(path: Path) -> str:
-    """The encoding by the mark at the beginning of a file; UTF-8 without one."""
+def file_encoding(path: Path, encoding: str | None = None) -> str:
+    """The encoding by the mark at the beginning of a file, else `encoding`, else UTF-8.
+
+    Raises UserError if the file is no text.
+    """
     with path.open("rb") as file:
-        head = file.read(3)
-    return next((encoding for mark, encoding in _MARKS.items() if head.startswith(mark)), "utf-8")
+        head = file.read(64)
+    marked = next((name for mark, name in _MARKS.items() if head.startswith(mark)), None)
+    if marked is None and encoding is None and len(head) > 7 and not (any(head[1:8:2]) and any(head[:8:2])):
+        raise UserError(f"{path}: is no text in UTF-8; if it is UTF-16 without a mark, --set data.encoding=utf-16-le")
+    return marked or encoding or "utf-8"
+
+
+def _check_kind(path: Path) -> None:
+    """Raises UserError for a file that is no table, whatever it is called."""
+    with path.open("rb") as file:
+        head = file.read(64).lstrip()
+    what = next((what for start, what in _OTHER_FILES.items() if head.startswith(start)), None)
+    if what is not None:
+        raise UserError(f"{path}: is {what}")
 
 
 def _reader(lines: Iterable[str], delimiter: str) -> Any:
@@ -102,7 +132,6 @@ def _delimiter(line: str, wanted: Collection[str]) -> str:
 
 
 def _records(path: Path, reader: Any, delimiter: str) -> Iterator[tuple[int, Any]]:
-    width = 0
     while True:
         line = reader.line_num + 1
         try:
@@ -121,18 +150,19 @@ def _records(path: Path, reader: Any, delimiter: str) -> Iterator[tuple[int, Any
                 raise UserError(f"{path}:{line}: {why}") from None
             yield line, why
         else:
-            if reader.line_num > line and _has_a_row_inside(record, delimiter, width):
+            if reader.line_num > line and _has_a_row_inside(record, delimiter):
                 raise UserError(f"{path}:{line}: {_QUOTE}; the next line looks like a row and became part of this one")
-            width = width or len(record)
             if joined and not joined.isspace():
                 yield line, record
 
 
-def _has_a_row_inside(record: Sequence[str], delimiter: str, width: int) -> bool:
-    """Whether a later line of a cell looks like a row: it has as many cells, and one ends like a file name."""
+def _has_a_row_inside(record: Sequence[str], delimiter: str) -> bool:
+    """Whether a later line of a cell looks like a row: a file name in it, or its first cell differs only by numbers."""
+    first = _DIGITS.sub("0", record[0].strip())
     for cell in record:
         for line in cell.splitlines()[1:]:
             parts = line.split(delimiter)
-            if len(parts) >= width > 1 and any(map(_FILE_NAME.search, parts)):
+            alike = _DIGITS.sub("0", parts[0].strip().strip('"')) == first != ""
+            if len(parts) > 1 and (alike or any(map(_FILE_NAME.search, parts))):
                 return True
     return False

@@ -14,6 +14,9 @@ from videostar.util.errors import UserError
 from videostar.util.files import Below, is_folder
 from videostar.video.endings import PICTURE_ENDINGS, VIDEO_ENDINGS
 
+#: Folders and files that systems make.
+_OF_SYSTEMS = frozenset(["@eadir", "$recycle.bin", "system volume information", "lost+found", "__macosx", "thumbs.db"])
+
 
 @dataclass(frozen=True)
 class _Folder:
@@ -29,9 +32,9 @@ class _Folder:
 def read_folder(source: Source) -> Iterator[Item]:
     """One row per video in a class folder or in the folders below it; other files are ignored.
 
-    A folder that holds pictures and nothing else is one video. If any folder in the root has the name of a split, all
-    folders there are splits: videos in other folders are skipped and counted. A class folder may hold split folders.
-    Otherwise the rows have no `split`. Raises UserError if no class folder holds a video.
+    A folder that holds pictures, and neither videos nor folders, is one video. If any folder in the root has the name
+    of a split, all folders there are splits: videos in other folders are skipped and counted. A class folder may hold
+    split folders. Otherwise the rows have no `split`. Raises UserError if no class folder holds a video.
     """
     top = source.path
     if not top.is_dir():
@@ -44,6 +47,8 @@ def read_folder(source: Source) -> Iterator[Item]:
     parents = [_content(folder) for folder in root.folders if inside.allows(folder)] if has_splits else [root]
     empty = True
     for parent in parents:
+        for loose in parent.videos if any(each.folders for each in parents) else ():
+            yield _skipped(loose, inside, "no class folder", "move it into the folder of its class")
         for folder in parent.folders:
             for item in _videos(folder, inside):
                 empty = False
@@ -73,7 +78,7 @@ def _videos(folder: Path, inside: Below) -> Iterator[Path | Skipped]:
             continue
         if here in above:  # a link to a folder that this one is in
             continue
-        is_video = content.pictures and not (content.videos or content.folders or content.others)
+        is_video = content.pictures and not (content.videos or content.folders)
         for video in [path] if is_video else content.videos:
             if _is_text(video):
                 yield video
@@ -91,7 +96,7 @@ def _content(path: Path) -> _Folder:
     content = _Folder(path)
     with os.scandir(path) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
-            if entry.name.startswith("."):
+            if entry.name.startswith(".") or entry.name.lower() in _OF_SYSTEMS:
                 continue
             ending = Path(entry.name).suffix.lower()
             kinds = ((VIDEO_ENDINGS, content.videos), (PICTURE_ENDINGS, content.pictures))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections import Counter
@@ -23,12 +24,10 @@ _FORMS = "write an array of objects [{...}, {...}], or one object a line"
 def read_json_rows(source: Source) -> Iterator[Item]:
     """The rows of a file with one JSON object a line, or with one array of objects, whatever its ending."""
     path = source.path
-    if _encoding(source) != "utf-8":
-        items = _lines_of_text(source)
-    else:
-        with path.open("rb") as file:
-            head = file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()
-        items = _array(path) if head.startswith(b"[") else _lines(path)
+    content = _encoded(source)
+    with path.open("rb") as file:
+        head = file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip() if content is None else content[:64].lstrip()
+    items = _array(path, content) if head.startswith(b"[") else _lines(path, content)
     for where, item in items:
         try:
             values = _object(item)
@@ -40,13 +39,19 @@ def read_json_rows(source: Source) -> Iterator[Item]:
             yield where, values if names == keys else dict(zip(names, values.values(), strict=True))
 
 
-def _encoding(source: Source) -> str:
-    found = source.encoding or file_encoding(source.path)
-    return "utf-8" if found == "utf-8-sig" else found
+def _encoded(source: Source) -> bytes | None:
+    """The file in UTF-8, if it is in another encoding; else None. Raises UserError if it cannot be read so."""
+    path, encoding = source.path, file_encoding(source.path, source.encoding)
+    if encoding.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig"):
+        return None
+    try:
+        return path.read_text(encoding=encoding).encode("utf-8", "surrogatepass")
+    except (UnicodeError, LookupError) as error:
+        raise UserError(f"{path}: cannot be read as {encoding}: {error}; save it in UTF-8") from None
 
 
-def _lines(path: Path) -> Iterator[tuple[str, Any]]:
-    with path.open("rb") as file:
+def _lines(path: Path, content: bytes | None) -> Iterator[tuple[str, Any]]:
+    with path.open("rb") if content is None else io.BytesIO(content) as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue
@@ -56,26 +61,15 @@ def _lines(path: Path) -> Iterator[tuple[str, Any]]:
             yield f"{path.name}:{number}", line
 
 
-def _array(path: Path) -> Iterator[tuple[str, Any]]:
+def _array(path: Path, content: bytes | None) -> Iterator[tuple[str, Any]]:
     try:
-        items = json_list(path)
+        items = json_list(path, content)
     except UserError:
         if path.suffix.lower() == ".json":
             raise
-        yield from _lines(path)  # the first line of a .jsonl may be a bad row that is a list
+        yield from _lines(path, content)  # the first line of a .jsonl may be a bad row that is a list
     else:
         yield from ((f"{path.name}[{index}]", item) for index, item in enumerate(items))
-
-
-def _lines_of_text(source: Source) -> Iterator[tuple[str, Any]]:
-    path, encoding = source.path, _encoding(source)
-    try:
-        text = path.read_text(encoding=encoding)
-    except (UnicodeError, LookupError) as error:
-        raise UserError(f"{path}: cannot be read as {encoding}: {error}; save it in UTF-8") from None
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip():
-            yield f"{path.name}:{number}", line.encode("utf-8", "surrogatepass")
 
 
 def _object(item: Any) -> Values:
@@ -89,20 +83,20 @@ def _object(item: Any) -> Values:
     return value
 
 
-def load_json(path: Path) -> Any:
-    """The content of a JSON file. Raises UserError if it cannot be read."""
+def load_json(path: Path, content: bytes | None = None) -> Any:
+    """The value in a JSON file, or in its `content` in UTF-8. Raises UserError if it cannot be read."""
     try:
-        return parse_json(path.read_bytes())
+        return parse_json(path.read_bytes() if content is None else content)
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: cannot be read as JSON: {error}; copy the file again, or fix that line") from None
 
 
-def json_list(path: Path) -> list[object]:
-    """The list in a JSON file. Raises UserError if there is none."""
-    content = load_json(path)
-    if not isinstance(content, list):
+def json_list(path: Path, content: bytes | None = None) -> list[object]:
+    """The list in a JSON file, see `load_json`. Raises UserError if there is none."""
+    found = load_json(path, content)
+    if not isinstance(found, list):
         raise UserError(f"{path}: not a JSON list; copy the official file again")
-    return content
+    return found
 
 
 def parse_json(content: bytes) -> Any:

@@ -34,7 +34,9 @@ def read_kinetics(source: Source) -> Iterator[Item]:
             if isinstance(record, str):
                 raise Malformed(record)
             if record:
-                values = dict(zip(names, record, strict=False))
+                if len(record) != len(names):
+                    raise Malformed(f"{len(record)} cells, but line 1 names {len(names)} columns")
+                values = dict(zip(names, record, strict=True))
                 start, end = whole(values, "time_start"), whole(values, "time_end")
                 # Some copies have names with a space in quotes.
                 label = text(values, "label").replace('"', "")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from videostar.data.cells import plain_value
-from videostar.data.columns import column_names, require_columns
+from videostar.data.columns import COLUMNS, column_names, require_columns
 from videostar.data.rows import Item, Source
 from videostar.util.errors import UserError
 
@@ -76,10 +76,10 @@ def _named(value: Any, names: Sequence[str]) -> Any:
 
 
 def _check_types(source: Source, schema: Any) -> None:
-    """Raises UserError for a column that is needed and has a type that is not read."""
+    """Raises UserError for a column that would be read and has a type that is not."""
     for field in schema:
         name = column_names([field.name], source.columns)[0]
-        if name in source.columns and not (_is_plain(field.type) or _is_file(field.type)):
+        if name in {*source.columns, *COLUMNS} and not (_is_plain(field.type) or _is_file(field.type)):
             raise UserError(f"{source.path}: the column {field.name!r} is of type {field.type}; write it as text")
 
 
@@ -102,7 +102,7 @@ def _is_plain(kind: Any) -> bool:
 def _is_time(kind: Any) -> bool:
     import pyarrow.types as types
 
-    return bool(types.is_temporal(kind))
+    return bool(types.is_temporal(kind) or types.is_decimal(kind))
 
 
 def _is_file(kind: Any) -> bool:

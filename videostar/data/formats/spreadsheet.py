@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import time
 from typing import Any
 from zipfile import BadZipFile
 
 from videostar.data.cells import plain_value
 from videostar.data.columns import column_names, require_columns
-from videostar.data.rows import Item, Source
+from videostar.data.rows import Item, Source, malformed
 from videostar.util.errors import UserError
 
 
@@ -25,19 +26,40 @@ def read_xlsx(source: Source) -> Iterator[Item]:
     except (BadZipFile, InvalidFileException, KeyError, ValueError) as error:
         raise UserError(f"{path}: cannot be read as .xlsx: {error}; save it again, or as .csv") from None
     try:
-        rows = book.worksheets[0].iter_rows(values_only=True) if book.worksheets else iter(())
-        header = _trimmed(next(rows, ()))
+        sheets = (sheet.iter_rows() for sheet in book.worksheets if sheet.sheet_state == "visible")
+        rows, header, first = next(((rows, *found) for rows in sheets if (found := _header(rows))), (iter(()), [], 1))
         names = column_names(["" if name is None else str(name) for name in header], source.columns)
         require_columns(path, source.columns, names)
-        for number, cells in enumerate(rows, start=2):
-            values = [plain_value(cell) for cell in cells[: len(names)]] + [None] * (len(names) - len(cells))
-            if any(cell is not None for cell in values):
-                yield f"{path.name}:{number}", dict(zip(names, values, strict=True))
+        for number, row in enumerate(rows, start=first + 1):
+            values = _trimmed(map(_value, row))
+            where = f"{path.name}:{number}"
+            if len(values) > len(names):
+                yield malformed(where, f"{len(values)} cells, but the first row names {len(names)} columns")
+            elif values:
+                values += [None] * (len(names) - len(values))
+                yield where, dict(zip(names, values, strict=True))
     finally:
         book.close()
 
 
-def _trimmed(cells: Any) -> list[Any]:
+def _header(rows: Iterator[Any]) -> tuple[list[Any], int] | None:
+    """The first row of a sheet that is not empty, and its number; None if all are."""
+    return next(
+        ((cells, number) for number, row in enumerate(rows, start=1) if (cells := _trimmed(map(_value, row)))), None
+    )
+
+
+def _value(cell: Any) -> Any:
+    """The value of a cell as it is shown: percent with its sign."""
+    value = cell.value
+    if isinstance(value, time) and not value.second:  # typed as 1:23, of which Excel makes hours and minutes
+        return f"{value:%H:%M} of Excel, which may be hours and minutes or minutes and seconds"
+    if isinstance(value, int | float) and not isinstance(value, bool) and "%" in (cell.number_format or ""):
+        return f"{value * 100:.10g}%"
+    return plain_value(value)
+
+
+def _trimmed(cells: Iterable[Any]) -> list[Any]:
     """The cells of a row without the empty ones at its end."""
     found = list(cells)
     while found and found[-1] is None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
 from videostar.util.errors import UserError
 
-_NUMBERED = re.compile(r"(\d+)[\s,;:]+(\S.*)", re.ASCII)
+_NUMBER_FIRST = re.compile(r"\W?(?P<number>\d{1,6})(?:\s*[,;:|=.)]\s*|\s+-\s+|\s+)(?P<name>\S.*)", re.ASCII)
+_HEADER = re.compile(r"\b(?:id|idx|index|number|class|label|name)\b.*[,;:|\t ]", re.IGNORECASE)  # "id,name"
+_NUMBER_LAST = re.compile(r"(?P<name>\S.*?)\s*[,;:|=\t]\s*(?P<number>\d{1,6})", re.ASCII)
 
 
 def read_lines(path: Path) -> list[tuple[int, str]]:
@@ -26,10 +29,22 @@ def plain_classes(path: Path) -> list[str]:
 
 
 def numbered_classes(path: Path) -> tuple[Mapping[int, str], bool]:
-    """The classes of such a file by number, and whether the file has the numbers; else they count from 0."""
-    names = [line for _, line in read_lines(path)]
-    matches = [_NUMBERED.fullmatch(name) for name in names]
-    numbered = {int(match[1]): match[2] for match in matches if match}
-    if names and len(numbered) == len(names):
-        return numbered, True
-    return dict(enumerate(names)), False
+    """The classes of such a file by number, and whether the file has the numbers; else they count from 0.
+
+    Lines that begin with `#` are comments, and a line may have its number before or after the name ("0 walking",
+    "walking,0"), below a line that names these columns. Raises UserError if a number is there twice.
+    """
+    lines = [line for _, line in read_lines(path) if not line.startswith("#")]
+    for start in (0, 1) if lines and _HEADER.search(lines[0]) else (0,):
+        for form in (_NUMBER_FIRST, _NUMBER_LAST):
+            matches = [form.fullmatch(line) for line in lines[start:]]
+            if not matches or not all(matches):
+                continue
+            found = [(int(match["number"]), match["name"]) for match in matches if match]
+            twice = next(
+                (number for number, count in Counter(number for number, _ in found).items() if count > 1), None
+            )
+            if twice is not None:
+                raise UserError(f"{path}: two classes have the number {twice}; give each its own, or give no numbers")
+            return dict(found), True
+    return dict(enumerate(lines)), False
