@@ -196,3 +196,14 @@ def test_of_two_films_the_default_or_the_larger_one_is_shown(videostar: Command,
     small = write_clip(tmp_path / "small.mkv", 1, size=(48, 36))
     larger = joined(tmp_path / "larger.mkv", small, coloured(tmp_path / "b.mkv"))
     assert [look(cell) for cell in cells(videostar, larger)] == ["RGBY"] * 4
+
+
+def test_a_video_is_not_written_over_nor_sought_on_the_web(
+    videostar: Command, clips: Path, tmp_path: Path
+) -> None:
+    film = (clips / "0000.mp4").rename(tmp_path / "film.png")
+    content = film.read_bytes()
+    assert "the video itself" in told(videostar, "frames", film, "--out", film)
+    assert film.read_bytes() == content
+    assert "a URL" in told(videostar, "frames", "https://example.org/a.mp4", "--out", "s.png")
+    assert videostar("frames", f"file://{clips}/0001.mp4", "--out", "s.png").returncode == 0

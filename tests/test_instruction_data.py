@@ -235,6 +235,9 @@ BAD: list[tuple[Any, str]] = [
     (plain("<video><video>What?"), "2 <video> and 0 <image> marks for 1 videos"),
     (plain("<video>What?", video=None), "1 <video> and 0 <image> marks for 0 videos"),
     (plain(answer="It is <video>."), "in another turn"),
+    (plain("<video>0001.mp4</video>What?"), "marks: its text has '</video>'"),
+    (plain("<|vision_start|><|video_pad|><|vision_end|>What?"), "its text has '<|vision_start|>'"),
+    ({**plain(video=None), "video_path": "0001.mp4"}, "a file in the column 'video_path'"),
     (
         {"messages": [user("Hm?"), assistant("Yes."), user("<video>And?"), assistant("No.")], "video": "0001.mp4"},
         "marks",

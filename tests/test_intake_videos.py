@@ -82,6 +82,29 @@ def test_a_tiny_thing_that_moves_is_a_movement(
     assert not reasons(videostar, tmp_path, [name], "--pictures", "--set", "video.still=skip")
 
 
+def test_a_change_of_colour_alone_is_a_movement(videostar: Command, tmp_path: Path) -> None:
+    red, green = ((200, 0, 0), (0, 102, 0))  # of the same brightness
+    light = [np.full((HEIGHT, WIDTH, 3), red if at < 12 else green, np.uint8) for at in range(24)]
+    write_film(tmp_path / "light.mp4", light)
+    dot = [np.zeros((HEIGHT, WIDTH, 3), np.uint8) for _ in range(24)]
+    for at in range(12, 24):
+        dot[at][20:24, 2 * at : 2 * at + 4] = 255
+    write_film(tmp_path / "dot.mp4", dot)
+    assert not reasons(videostar, tmp_path, ["light.mp4", "dot.mp4"], "--pictures", "--set", "video.still=skip")
+
+
+def test_frames_named_by_their_times(videostar: Command, tmp_path: Path) -> None:
+    (tmp_path / "frames").mkdir()
+    for at in range(24):
+        Image.fromarray(picture(3, at)).save(tmp_path / "frames" / f"{round(at / 12, 2)}.png")
+    done = videostar("frames", "frames", "--out", "s.png", "--frames", 4, "--set", "video.frame_rate=12")
+    assert done.returncode == 0, done.stderr
+    sheet = np.asarray(Image.open(tmp_path / "s.png"))
+    left = [int((cell[:-20] >= 250).all(2).any(0).argmax()) for cell in np.split(sheet, 4, axis=1)]
+    assert left == sorted(left)
+    assert left[0] < left[3]
+
+
 def test_a_film_of_one_colour_is_never_used(videostar: Command, tmp_path: Path) -> None:
     for name, codec in (("black.mp4", "libx264"), ("black.webm", "libvpx-vp9"), ("black.avi", "mpeg4")):
         write_film(tmp_path / name, [np.zeros((HEIGHT, WIDTH, 3), np.uint8)] * 24, codec=codec)

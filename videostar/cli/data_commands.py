@@ -89,7 +89,7 @@ def check(
 
 @app.command()
 def frames(
-    video: Annotated[Path, typer.Argument(help="A video.")],
+    video: Annotated[str, typer.Argument(help="A video, or a folder of pictures.")],
     out: Annotated[Path, typer.Option(help="The picture to write: a .png.")],
     count: Annotated[int | None, typer.Option("--frames", help="Frames to show; default: `video.frames`.")] = None,
     pipeline: PipelineName = None,
@@ -106,11 +106,22 @@ def frames(
         raise UserError(f"--out {out}: the frames are written as PNG; give a name that ends in .png")
     if not out.parent.is_dir():
         raise UserError(f"--out {out}: there is no folder {out.parent}; create it first")
+    from videostar.data.places import Places
+    from videostar.data.rows import Row, Skipped
+    from videostar.util.files import Below
     from videostar.video.contact_sheet import contact_sheet, sample
     from videostar.video.errors import BadVideo
 
+    place = Places(Below(Path.cwd(), confine=False))
+    row = place.resolve(Row("", (video,), None, {}))
+    found = row if isinstance(row, Skipped) else place.find(row)
+    if isinstance(found, Skipped):
+        raise UserError(f"{video}: {found.reason}: {found.detail}")
+    path = found[1]
+    if out.exists() and path.exists() and out.samefile(path):
+        raise UserError(f"--out {out}: is the video itself; give another name")
     try:
-        facts, clip = sample(video, settings.video.sampling())
+        facts, clip = sample(path, settings.video.sampling())
     except BadVideo as bad:
         raise UserError(f"{video}: {bad}") from None
     out.write_bytes(contact_sheet(clip))

@@ -63,7 +63,8 @@ class SimilarNames:
         names = self._names(path.parent)
         for stem in (path.name, path.stem):
             for ending in ("", *sorted(VIDEO_ENDINGS)):
-                if same := names.get(_folded(stem + ending)):
+                same = [each for each in names.get(_folded(stem + ending), []) if each != path.name]
+                if same:
                     return name.with_name(same[0])
         if len(names) > _COMPARED:
             return None

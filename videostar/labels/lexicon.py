@@ -56,7 +56,9 @@ PRONOUNS = frozenset(
 NEGATIONS = frozenset(
     "not no never neither nor without nobody none nothing cannot hardly scarcely isn't aren't wasn't weren't "
     "doesn't don't didn't can't couldn't won't wouldn't shouldn't hasn't haven't hadn't ain't mustn't needn't isnt "
-    "arent wasnt werent doesnt dont didnt cant couldnt wont wouldnt hasnt havent".split()
+    "arent wasnt werent doesnt dont didnt cant couldnt wont wouldnt hasnt havent "
+    # German, French, Portuguese, Dutch, Swedish, Indonesian and Russian, as `normalise` writes them
+    "nicht kein keine keinen pas nao niet inte bukan не нет".split()
 )
 GRAMMAR = DETERMINERS | PREPOSITIONS | ADVERBS | CONJUNCTIONS | AUXILIARIES | PRONOUNS | NEGATIONS
 MODALS = frozenset("could might may perhaps maybe possibly".split())

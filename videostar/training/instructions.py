@@ -26,6 +26,7 @@ from videostar.data.rows import Skipped, Source, short
 from videostar.training.rows import Row
 from videostar.util.errors import UserError
 from videostar.video.container import stat_file
+from videostar.video.endings import PICTURE_ENDINGS, VIDEO_ENDINGS
 from videostar.video.errors import BadVideo
 
 _ROLES = {"human": "user", "gpt": "assistant"} | {role: role for role in ("system", "user", "assistant")}
@@ -35,8 +36,12 @@ _COLUMNS = ("messages", "conversations", *(" and ".join(pair) for pair in _PAIRS
 _MEDIA = ("video", "videos", "image", "images", "audio", "audios")
 _CHAT = ("messages", "conversations", "system", "history", "input", "span")
 _READ = {*_CHAT, *_MEDIA, *(name for pair in _PAIRS for name in pair)}  # of a .parquet, which may hold much else
-_MARK = re.compile(r"<(video|image)>")
-_MARKS = re.compile(rf"(?:\s*{_MARK.pattern})+\s*")
+_MARK = re.compile(r"<(video|image)>", re.IGNORECASE)
+# Other marks of media, which would be trained on as text.
+_OTHER_MARK = re.compile(
+    r"</?(?:video|image|img|vid)\b[^<>]{0,200}>|<\|(?:vision|video|image|vid|img)\w*\|>", re.IGNORECASE
+)
+_MARKS = re.compile(rf"(?:\s*{_MARK.pattern})+\s*", re.IGNORECASE)
 
 
 class _Unusable(ValueError):
@@ -104,6 +109,8 @@ def _row(record: Any, media: _Media, where: str) -> Row:
     first, *others = turns
     videos = [*_listed(record, "video", "videos"), *first.media["video"]]
     pictures = [*_listed(record, "image", "images"), *first.media["image"]]
+    if not videos and not pictures and (unread := _unread_media(record)):
+        raise _Unusable("malformed row", f"a file in the column {unread!r}; call the column `video` or `image`")
     if _listed(record, "audio", "audios"):
         raise _Unusable("sound", "needs a model that takes sound")
     if any(turn.marks or any(turn.media.values()) for turn in [*system, *others]):
@@ -124,6 +131,13 @@ def _row(record: Any, media: _Media, where: str) -> Row:
         pictures=tuple(map(media.path, pictures)),
         where=where,
     )
+
+
+def _unread_media(record: dict[str, Any]) -> str | None:
+    """A column that is not read and holds the path of a video or picture."""
+    endings = tuple(VIDEO_ENDINGS | PICTURE_ENDINGS)
+    unread = (name for name in record if name not in _READ)
+    return next((name for name in unread if str(record[name]).lower().endswith(endings)), None)
 
 
 def _turns(record: dict[str, Any]) -> list[tuple[Any, Any]]:
@@ -201,7 +215,11 @@ class _Turn:
             text.encode()
         except UnicodeEncodeError:
             raise _Unusable("malformed row", "its text has half a character, such as \\ud83d alone") from None
-        self.marks += _MARK.findall(text)
+        if other := _OTHER_MARK.search(_MARK.sub("", text)):
+            raise _Unusable(
+                "marks", f"its text has {short(other[0])}; write <video> or <image>, and the path in a column"
+            )
+        self.marks += [mark.lower() for mark in _MARK.findall(text)]
         return _MARKS.sub(lambda found: "\n" if "\n" in found[0] else " ", text)
 
 
@@ -267,6 +285,8 @@ class _Media:
 
 
 def _problem(path: Path) -> BadVideo | None:
+    if path.is_dir():
+        return None  # perhaps a folder of frames
     try:
         stat_file(path)
     except BadVideo as bad:

@@ -18,6 +18,7 @@ from videostar.video.workers import Workers
 
 _ROW = 4  # frames in a row, at least, if there are so many
 _WIDTH = 160  # pixels: smaller frames are enlarged by a whole factor to at least this width, so that times can be read
+_MAX_HEIGHT = 1600  # pixels: no frame is enlarged beyond this height
 _STRIP, _TEXT = 20, 13  # pixels: height of the strip below a frame, and of its letters
 _GREY = (160, 160, 160)
 
@@ -41,7 +42,7 @@ def contact_sheet(clip: Clip) -> bytes:
     A cell is a frame, pixel by pixel (or enlarged by a whole factor), above a strip with its time.
     """
     count, height, width, _ = clip.frames.shape
-    factor = math.ceil(_WIDTH / width)
+    factor = max(1, min(math.ceil(_WIDTH / width), _MAX_HEIGHT // height))
     columns = min(count, max(_ROW, math.ceil(math.sqrt(count))))
     cell = width * factor, height * factor + _STRIP
     sheet = Image.new("RGB", (columns * cell[0], math.ceil(count / columns) * cell[1]))

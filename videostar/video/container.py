@@ -134,6 +134,7 @@ def _moving_pictures(container: InputContainer) -> VideoStream:
     if not streams:
         raise BadVideo("no video stream", "only sound, text or a cover picture")
     streams = [stream for stream in streams if stream.codec_context] or streams
+    streams = [stream for stream in streams if stream.frames != 1] or streams
     streams = [stream for stream in streams if _may_move(stream)] or streams
     if len(streams) > 1:
         largest = max(map(_area, streams))

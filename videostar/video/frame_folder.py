@@ -27,6 +27,7 @@ from videostar.video.sampling import Sampling
 
 _FORMATS = ("BMP", "JPEG", "PNG", "WEBP")  # Pillow opens no others, whatever a file is called
 _NUMBER = re.compile(r"(\d+)")
+_DECIMAL = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _TURNED = 5  # EXIF orientations from here on exchange width and height
 
 
@@ -60,7 +61,11 @@ class FrameFolder:
                 "no frame rate",
                 f"a folder of {len(names)} pictures; state how many are shown per second: --set video.frame_rate=12",
             )
-        names.sort(key=lambda name: [int(number) for number in _NUMBER.findall(Path(name).stem)])
+        stems = [Path(name).stem for name in names]
+        times = all(map(_DECIMAL.fullmatch, stems))  # 0.5.jpg, 0.25.jpg: named by their times
+        names.sort(
+            key=lambda name: [float(Path(name).stem)] if times else list(map(int, _NUMBER.findall(Path(name).stem)))
+        )
         made = cls(folder, tuple(folder / name for name in names), rate)
         check_length(made.seconds)
         return made

@@ -32,7 +32,7 @@ class _Folder:
 def read_folder(source: Source) -> Iterator[Item]:
     """One row per video in a class folder or in the folders below it; other files are ignored.
 
-    A folder that holds pictures, and neither videos nor folders, is one video. If any folder in the root has the name
+    A folder that holds pictures and no videos is one video. If any folder in the root has the name
     of a split, all folders there are splits: videos in other folders are skipped and counted. A class folder may hold
     split folders. Otherwise the rows have no `split`. Raises UserError if no class folder holds a video.
     """
@@ -78,13 +78,14 @@ def _videos(folder: Path, inside: Below) -> Iterator[Path | Skipped]:
             continue
         if here in above:  # a link to a folder that this one is in
             continue
-        is_video = content.pictures and not (content.videos or content.folders)
+        is_video = content.pictures and not content.videos
         for video in [path] if is_video else content.videos:
             if _is_text(video):
                 yield video
             else:
                 yield _skipped(video, inside, "malformed row", "its name is not in UTF-8; rename it")
-        remaining += [(each, above | {here}) for each in reversed(content.folders)]
+        if not is_video:
+            remaining += [(each, above | {here}) for each in reversed(content.folders)]
 
 
 def _identity(folder: Path) -> tuple[int, int]:
