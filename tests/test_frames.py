@@ -198,9 +198,7 @@ def test_of_two_films_the_default_or_the_larger_one_is_shown(videostar: Command,
     assert [look(cell) for cell in cells(videostar, larger)] == ["RGBY"] * 4
 
 
-def test_a_video_is_not_written_over_nor_sought_on_the_web(
-    videostar: Command, clips: Path, tmp_path: Path
-) -> None:
+def test_a_video_is_not_written_over_nor_sought_on_the_web(videostar: Command, clips: Path, tmp_path: Path) -> None:
     film = (clips / "0000.mp4").rename(tmp_path / "film.png")
     content = film.read_bytes()
     assert "the video itself" in told(videostar, "frames", film, "--out", film)

@@ -82,6 +82,19 @@ def test_a_tiny_thing_that_moves_is_a_movement(
     assert not reasons(videostar, tmp_path, [name], "--pictures", "--set", "video.still=skip")
 
 
+def test_files_of_which_a_part_would_be_shown(videostar: Command, tmp_path: Path) -> None:
+    write_clip(tmp_path / "whole.gif", 20, codec="gif", pixels="rgb8")
+    gif = (tmp_path / "whole.gif").read_bytes()
+    (tmp_path / "half.gif").write_bytes(gif[: len(gif) // 2])
+    one, two = (write_clip(tmp_path / f"{number}.mp4", number).read_bytes() for number in (21, 22))
+    (tmp_path / "both.mp4").write_bytes(one + two)
+    skipped = reasons(videostar, tmp_path, ["whole.gif", "half.gif", "21.mp4", "both.mp4"])
+    assert {video: why.split(":")[0] for video, why in skipped.items()} == {
+        "half.gif": "ends early",
+        "both.mp4": "joined",
+    }
+
+
 def test_a_change_of_colour_alone_is_a_movement(videostar: Command, tmp_path: Path) -> None:
     red, green = ((200, 0, 0), (0, 102, 0))  # of the same brightness
     light = [np.full((HEIGHT, WIDTH, 3), red if at < 12 else green, np.uint8) for at in range(24)]

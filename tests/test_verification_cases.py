@@ -43,6 +43,16 @@ def test_verdicts_agree_with_judged_cases(file: str, kind: str) -> None:
     assert right_yes / (right_yes + wrong_no) >= 0.97, wrong
 
 
+def test_an_outsiders_cases_are_judged_no_worse_than_before() -> None:
+    """300 cases in the style of real models, by someone who knew the rules and not the code: 248 right at first."""
+    lines = (DATA / "verification_outsider.jsonl").read_text(encoding="utf-8").splitlines()
+    cases = [json.loads(line) for line in lines]
+    wrong = [
+        case["id"] for case in cases if parse_label(case["label"]).judge(case["answer"]).accepted != case["accept"]
+    ]
+    assert len(wrong) <= 43, wrong
+
+
 def test_verdicts_come_in_order_and_problems_by_line(tmp_path: Path) -> None:
     label = {"kind": "action", "name": "skiing"}
     lines = [

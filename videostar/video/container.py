@@ -17,6 +17,7 @@ from av.video.stream import VideoStream
 
 from videostar.video.errors import BadVideo
 from videostar.video.other_files import PICTURE, PICTURE_BRANDS, describe
+from videostar.video.whole_file import check_whole
 
 # Formats that contain their pictures. Formats that name other files or devices must not be here: ffmpeg takes any file
 # that starts with `ffconcat version 1.0` for a playlist and opens the files that it lists.
@@ -90,6 +91,7 @@ def open_video(file: BufferedReader) -> Iterator[tuple[InputContainer, VideoStre
 
     Raises BadVideo if that fails or the pictures are too large, and for all errors of ffmpeg inside the block.
     """
+    check_whole(file)
     file.seek(0)
     try:
         # Without a name and protocols, ffmpeg cannot open other files that the container names.
