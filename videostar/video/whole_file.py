@@ -11,7 +11,7 @@ _MAX_BOXES = 100_000  # that are read of an MP4
 
 
 def check_whole(file: BufferedReader) -> None:
-    """Raises BadVideo for a GIF without its end, and for several MP4 files in one, of which the first would be shown."""
+    """Raises BadVideo for a GIF without its end, and for several MP4 files in one: only the first would be shown."""
     file.seek(0)
     start = file.read(8)
     if start.startswith(b"GIF8"):
