@@ -1,7 +1,7 @@
 """Reads rows of labelled videos from plain files and the official annotation files of public data sets.
 
 Each format is a module of this folder: a reader that yields the place and the values of each row, and a function that
-lists the official classes, if the data set has such a list. `row_maker.py` gives each row the path of its video and its split.
+lists the official classes, if the data set has such a list. `row_maker.py` makes rows of these values.
 """
 
 from __future__ import annotations
