@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import re
 import sys
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -150,9 +149,8 @@ def _rename_columns(values: Values, columns: Mapping[str, str | None]) -> Values
 
 
 def one_line(text: str) -> str:
-    """A label without line breaks and repeated blanks, in one Unicode form."""
-    line = " ".join(text.split())
-    return line if line.isascii() else unicodedata.normalize("NFC", line)
+    """A label without line breaks and repeated blanks."""
+    return " ".join(text.split())
 
 
 @cache
