@@ -8,7 +8,10 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from itertools import compress
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from videostar.adapters.questions import Questions, load_tasks
 from videostar.config import Pipeline
@@ -101,22 +104,23 @@ def check(
         questions = Questions(data, tasks, settings.seed)
     labels: Counter[str] = Counter()
     actions: Counter[str] = Counter()
-    asked: set[int] = set()  # ids of sample objects: there may be a million
-    for question in questions.all():
-        if id(question.sample) not in asked:
-            asked.add(id(question.sample))
-            label = question.label
-            labels[label.words()] += 1
-            if isinstance(label, Action):
-                actions[label.name] += 1
+    # Samples by the identity of their objects, in arrays, since there may be a million.
+    every = questions.all()
+    about = np.fromiter((id(question.sample) for question in every), np.uint64, len(every))
+    for place in np.sort(np.unique(about, return_index=True)[1]).tolist():  # the first question about each sample
+        label = every[place].label
+        labels[label.words()] += 1
+        if isinstance(label, Action):
+            actions[label.name] += 1
+    asked = np.isin(np.fromiter(map(id, data.samples), np.uint64, len(data.samples)), about).tolist()
     broken = {(row.where, row.video): row for row in questions.skipped}
     why = "; ".join(f"{task}: {reason}" for task, reason in questions.why_not.items())
     skipped = list(data.skipped)
-    for sample in data.samples:
-        if id(sample) not in asked:
-            place = sample.row, sample.video
-            skipped.append(broken.pop(place, Skipped(*place, "nothing to ask", why)))
-    data = replace(data, samples=[sample for sample in data.samples if id(sample) in asked])
+    for sample, is_asked in zip(data.samples, asked, strict=True):
+        if not is_asked:
+            row = sample.row, sample.video
+            skipped.append(broken.pop(row, Skipped(*row, "nothing to ask", why)))
+    data = replace(data, samples=list(compress(data.samples, asked)))
     splits: dict[Split, list[Sample]] = {split: data.split(split) for split in ("train", "validation", "test")}
     return Report(
         data=source.where,
