@@ -10,8 +10,6 @@ from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
-from rapidfuzz import fuzz, process
-
 from videostar.util.files import is_folder
 from videostar.video.endings import VIDEO_ENDINGS
 
@@ -60,6 +58,8 @@ class SimilarNames:
         return f"did you mean {near.as_posix()}?" if near else ""
 
     def _near(self, path: Path, name: Path) -> Path | None:
+        from rapidfuzz import fuzz, process  # only where a file is missing
+
         names = self._names(path.parent)
         for stem in (path.name, path.stem):
             for ending in ("", *sorted(VIDEO_ENDINGS)):
