@@ -283,6 +283,19 @@ def test_a_class_number_given_twice(videostar: Command, clips: Path) -> None:
     assert [row["reason"] for row in report["skipped"]] == ["unknown class"]
 
 
+def test_ones_own_list_of_classes_for_a_public_data_set(videostar: Command, clips: Path) -> None:
+    write_rows(clips / "trainlist01.txt", "walking/0000.mp4 1", "running/0001.mp4 2")
+    write_rows(clips / "testlist01.txt", "walking/0002.mp4")
+    names = write_rows(clips / "names.txt", "walking")
+    for name in ("walking", "running"):
+        (clips / name).mkdir()
+    (clips / "0000.mp4").rename(clips / "walking" / "0000.mp4")
+    (clips / "0002.mp4").rename(clips / "walking" / "0002.mp4")
+    report = rows_of(videostar, "ucf101", "--root", clips, "--set", f"data.classes={names}")
+    assert report["labels"] == {"walking": 2}
+    assert [row["reason"] for row in report["skipped"]] == ["unknown class"]
+
+
 def test_lists_of_listed_classes(videostar: Command, clips: Path) -> None:
     rows = write_rows(clips / "rows.csv", "video,label", "0000.mp4,0;1", "0001.mp4,walking; flying", "0002.mp4,walking")
     names = write_rows(clips / "names.txt", "walking", "running")

@@ -61,7 +61,7 @@ class Options:
         """
         if self.keys[0].isdigit() and isinstance(answer, int | float) and not isinstance(answer, bool):
             answer = f"{answer:g}"  # the key of an option
-        places = self._named(answer.strip()) if isinstance(answer, str) else set()
+        places = self.named(answer.strip()) if isinstance(answer, str) else set()
         if (index := index_of(answer)) is not None:
             if first is None and not places:
                 raise Malformed(f"the answer {index} may count from 0 or from 1; write the letter or the text")
@@ -74,7 +74,7 @@ class Options:
             raise Malformed(f"the answer {short(answer)} may be {either}; write the letter and the text")
         raise Malformed(f"the answer {short(answer)} is none of the options {', '.join(self.texts)[:100]}")
 
-    def _named(self, answer: str) -> set[int]:
+    def named(self, answer: str) -> set[int]:
         """The places of the options that have this text or this letter."""
         folded = [text.casefold() for text in self.texts]
         exact = {place for place, text in enumerate(self.texts) if text == answer}
@@ -112,7 +112,7 @@ def first_index(rows: Iterable[tuple[Any, Any]]) -> int | None:
             continue
         with suppress(Malformed):
             read = Options.read(options)
-            if not isinstance(answer, str) or not read._named(answer.strip()):
+            if not isinstance(answer, str) or not read.named(answer.strip()):
                 found |= {0} if index == 0 else {1} if index == len(read.texts) else set()
     return found.pop() if len(found) == 1 else None
 

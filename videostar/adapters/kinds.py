@@ -53,7 +53,7 @@ class KindAdapter(LabelAdapter):
         self._keys = sorted(keys - set(self.unread))
         self._first_index: int | None = None
 
-    def counting(self, rows: Iterable[Row]) -> KindAdapter:
+    def for_rows(self, rows: Iterable[Row]) -> KindAdapter:
         """The same adapter, which knows from all rows of a data set whether the indices of options count from 0."""
         if self.kind != "choice":
             return self

@@ -89,12 +89,12 @@ class Questions:
                 # Of the first row all phrasings are tried, so that a wrong template shows now.
                 for tried in task.phrasings(sample) if first else [question]:
                     tried.words()
-                reason = _outside(task, sample)
+                after_end = _after_end(task, sample)
             except UserError as error:
                 self._skip(sample, task, error)
                 continue
-            if reason:
-                self.skipped.append(Skipped(sample.row, sample.video, "interval outside the video", reason))
+            if after_end is not None:
+                self.skipped.append(after_end)
             else:
                 self._questions.append(question)
                 first = False
@@ -108,14 +108,17 @@ class Questions:
             self.skipped.append(Skipped(sample.row, sample.video, "no question", f"{task.name}: {error}{hint}"))
 
 
-def _outside(task: Task, sample: Sample) -> str:
-    """What is wrong with a time in the label that is after the end of the video; else empty."""
+def _after_end(task: Task, sample: Sample) -> Skipped | None:
+    """The skipped row if a time in its label is after the end of the video."""
     adapter = task.adapter
     if not isinstance(adapter, KindAdapter) or adapter.kind not in ("interval", "timestamp"):
-        return ""
+        return None
     label = task.parsed(sample.values)
     last = label.end if isinstance(label, Interval) else label.seconds if isinstance(label, Timestamp) else 0.0
-    return f"{last:g} s, and the video has {sample.seconds:.1f} s" if last > sample.seconds + SLACK else ""
+    if last <= sample.seconds + SLACK:
+        return None
+    detail = f"{last:g} s, and the video has {sample.seconds:.1f} s"
+    return Skipped(sample.row, sample.video, "interval outside the video", detail)
 
 
 def _other_column(sample: Sample, task: Task) -> str:
@@ -137,7 +140,7 @@ def with_data(task: Task, samples: Sequence[Sample]) -> Task:
     """The task with what it must know of all samples: the actions, and from where the indices of options count."""
     adapter = task.adapter
     if isinstance(adapter, KindAdapter):
-        adapter = adapter.counting(sample.values for sample in samples)
+        adapter = adapter.for_rows(sample.values for sample in samples)
     task = replace(task, adapter=adapter)
     return replace(task, among=_actions(samples, task))
 

@@ -272,10 +272,10 @@ def _inner_folders(samples: list[Sample]) -> list[Problem]:
     """Folders in class folders, by which a class may be meant."""
     inner: dict[str, list[str]] = {}
     for sample in samples:
-        above, _, below = sample.video.partition(f"{sample.values.get('label')}/")
-        if "/" in below:
-            folder = f"{above}{sample.values.get('label')}/{below.split('/')[0]}"
-            inner.setdefault(folder, [f"used as {sample.label!r}"])
+        folders = sample.video.split("/")[:-1]
+        depth = folders.index(sample.values["label"]) + 1
+        if len(folders) > depth:
+            inner.setdefault("/".join(folders[: depth + 1]), [f"used as {sample.label!r}"])
     return _groups("folder in a class folder", inner, False)
 
 

@@ -82,7 +82,8 @@ def read_rows(
     named = [column for column in manifest.columns.values() if column is not None]
     columns = tuple(dict.fromkeys([*made_from, *named]))
     files = _other_files(manifest, folder, where, classes)
-    make = RowMaker(manifest.columns, templates, Classes.read(files.get("classes"), reader.classes))
+    read_classes = reader.classes if classes is None else plain_classes
+    make = RowMaker(manifest.columns, templates, Classes.read(files.get("classes"), read_classes))
     for split, path in _row_files(manifest, folder, where).items():
         if path is None:
             names = manifest.rows[split]
@@ -109,7 +110,8 @@ def source_files(manifest: DataManifest, folder: Below, where: str, classes: Pat
 def official_classes(manifest: DataManifest, folder: Below, where: str, classes: Path | None = None) -> Sequence[str]:
     """The classes in the publisher's list; empty without a list. Raises UserError if the list cannot be read."""
     path = _other_files(manifest, folder, where, classes).get("classes")
-    return [one_line(name) for name in _format(manifest, where).classes(path)] if path else ()
+    read = _format(manifest, where).classes if classes is None else plain_classes
+    return [one_line(name) for name in read(path)] if path else ()
 
 
 def _format(manifest: DataManifest, where: str) -> Format:

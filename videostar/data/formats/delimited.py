@@ -6,7 +6,6 @@ break, and either stop at the first bad row or drop it without a word.
 
 from __future__ import annotations
 
-import codecs
 import csv
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -14,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from videostar.data.columns import column_names, require_columns
+from videostar.data.formats.text_files import file_encoding
 from videostar.data.rows import Item, Source, malformed
 from videostar.util.errors import UserError
 from videostar.video.endings import VIDEO_ENDINGS
 
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "|"}
-_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _FILE_NAME = re.compile(rf"\S({'|'.join(map(re.escape, sorted(VIDEO_ENDINGS)))})\s*$", re.IGNORECASE)
 _DIGITS = re.compile(r"\d+")
 #: What a file is that is no table, by its first bytes.
@@ -94,19 +93,6 @@ def csv_records(path: Path, wanted: Collection[str] = (), encoding: str | None =
                 yield number + skipped, record
     except (UnicodeDecodeError, LookupError) as error:
         raise UserError(f"{path}: cannot be read as {encoding_used}: {error}; save it in UTF-8") from None
-
-
-def file_encoding(path: Path, encoding: str | None = None) -> str:
-    """The encoding by the mark at the beginning of a file, else `encoding`, else UTF-8.
-
-    Raises UserError if the file is no text.
-    """
-    with path.open("rb") as file:
-        head = file.read(64)
-    marked = next((name for mark, name in _MARKS.items() if head.startswith(mark)), None)
-    if marked is None and encoding is None and len(head) > 7 and not (any(head[1:8:2]) and any(head[:8:2])):
-        raise UserError(f"{path}: is no text in UTF-8; if it is UTF-16 without a mark, --set data.encoding=utf-16-le")
-    return marked or encoding or "utf-8"
 
 
 def _check_kind(path: Path) -> None:

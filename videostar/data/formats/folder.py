@@ -14,8 +14,10 @@ from videostar.util.errors import UserError
 from videostar.util.files import Below, is_folder
 from videostar.video.endings import PICTURE_ENDINGS, VIDEO_ENDINGS
 
-#: Folders and files that systems make.
-_OF_SYSTEMS = frozenset(["@eadir", "$recycle.bin", "system volume information", "lost+found", "__macosx", "thumbs.db"])
+#: Folders and files that operating systems and disks make.
+_SYSTEM_NAMES = frozenset(
+    ["@eadir", "$recycle.bin", "system volume information", "lost+found", "__macosx", "thumbs.db"]
+)
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def _content(path: Path) -> _Folder:
     content = _Folder(path)
     with os.scandir(path) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
-            if entry.name.startswith(".") or entry.name.lower() in _OF_SYSTEMS:
+            if entry.name.startswith(".") or entry.name.lower() in _SYSTEM_NAMES:
                 continue
             ending = Path(entry.name).suffix.lower()
             kinds = ((VIDEO_ENDINGS, content.videos), (PICTURE_ENDINGS, content.pictures))

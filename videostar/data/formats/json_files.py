@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from videostar.data.columns import column_names
-from videostar.data.formats.delimited import file_encoding
+from videostar.data.formats.text_files import file_encoding
 from videostar.data.rows import Item, Malformed, Source, Values, malformed, short
 from videostar.util.errors import UserError
 

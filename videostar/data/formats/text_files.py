@@ -1,7 +1,8 @@
-"""Reads text files of lines, such as lists of classes."""
+"""Reads text files: their encoding, and lists of classes."""
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -12,6 +13,21 @@ from videostar.util.errors import UserError
 _NUMBER_FIRST = re.compile(r"\W?(?P<number>\d{1,6})(?:\s*[,;:|=.)]\s*|\s+-\s+|\s+)(?P<name>\S.*)", re.ASCII)
 _HEADER = re.compile(r"\b(?:id|idx|index|number|class|label|name)\b.*[,;:|\t ]", re.IGNORECASE)  # "id,name"
 _NUMBER_LAST = re.compile(r"(?P<name>\S.*?)\s*[,;:|=\t]\s*(?P<number>\d{1,6})", re.ASCII)
+
+_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+
+
+def file_encoding(path: Path, encoding: str | None = None) -> str:
+    """The encoding by the mark at the beginning of a file, else `encoding`, else UTF-8.
+
+    Raises UserError if the file is no text.
+    """
+    with path.open("rb") as file:
+        head = file.read(64)
+    marked = next((name for mark, name in _MARKS.items() if head.startswith(mark)), None)
+    if marked is None and encoding is None and len(head) > 7 and not (any(head[1:8:2]) and any(head[:8:2])):
+        raise UserError(f"{path}: is no text in UTF-8; if it is UTF-16 without a mark, --set data.encoding=utf-16-le")
+    return marked or encoding or "utf-8"
 
 
 def read_lines(path: Path) -> list[tuple[int, str]]:
