@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import yaml
 from commands import Command
-from ordinary_data import LABELS, checked, told, write_clip, write_rows
+from ordinary_data import LABELS, checked, picture, told, write_clip, write_rows
+from PIL import Image
 
 from videostar.data.source import load_data
 from videostar.pipeline_files import load_pipeline
@@ -477,3 +478,17 @@ def test_a_folder_is_data(videostar: Command, clips: Path) -> None:
         (clips / f"{number:04}.mp4").rename(clips / "all" / label / "a.mp4")
     assert checked(videostar, clips / "all")["labels"] == dict.fromkeys(LABELS, 1)
     assert checked(videostar, f"{clips}/all/")["usable"] == 4
+
+
+def test_pictures_of_a_shared_manifest_stay_below_its_root(videostar: Command, clips: Path, tmp_path: Path) -> None:
+    for number, folder in enumerate([tmp_path / "private", clips / "own", clips / "linked"]):
+        folder.mkdir()
+        for at in range(12):
+            Image.fromarray(picture(number, at)).save(folder / f"{at:03}.png")
+    (clips / "linked" / "000.png").unlink()
+    (clips / "linked" / "000.png").symlink_to(tmp_path / "private" / "000.png")
+    rows, rate = ("video,label", "own,walking", "linked,walking"), ("--set", "video.frame_rate=12")
+    report = checked(videostar, shared(clips, *rows), *rate)
+    assert [(row["video"], row["reason"]) for row in report["skipped"]] == [("linked", "outside its root")]
+    assert checked(videostar, shared(clips, *rows, confine=False), *rate)["usable"] == 2
+    assert checked(videostar, shared(clips, *rows), "--root", clips, *rate)["usable"] == 2  # the user's own folder

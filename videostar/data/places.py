@@ -13,7 +13,8 @@ from urllib.parse import unquote
 
 from videostar.data.rows import Row, Skipped
 from videostar.data.similar_names import SimilarNames
-from videostar.util.files import Below, is_there
+from videostar.util.files import Below, is_folder, is_there
+from videostar.video.endings import VIDEO_ENDINGS
 
 _FILE_URL = re.compile(r"file:(?://(?:localhost)?(?=/)|(?=/[^/]))", re.IGNORECASE)
 _URL = re.compile(r"([a-z][a-z0-9+.-]+)://|data:\w+/", re.IGNORECASE)
@@ -97,11 +98,19 @@ class Places:
                 detail = f"{video[:_SHOWN]} is {what}: download the video, and give the path of the file"
                 return Skipped(row.where, video, "not on this machine", detail)
             path = self._inside.path(video)
-            if path is None and "\0" not in video:
+            if (path is None and "\0" not in video) or (path is not None and self._holds_links_out(path)):
                 return Skipped(row.where, video, "outside its root", outside(self.root))
             if path is not None and (len(row.video) == 1 or is_there(path)):
                 return video, path
         return self.find_similar(row)
+
+    def _holds_links_out(self, path: Path) -> bool:
+        """Whether `path` is a folder of pictures with links that lead out of a root that confines its rows."""
+        if not self._inside.confine or path.suffix.lower() in VIDEO_ENDINGS or not is_folder(path):
+            return False
+        with suppress(OSError), os.scandir(path) as entries:
+            return any(entry.is_symlink() and not self._inside.allows(Path(entry.path)) for entry in entries)
+        return False
 
     def find_similar(self, row: Row) -> tuple[str, Path] | Skipped:
         """The same for a row none of whose paths exists: a file whose name differs only by Unicode form or case."""
