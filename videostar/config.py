@@ -135,6 +135,11 @@ class Generation(Settings):
         "template (the label put into a fixed sentence, no model).",
     )
     verify: bool = Field(True, description="Keep only answers that contain the label.")
+    final_line: Literal["keep", "drop"] = Field(
+        "keep",
+        description="Whether training keeps the final line (`Answer: ...`) that prompts ask for. drop: it is removed "
+        "from question and answer, the rest must contain the label, and evaluation does not ask for it.",
+    )
     max_new_tokens: int = Field(64, ge=1, description="Tokens of an answer, at most; a longer answer is not kept.")
     samples: int = Field(1, ge=1, description="Tries per question; 1 is greedy, more are drawn at `temperature`.")
     temperature: float = Field(0.8, gt=0, le=2, description="Sampling temperature, if `samples` is more than 1.")

@@ -28,7 +28,9 @@ class Finding:
 
 _PROMISES: dict[str, Callable[[Question], bool]] = {
     # Judged as a statement, since a question states nothing but can still give its label away.
-    "the question does not give its label away": lambda q: not q.label.judge(q.text.replace("?", ".")).accepted,
+    "the question does not give its label away": lambda q: (
+        not any(q.label.judge(text.replace("?", ".")).accepted for text in (q.text, q.words().request))
+    ),
     "the hinted question says the label": lambda q: q.label.words() in q.hinted,
     "the template's answer contains the label": lambda q: q.label.judge(q.template_answer).accepted,
 }

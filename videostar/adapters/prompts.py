@@ -12,6 +12,7 @@ from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import SandboxedEnvironment
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
+from videostar.adapters.final_line import lead_of
 from videostar.util.errors import UserError
 from videostar.util.resources import find_resource
 from videostar.util.yaml_files import load_mapping, validate
@@ -23,7 +24,7 @@ _TEMPLATES = SandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
 class Prompts(BaseModel):
     """One file of `prompts/`: templates that may use the columns of a row and `label`, the label in words.
 
-    In `rationalise`, `question` is the rendered question; in `questions`, it is the row's column of that name.
+    In `rationalise`, `question` is the rendered question; elsewhere it is the row's column of that name.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -31,6 +32,7 @@ class Prompts(BaseModel):
     questions: tuple[str, ...] = Field(min_length=1)
     rationalise: tuple[str, ...] = Field(min_length=1)
     template: str
+    final_line: str | None = None  # what a model is asked to write last, such as "Answer: <letter>"
     _file: str = PrivateAttr("")  # name of the file that it was read from
 
     @property
@@ -38,15 +40,22 @@ class Prompts(BaseModel):
         """The name of the file, such as `action.yaml`."""
         return self._file
 
-    @field_validator("questions", "rationalise", "template")
+    @field_validator("questions", "rationalise", "template", "final_line")
     @classmethod
-    def _parses(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
-        for text in (value,) if isinstance(value, str) else value:
+    def _parses(cls, value: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        for text in (value,) if isinstance(value, str) else value or ():
             try:
                 _TEMPLATES.from_string(text)
             except TemplateError as error:
                 raise ValueError(f"{text!r}: {error}; write names as {{{{ label }}}}") from None
         return value
+
+    @field_validator("final_line")
+    @classmethod
+    def _has_a_lead(cls, line: str | None) -> str | None:
+        if line is not None:
+            lead_of(line)
+        return line
 
     def render(self, text: str, values: Mapping[str, Any]) -> str:
         """`text` with its `{{ names }}` filled in. Raises UserError for a name that there is no value for."""

@@ -63,11 +63,13 @@ class Questions:
         """
         found = hashlib.sha256()
         for question in self._questions:
+            *texts, request = question.words()
             words = [
                 question.id,
-                *question.words(),
+                *texts,
                 question.label.words(),
                 *question.source.terms(question.sample.values),
+                *filter(None, [request]),
             ]
             found.update("\0".join(words).encode("utf-8", "surrogatepass"))
         return found.hexdigest()
@@ -156,17 +158,24 @@ def _actions(samples: Sequence[Sample], task: Task) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
-def load_tasks(source: DataSource, adapter: str | None = None, prompts: str | None = None) -> list[Task]:
+def load_tasks(
+    source: DataSource, adapter: str | None = None, prompts: str | None = None, model: str = "embedded"
+) -> list[Task]:
     """The tasks of a run: of `adapter`, or of the adapters in the data manifest.
 
-    `prompts` is a prompt file that replaces theirs. Raises UserError if one of them cannot be loaded, or if a data
-    manifest names Python code: code runs only if the user names it.
+    `prompts` is a prompt file that replaces theirs. The embedded `model` is not asked for final lines, since it was
+    trained on questions without them. Raises UserError if one of them cannot be loaded, or if a data manifest names
+    Python code: code runs only if the user names it.
     """
     manifest = source.manifest
     _check_names(manifest.columns)
     named = [name for name, column in manifest.columns.items() if column is not None]
+
+    def load(name: str, prompts: str | None) -> Task:
+        return Task.load(name, load_adapter(name, named=named), prompts, asks_final_line=model != "embedded")
+
     if adapter is not None:
-        return [Task.load(adapter, load_adapter(adapter, named=named), prompts)]
+        return [load(adapter, prompts)]
     for name in manifest.adapters:
         if ".py" in name:
             path = Path(source.where).parent / name
@@ -174,7 +183,7 @@ def load_tasks(source: DataSource, adapter: str | None = None, prompts: str | No
                 f"{source.where}: adapters: {name} is Python code, which runs only if you name it yourself: read it, "
                 f"then --set adapter={path}"
             )
-    return [Task.load(name, load_adapter(name, named=named), prompts or manifest.prompts) for name in manifest.adapters]
+    return [load(name, prompts or manifest.prompts) for name in manifest.adapters]
 
 
 def _check_names(columns: Mapping[str, str | None]) -> None:

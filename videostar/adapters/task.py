@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from videostar.adapters import LabelAdapter, Row, adapter_folder
+from videostar.adapters.final_line import lead_of, request_for, without_final_line
 from videostar.adapters.kinds import MAIN
 from videostar.adapters.prompts import Prompts, load_prompts
 from videostar.config import AnswerSource, Video
@@ -30,9 +31,10 @@ _KNOWN = 8192  # labels of a task that are kept parsed
 class Words(NamedTuple):
     """The texts of a question."""
 
-    text: str  # the prompt
-    hinted: str  # the prompt with the label in it
-    template_answer: str  # a fixed sentence with the label
+    text: str  # the question
+    hinted: str  # the question with the label in it
+    template_answer: str  # a fixed sentence with the label, and the final line if one is asked for
+    request: str  # the sentence that asks for the final line, to be put after the question; may be empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +72,17 @@ class Question:
 
     @property
     def text(self) -> str:
-        """The prompt of a direct answer."""
+        """The question, without the sentence that asks for a final line."""
         return self.words().text
 
     @property
     def hinted(self) -> str:
-        """The prompt of a rationalised answer: the label is in it."""
+        """The same with the label in it, for a rationalised answer."""
         return self.words().hinted
 
     @property
     def template_answer(self) -> str:
-        """A fixed sentence with the label."""
+        """A fixed sentence with the label, and the final line if one is asked for."""
         return self.words().template_answer
 
     def files(self, root: Path, video: Video) -> list[tuple[Path, str, Sampling]]:
@@ -106,6 +108,11 @@ class Question:
         """All its texts."""
         return self.source.words(self.sample.values, self.label, *self.numbers)
 
+    def without_final_line(self, answer: str) -> str:
+        """An answer without its final line, if one was asked for and is there."""
+        line = self.source.final_line
+        return answer if line is None else without_final_line(answer, lead_of(line))
+
     def template(self, kind: AnswerSource) -> str:
         """The place of its prompt template, such as "action.yaml questions[2]"."""
         question, hint = self.numbers
@@ -130,13 +137,22 @@ class Task:
     adapter: LabelAdapter
     prompts: Prompts
     among: tuple[str, ...] = ()  # all actions of the data, for action labels without `among`
+    asks_final_line: bool = True  # if the prompts have one
     _known: dict[str, Label] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @classmethod
-    def load(cls, name: str, adapter: LabelAdapter, prompts: str | None = None) -> Task:
+    def load(
+        cls, name: str, adapter: LabelAdapter, prompts: str | None = None, *, asks_final_line: bool = True
+    ) -> Task:
         """The task of an adapter, with the prompt file called `prompts` or its own."""
         file = prompts or adapter.prompts
-        return cls(name, adapter, load_prompts(file, None if prompts else adapter_folder(adapter)))
+        loaded = load_prompts(file, None if prompts else adapter_folder(adapter))
+        return cls(name, adapter, loaded, asks_final_line=asks_final_line)
+
+    @property
+    def final_line(self) -> str | None:
+        """The final line that is asked for, as a template; None if none is."""
+        return self.prompts.final_line if self.asks_final_line else None
 
     def label(self, row: Row) -> Mapping[str, Any]:
         """The row's label object."""
@@ -175,10 +191,14 @@ class Task:
         """The texts about a row in that phrasing. Raises UserError for a template that cannot be filled in."""
         values = {**row, **self._call(self.adapter.values, row)}
         text = self.prompts.render(self.prompts.questions[question], values)
+        line = self.final_line
+        request = "" if line is None else request_for(self.prompts.render(line, values))
         values["label"] = label.words()
         template_answer = self.prompts.render(self.prompts.template, values)
+        if line is not None:
+            template_answer += f"\n{lead_of(line)} {label.words()}"
         values["question"] = text
-        return Words(text, self.prompts.render(self.prompts.rationalise[hint], values), template_answer)
+        return Words(text, self.prompts.render(self.prompts.rationalise[hint], values), template_answer, request)
 
     @property
     def _forms(self) -> tuple[tuple[str, ...], tuple[str, ...]]:

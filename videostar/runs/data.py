@@ -39,7 +39,7 @@ class RunData:
 
     def __init__(self, settings: Pipeline) -> None:
         self.source = DataSource.of(settings)
-        self.tasks = load_tasks(self.source, settings.adapter, settings.prompts)
+        self.tasks = load_tasks(self.source, settings.adapter, settings.prompts, settings.model)
         model_path(settings.model)  # raises UserError for a folder that is no model
         self._name, self._model, self._mix = (
             settings.data.name,

@@ -37,7 +37,7 @@ def data_fingerprint(source: DataSource, tasks: Sequence[Task], seed: int) -> st
 
 
 def _task(task: Task) -> dict[str, Any]:
-    prompts = {"file": task.prompts.file, **task.prompts.model_dump(mode="json")}
+    prompts = {"file": task.prompts.file, **task.prompts.model_dump(mode="json"), "final_line": task.final_line}
     return {"name": task.name, "adapter": _code(task.adapter), "prompts": prompts}
 
 

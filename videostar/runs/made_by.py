@@ -21,6 +21,7 @@ from videostar.util.resources import model_digest
 from videostar.util.yaml_files import validate
 
 _SHOWN = 12  # digits of a digest
+_NEWER = {"generation.final_line"}  # settings that came after the first versions, whose ids must stay
 
 
 class MadeBy(Settings):
@@ -98,14 +99,18 @@ def _short(value: Any) -> str:
 def lineage(data: str, settings: Pipeline, lora: Path | None, engine: str) -> dict[str, Any]:
     """The origin of answers: digests of data, base model, settings and LoRA, and the engine.
 
-    A version's id is made from it, so its keys stay: `adapter` is the LoRA.
+    A version's id is made from it, so its keys stay: `adapter` is the LoRA. Settings of `_NEWER` are left out at their
+    defaults, as if they did not exist.
     """
     from videostar.models.load import dtype_name  # loads torch
 
+    defaults = without_places(Pipeline())
+    settled = affecting(settings, "01/generate")  # the LoRA's digest covers all others
+    settled = {name: value for name, value in settled.items() if name not in _NEWER or value != defaults[name]}
     return {
         "data": data,
         "model": model_digest(settings.model),
-        "settings": digest_json(affecting(settings, "01/generate")),  # the LoRA's digest covers all others
+        "settings": digest_json(settled),
         "adapter": digest(lora) if lora else None,
         "engine": {"name": engine, "dtype": dtype_name(settings.spec)},
     }

@@ -20,6 +20,7 @@ _FIRST = {
     "training.start_from": "02/train",  # the first round has no LoRA to continue
     "mix": "01/train",
     "generation": "01/generate",
+    "generation.final_line": "00/evaluate",
     "generation.max_new_tokens": "00/evaluate",
 }
 

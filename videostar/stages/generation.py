@@ -120,11 +120,11 @@ class _Window:
             unsettled: list[_Item] = []
             for question, clips in items:
                 if isinstance(clips, BadVideo):
-                    answers.append(unanswered(question, str(clips)))
+                    answers.append(unanswered(question, str(clips), self.plan))
                     continue
                 reply = next(replies)
                 if isinstance(reply, Refused):
-                    answers.append(unanswered(question, reply.reason))
+                    answers.append(unanswered(question, reply.reason, self.plan))
                     continue
                 judged = [self._as_written(answer) for answer in judge_replies(question, clips, kind, reply, self.plan)]
                 answers += judged
@@ -150,9 +150,7 @@ class _Window:
         if kind == "template":
             return [[question.template_answer] for question, clips in items if not isinstance(clips, BadVideo)]
         requests = (
-            Request(
-                question.hinted if kind == "rationalised" else question.text, clips, self.plan.seeds(question, kind)
-            )
+            Request(self.plan.prompt(question, kind), clips, self.plan.seeds(question, kind))
             for question, clips in items
             if not isinstance(clips, BadVideo)
         )

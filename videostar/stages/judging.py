@@ -27,28 +27,39 @@ class _Try:
     reason: str
 
     @classmethod
-    def judge(cls, question: Question, kind: AnswerSource, prompt: str, reply: str, *, verify: bool) -> _Try:
+    def judge(cls, question: Question, kind: AnswerSource, reply: str, plan: AnswerPlan) -> _Try:
         from videostar.labels.hints import strip_hint  # takes long to load
 
-        text = strip_hint(reply) if kind == "rationalised" else reply
-        verdict = question.label.judge(text or "", prompt or None)
+        prompt = plan.prompt(question, kind) or None
+        stripped = strip_hint(reply) if kind == "rationalised" else reply
+        answer = stripped or ""
+        verdict = question.label.judge(answer, prompt)
+        stored = plan.stored_answer(question, answer)
+        # Training data must contain the label, so an answer that loses its final line is judged without it too.
+        only_in_line = stored != answer and not question.label.judge(stored, prompt).accepted
         cut = isinstance(reply, CutOff)  # training on it would teach to stop half-way
-        passed = bool(text) and (not verify or (verdict.accepted and not cut))
-        reason = "hint" if text is None else "cut off" if cut and verdict.accepted else verdict.reason
-        return cls(reply, text or "", verdict, passed, reason)
+        reason: str = verdict.reason
+        if stripped is None:
+            reason = "hint"
+        elif verdict.accepted and cut:
+            reason = "cut off"
+        elif verdict.accepted and only_in_line:
+            reason = "only in the final line"
+        good = verdict.accepted and not cut and not only_in_line
+        return cls(reply, stored, verdict, bool(stored) and (good or not plan.generation.verify), reason)
 
 
 def judge_replies(
     question: Question, clips: Sequence[Clip], kind: AnswerSource, replies: Sequence[str], plan: AnswerPlan
 ) -> list[Answer]:
-    """The ledger lines of a question's replies, one for each: the text without the hint, judged by the label.
+    """The ledger lines of a question's replies, one for each, judged by the label without the hint.
 
     Of the replies that pass, near-duplicates and those beyond `keep_per_question` are not kept.
     """
-    options = plan.generation
-    prompt = {"rationalised": question.hinted, "direct": question.text, "template": ""}[kind]
-    tries = [_Try.judge(question, kind, prompt, reply, verify=options.verify) for reply in replies]
-    surplus = select_tries([one.text for one in tries], [one.passed for one in tries], options.keep_per_question)
+    tries = [_Try.judge(question, kind, reply, plan) for reply in replies]
+    # Compared without their final lines: equal ones would make different answers alike.
+    compared = [question.without_final_line(one.text) for one in tries]
+    surplus = select_tries(compared, [one.passed for one in tries], plan.generation.keep_per_question)
     seeds = plan.seeds(question, kind) or repeat(None)
     times = [clip.times for clip in clips] if kind != "template" and clips else [()] * len(question.sample.videos)
     return [
@@ -59,8 +70,8 @@ def judge_replies(
             task=question.task,
             group=question.group,
             label=question.label.words(),
-            question=question.text,
-            prompt=prompt,
+            question=plan.stored_question(question),
+            prompt=plan.prompt(question, kind),
             answer=one.reply,
             text=one.text,
             kept=one.passed and extra is None,
@@ -81,7 +92,7 @@ def judge_replies(
     ]
 
 
-def unanswered(question: Question, reason: str) -> Answer:
+def unanswered(question: Question, reason: str, plan: AnswerPlan) -> Answer:
     """The ledger line of a question whose video cannot be shown or asked about."""
     return Answer(
         question_id=question.id,
@@ -90,7 +101,7 @@ def unanswered(question: Question, reason: str) -> Answer:
         task=question.task,
         group=question.group,
         label=question.label.words(),
-        question=question.text,
+        question=plan.stored_question(question),
         prompt="",
         answer="",
         text="",

@@ -20,6 +20,7 @@ class AnswerPlan:
     frames: FrameCache
     batch_size: int  # questions in a window
     salt: str  # seeds are drawn from it, the question, the kind of answer and the number of the try
+    asks_final_line: bool = True  # if the question has one
 
     @classmethod
     def of(cls, settings: Pipeline, salt: str) -> Self:
@@ -28,9 +29,33 @@ class AnswerPlan:
 
     @classmethod
     def for_evaluation(cls, settings: Pipeline) -> Self:
-        """The plan for held-out splits: one greedy direct answer per question."""
+        """The plan for held-out splits: one greedy direct answer per question, which is asked as it is trained on."""
         plan = cls.of(settings, "evaluation")
-        return replace(plan, generation=plan.generation.model_copy(update={"answers": ("direct",), "samples": 1}))
+        generation = plan.generation.model_copy(update={"answers": ("direct",), "samples": 1})
+        return replace(plan, generation=generation, asks_final_line=plan.keeps_final_line)
+
+    @property
+    def keeps_final_line(self) -> bool:
+        """Whether questions and answers are stored with the final line."""
+        return self.generation.final_line == "keep"
+
+    def prompt(self, question: Question, kind: AnswerSource) -> str:
+        """The prompt of an answer of that kind; empty for a template."""
+        if kind == "template":
+            return ""
+        words = question.words()
+        text = words.hinted if kind == "rationalised" else words.text
+        return text + words.request if self.asks_final_line else text
+
+    def stored_question(self, question: Question) -> str:
+        """The question of an answer as it is stored: without a hint."""
+        words = question.words()
+        return words.text + words.request if self.keeps_final_line else words.text
+
+    def stored_answer(self, question: Question, answer: str) -> str:
+        """An answer as it is stored: without the final line if that was asked for and is dropped."""
+        dropped = self.asks_final_line and not self.keeps_final_line
+        return question.without_final_line(answer) if dropped else answer
 
     def seeds(self, question: Question, kind: AnswerSource) -> tuple[int, ...]:
         """A seed for each try; none for a single try, which is greedy, and for templates."""
