@@ -73,9 +73,8 @@ class Server(BaseHTTPRequestHandler):
         self._send({"prompt_token_ids": self.checked, "choices": [{"token_ids": self.tokenize(answer)}]})
 
     def _answer(self, question: str, seed: int | None) -> str:
-        if seed is not None:  # answers that differ in what comes before a long line
-            words = ["A hand moves.", "Something opens, I think.", "Look at the left.", "The red door swings."]
-            return f"{words[seed % 4]}\nAnswer: A. {'The red door. ' * 12}"
+        if seed is not None:  # answers that differ in what precedes a long line
+            return f"{('Left.', 'Right.', 'Up.', 'Down.')[seed % 4]}\nAnswer: A. {'The red door. ' * 12}"
         clip = question[question.index("Clip") :][: len("Clip 0?")]
         return ANSWERS[clip]["The right answer is" in question]
 
@@ -164,9 +163,7 @@ def test_a_downloaded_model_is_asked_for_the_line_and_it_is_kept(
 ) -> None:
     answers, stored = generated(videostar, tmp_path / "out", *asking)
     assert sorted(Server.asked) == sorted(row["prompt"] for row in answers)
-    assert {kind: sum("The right answer is" in asked for asked in Server.asked) for kind in ("hinted",)} == {
-        "hinted": 1
-    }
+    assert sum("The right answer is" in asked for asked in Server.asked) == 1
     for asked in Server.asked:
         assert asked.endswith(REQUEST)
         assert asked.count("End with a line") == 1
