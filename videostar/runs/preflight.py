@@ -43,7 +43,7 @@ def preflight(settings: Pipeline, out: Path, videos: int = 1, *, trains: bool) -
     first thing that is missing.
     """
     spec = settings.spec
-    _check_engine(settings.engine, settings.training.rank)
+    check_engine(settings.engine, settings.training.rank)
     check_judge(settings)
     if trains or not _served(spec, settings.engine):  # vLLM has its own code for quantised models
         check_quantised(load_config(spec), spec.name, trains=trains)
@@ -208,7 +208,8 @@ def _warn_of_unused(settings: Pipeline) -> None:
         warn("video.margin: has an effect with --set video.within=label only")
 
 
-def _check_engine(engine: Engine, rank: int) -> None:
+def check_engine(engine: Engine, rank: int) -> None:
+    """Raises UserError if the engine is not installed or does not serve LoRAs of that rank."""
     if engine.name == "transformers":
         return
     if rank > RANKS[-1]:

@@ -47,7 +47,7 @@ class ModelJudge:
     """A model that judges. Its replies are cached by content, so that nothing is asked twice."""
 
     def __init__(self, name: str, ask: Callable[[Sequence[str]], list[str | Refused]], replies: ReplyCache) -> None:
-        self._name, self._ask, self._replies = name, ask, replies
+        self.name, self._ask, self._replies = name, ask, replies
         self._lock = threading.Lock()  # without it two threads might ask the same
 
     def judge(self, cases: Sequence[Case]) -> list[Judged]:
@@ -59,7 +59,7 @@ class ModelJudge:
         ]
         replies = self._replies_to(list(dict.fromkeys(prompt for prompt in prompts if prompt is not None)))
         return [
-            Judged(read_reply(replies[prompt]), self._name, PROMPT_DIGEST)
+            Judged(read_reply(replies[prompt]), self.name, PROMPT_DIGEST)
             if prompt is not None
             else Judged(Verdict.no(Reason.DEGENERATE))
             for prompt in prompts
@@ -79,7 +79,7 @@ class ModelJudge:
 class Judge:
     """Judges answers; any number of threads may share it. `kinds` of label are judged by `model`."""
 
-    kinds: frozenset[str]
+    kinds: frozenset[str] = frozenset()
     model: ModelJudge | None = None
 
     def judge(self, cases: Sequence[Case]) -> list[Judged]:
