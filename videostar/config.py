@@ -115,7 +115,7 @@ class Video(Settings):
 
 
 class Cache(Settings):
-    """The cache of sampled frames and measures, so that each video is opened once."""
+    """The cache of sampled frames and measures, so that each video is opened once, and of a judge's replies."""
 
     folder: str | None = Field(None, description="Default: the user's cache folder on this system.")
     gb: float = Field(50, gt=0, description="Gigabytes of frames, at most; the least recently used are deleted first.")

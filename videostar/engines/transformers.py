@@ -60,7 +60,10 @@ class TransformersEngine:
         return [reply for batch in self._batches(list(requests)) for reply in self._replies(batch)]
 
     def ask_base(self, prompts: Sequence[str], max_new_tokens: int) -> list[str | Refused]:
-        """Replies, computed in batches of `engine.batch_size`. A prompt that is longer than the context is refused."""
+        """Replies, computed in batches of `engine.batch_size`. A prompt that is longer than the context is refused.
+
+        With a LoRA in use, `settings.base_judges` must be true: otherwise it may be merged into the weights.
+        """
         if self.model is None:
             self.use(None)
         most = context_length(self.spec)
