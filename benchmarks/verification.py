@@ -1,5 +1,8 @@
 """Does the answer contain the label? Agreement with judged cases, and speed: `python benchmarks/verification.py`.
 
+A table for each set of cases has precision and recall by kind of label, with Wilson intervals of 95 %, as `videostar
+judge-check` prints them.
+
 For actions the comparison is with the rule in the authors' release (github.com/orrzohar/Video-STaR,
 videostar/verifier.py): every word of the label that has more than two letters and is no stop word must resemble some
 word of the answer (ratio above 85). It is reimplemented here with rapidfuzz, and with a regular expression in place of
@@ -12,7 +15,6 @@ import argparse
 import json
 import re
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,10 @@ from rapidfuzz import fuzz
 from rich.console import Console
 from rich.table import Table
 
+from videostar.cli.tables import judge_table
 from videostar.labels import KINDS, parse_label
+from videostar.stages.judge import Judge
+from videostar.stages.judge_check import ALL, check_judge, measure
 
 DATA = Path(__file__).parent.parent / "tests" / "data"
 _STOP = frozenset("the and for with from into onto over under out off his her its their that this are was".split())
@@ -64,27 +69,19 @@ def _words(text: str) -> set[str]:
 
 
 def agreement(file: Path) -> Table:
-    """Precision, recall and misses of each kind."""
-    table = Table(title=f"agreement with {file.name}")
-    for column in ("kind", "cases", "precision", "recall", "misses"):
-        table.add_column(column, justify="left" if column in ("kind", "misses") else "right", overflow="fold")
-    judged: dict[str, list[tuple[str, bool, bool]]] = defaultdict(list)
-    for case in map(json.loads, file.read_text(encoding="utf-8").splitlines()):
-        kind, answer = case["label"]["kind"], case["answer"]
-        if kind == "action":
-            names = (case["label"]["name"], *case["label"].get("aliases", ()))
-            peer = any(authors_rule(name, answer) for name in names)
-            judged["action, authors' rule"].append(("", peer, case["accept"]))
-        is_accepted = parse_label(case["label"]).judge(answer, case.get("prompt")).accepted
-        judged[kind].append((case["id"], is_accepted, case["accept"]))
-        judged["all kinds"].append(("", is_accepted, case["accept"]))
-    for kind, verdicts in sorted(judged.items()):
-        right = sum(got and want for _, got, want in verdicts)
-        accepted, true = sum(got for _, got, _ in verdicts), sum(want for _, _, want in verdicts)
-        misses = ", ".join(name for name, got, want in verdicts if name and got != want)
-        shares = (f"{right / total:.3f}" if total else "-" for total in (accepted, true))
-        table.add_row(kind, str(len(verdicts)), *shares, misses)
-    return table
+    """Precision and recall of each kind, and of the authors' rule on actions."""
+    report = check_judge(file, Judge())
+    if report.problems:
+        raise SystemExit("\n".join(report.problems))
+    cases = map(json.loads, file.read_text(encoding="utf-8").splitlines())
+    actions = [case for case in cases if case["label"]["kind"] == "action"]
+    theirs = measure(("action, authors' rule", _authors_accept(case), case["accept"]) for case in actions)
+    return judge_table(file.name, {**{kind: theirs[kind] for kind in theirs if kind != ALL}, **report.figures})
+
+
+def _authors_accept(case: dict[str, Any]) -> bool:
+    names = (case["label"]["name"], *case["label"].get("aliases", ()))
+    return any(authors_rule(name, case["answer"]) for name in names)
 
 
 def rate(judge: Callable[[str], Any], answers: Iterable[str], seconds: float = 1.0) -> float:
@@ -139,11 +136,14 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=Path, nargs="*", default=sorted(DATA.glob("verification_*.jsonl")))
+    parser.add_argument("--tables-only", action="store_true", help="measure no speed")
     parser.add_argument("--labels", type=Path, help="a label set to judge actions among, one name per line")
     args = parser.parse_args()
     console = Console(width=120)
     for file in args.cases:
         console.print(agreement(file))
+    if args.tables_only:
+        return
     console.print(cost(args.labels))
     console.print(hostile())
 

@@ -142,7 +142,7 @@ TOUCHED = {
     **dict.fromkeys("engine.dtype engine.device engine.trust_remote_code engine.options".split(), "00/evaluate"),
     **dict.fromkeys("video.frames video.max_pixels video.fps video.within video.margin".split(), "00/evaluate"),
     **dict.fromkeys("video.frame_rate video.still".split(), "00/evaluate"),
-    **dict.fromkeys("generation.max_new_tokens generation.final_line".split(), "00/evaluate"),
+    **dict.fromkeys("generation.max_new_tokens generation.final_line verification.text judge".split(), "00/evaluate"),
     **dict.fromkeys("generation.answers generation.verify generation.samples".split(), "01/generate"),
     **dict.fromkeys("generation.temperature generation.keep_per_question".split(), "01/generate"),
     **dict.fromkeys("training.rank training.alpha training.learning_rate training.batch_size".split(), "01/train"),
@@ -170,6 +170,7 @@ def test_what_every_setting_touches_first_is_known() -> None:
         if name not in free:
             assert first_affected(name, 3) == stage, name
     assert first_affected("columns.label", 3) == "00/evaluate"
+    assert [first_affected(name, 3) for name in ("verification.action", "judge.model")] == ["00/evaluate"] * 2
     assert [first_affected(name, 1) for name in ("training.start_from", "training.final_round")] == [None, None]
 
 
@@ -178,6 +179,7 @@ def test_what_every_setting_touches_first_is_known() -> None:
     [
         ("video.frames=4", "00/evaluate", "01/train"),
         ("generation.final_line=drop", "00/evaluate", "01/generate"),
+        ("verification.action=engine", "00/evaluate", "01/generate"),
         ("generation.samples=2", "01/generate", "01/version"),
         ("mix.ratio=2", "01/train", "01/evaluate"),
         ("mix=null", "01/train", "02/train"),

@@ -109,6 +109,15 @@ def test_answers_are_those_of_transformers(
     assert spoken[0] != spoken[1] != spoken[2] != spoken[0]
 
 
+def test_the_base_model_judges_beside_an_adapter(
+    engine: OpenaiEngine, reference: TransformersEngine, adapters: list[Path]
+) -> None:
+    prompts = ["What moves here, and how?", "Is it a ball? Reply with yes or no."]
+    reference.use(None)
+    engine.use(adapters[0])
+    assert engine.ask_base(prompts, 8) == reference.ask_base(prompts, 8)
+
+
 def test_an_adapter_is_not_left_behind_and_not_served_stale(
     engine: OpenaiEngine, reference: TransformersEngine, requests: list[Request], adapters: list[Path], tmp_path: Path
 ) -> None:

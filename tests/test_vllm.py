@@ -92,6 +92,23 @@ def test_answers_are_those_of_transformers(
     assert spoken[0] != spoken[1] != spoken[2] != spoken[0]
 
 
+def test_the_base_model_judges_beside_an_adapter(
+    either: VllmEngine, reference: TransformersEngine, requests: list[Request], adapters: list[Path]
+) -> None:
+    prompts = ["What moves here, and how?", "Is it a ball? Reply with yes or no."]
+    reference.use(None)
+    either.use(None)
+    base = either.ask_base(prompts, 8)
+    assert base == reference.ask_base(prompts, 8)
+    first = said(either, adapters[0], requests[:2])
+    if either._lora is None:
+        with pytest.raises(UserError, match="merged into the weights"):
+            either.ask_base(prompts, 8)
+    else:
+        assert either.ask_base(prompts, 8) == base
+    assert either.answer(requests[:2]) == first
+
+
 def test_adapters_are_taken_by_the_engine_that_runs(
     either: VllmEngine, requests: list[Request], adapters: list[Path]
 ) -> None:

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from platformdirs import user_cache_dir
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 if TYPE_CHECKING:
     from videostar.video.cache import FrameCache
     from videostar.video.sampling import Sampling
 
 AnswerSource = Literal["direct", "rationalised", "template"]
+# fmt: off
+LabelKind = Literal[
+    "action", "labels", "score", "count", "timestamp", "interval",
+    "sequence", "choice", "boolean", "box", "text", "fields",
+]
+# fmt: on
+JudgeName = Literal["rules", "embeddings", "engine"]
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
@@ -35,13 +42,25 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _check_address(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+        raise ValueError("write an http:// or https:// address, such as http://127.0.0.1:8000/v1")
+    if parts.username or parts.password:
+        raise ValueError("settings are written to disk: remove name and password; a key goes in OPENAI_API_KEY")
+    return url
+
+
+Address = Annotated[str, AfterValidator(_check_address)]
+
+
 class Engine(Settings):
     """The engine that answers."""
 
     name: Literal["transformers", "vllm", "openai"] = Field(
         "transformers", description="transformers, vllm (an engine that the run starts), or openai (a vLLM server)."
     )
-    base_url: str | None = Field(
+    base_url: Address | None = Field(
         None,
         description="openai: the server's address, such as http://127.0.0.1:8000/v1. "
         "Its key, if it needs one, is read from OPENAI_API_KEY.",
@@ -60,18 +79,6 @@ class Engine(Settings):
     options: dict[str, Any] = Field(
         {}, description="vllm: arguments of vllm.LLM that replace those chosen, such as max_model_len."
     )
-
-    @field_validator("base_url")
-    @classmethod
-    def _an_address(cls, url: str | None) -> str | None:
-        if url is None:
-            return url
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
-            raise ValueError("write an http:// or https:// address, such as http://127.0.0.1:8000/v1")
-        if parts.username or parts.password:
-            raise ValueError("settings are written to disk: remove name and password; a key goes in OPENAI_API_KEY")
-        return url
 
     @model_validator(mode="after")
     def _served(self) -> Self:
@@ -108,7 +115,7 @@ class Video(Settings):
 
 
 class Cache(Settings):
-    """The cache of sampled frames and measures, so that each video is opened once."""
+    """The cache of sampled frames and measures, so that each video is opened once, and of a judge's replies."""
 
     folder: str | None = Field(None, description="Default: the user's cache folder on this system.")
     gb: float = Field(50, gt=0, description="Gigabytes of frames, at most; the least recently used are deleted first.")
@@ -144,6 +151,16 @@ class Generation(Settings):
     samples: int = Field(1, ge=1, description="Tries per question; 1 is greedy, more are drawn at `temperature`.")
     temperature: float = Field(0.8, gt=0, le=2, description="Sampling temperature, if `samples` is more than 1.")
     keep_per_question: int = Field(1, ge=1, description="Different kept answers per question, at most.")
+
+
+class JudgeServer(Settings):
+    """A server that judges in place of the base model, for kinds of label with `verification: engine`."""
+
+    base_url: Address = Field(
+        description="The address of a server with OpenAI's API, such as http://127.0.0.1:8000/v1. "
+        "Its key, if it needs one, is read from OPENAI_API_KEY."
+    )
+    model: str = Field(min_length=1, description="The name under which the server has the model.")
 
 
 class Training(Settings):
@@ -239,6 +256,13 @@ class Pipeline(Settings):
     video: Video = Video()
     cache: Cache = Cache()
     generation: Generation = Generation()
+    verification: dict[LabelKind, JudgeName] = Field(
+        {"text": "embeddings"},
+        description="The judge of each kind of label, such as {text: engine}. rules: those of the kind, the default; "
+        "embeddings: similar sentences, the default and possible for `text` only; engine: the base model, or the "
+        "server in `judge`, is asked whether answer and label state the same fact.",
+    )
+    judge: JudgeServer | None = None
     training: Training = Training()
     mix: Mix | None = None
     stop: Stop = Stop()
@@ -247,6 +271,27 @@ class Pipeline(Settings):
     @classmethod
     def _short(cls, data: Any) -> Any:
         return {"name": data} if isinstance(data, str) else data
+
+    @field_validator("verification")
+    @classmethod
+    def _without_defaults(cls, judges: dict[LabelKind, JudgeName]) -> dict[LabelKind, JudgeName]:
+        """With `text` and without kinds that are judged by their rules, so that equal settings are equal."""
+        named = {"text": "embeddings", **judges}
+        if named["text"] == "rules":
+            raise ValueError("`text` has no rules; write embeddings or engine")
+        if wrong := [kind for kind, judge in named.items() if judge == "embeddings" and kind != "text"]:
+            raise ValueError(f"embeddings judge `text` only; write engine or rules for {wrong[0]}")
+        return {kind: judge for kind, judge in sorted(named.items()) if judge != "rules"}
+
+    @property
+    def model_judges(self) -> bool:
+        """Whether a model judges answers."""
+        return "engine" in self.verification.values()
+
+    @property
+    def base_judges(self) -> bool:
+        """Whether the base model does."""
+        return self.model_judges and self.judge is None
 
     @property
     def spec(self) -> ModelSpec:

@@ -1,4 +1,4 @@
-"""Commands for single stages: `generate`, `verify`, `train` and `evaluate`."""
+"""Commands for single stages: `generate`, `verify`, `judge-check`, `train` and `evaluate`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from videostar.cli.demo_data import write_data
 from videostar.cli.options import (
+    AsJson,
     CacheFolder,
     DataName,
     EngineName,
@@ -26,8 +27,9 @@ from videostar.cli.options import (
     read_settings,
 )
 from videostar.config import Pipeline
+from videostar.util.files import write_text
 from videostar.util.progress import Progress, bars
-from videostar.util.terminal import quiet
+from videostar.util.terminal import printable, quiet
 
 app = typer.Typer()
 
@@ -74,6 +76,49 @@ def verify(
     for problem in problems:
         typer.echo(problem, err=True)
     if problems:
+        raise typer.Exit(1)
+
+
+@app.command()
+def judge_check(
+    cases: Annotated[Path, typer.Argument(help='JSON lines of {"id", "label": {"kind", ...}, "answer", "accept"}.')],
+    judge: Annotated[
+        Literal["rules", "embeddings", "engine"],
+        typer.Option(help="rules: as `verify`; embeddings: labels of kind text only; engine: a model, for all kinds."),
+    ] = "rules",
+    pipeline: PipelineName = None,
+    model: ModelName = None,
+    engine: EngineName = None,
+    wrong: Annotated[Path | None, typer.Option(help="A file for the cases with a wrong verdict, one per line.")] = None,
+    cache: CacheFolder = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> None:
+    """Measure a judge on answers whose truth is known (`accept`: true or false): precision and recall by kind.
+
+    `--judge engine` asks the model of the settings, or the server that `--set judge.base_url=... --set judge.model=...`
+    name. Exits with 1 if a line could not be judged.
+    """
+    settings = read_settings(pipeline, overrides, engine=engine, cache=cache, model=model)
+    with _work(settings, verbose=verbose, reads_data=False) as progress:
+        from videostar.runs import single_stage
+
+        report = single_stage.judge_check(settings, cases, judge, progress=progress)
+    if wrong is not None:
+        write_text(wrong, "".join(json.dumps(case) + "\n" for case in report.wrong))
+    if as_json:
+        kinds = {kind: figures.as_dict() for kind, figures in report.figures.items()}
+        print(json.dumps({"judge": judge, "model": report.model or None, "skipped": report.skipped, "kinds": kinds}))
+    else:
+        from videostar.cli.tables import print_judge
+
+        asked = settings.judge.model if settings.judge else settings.model
+        by = f"{judge}, {asked}" if judge == "engine" else judge
+        print_judge(f"{cases.name}, judged by {by}", report)
+    for problem in report.problems:
+        typer.echo(printable(problem), err=True)
+    if report.problems:
         raise typer.Exit(1)
 
 

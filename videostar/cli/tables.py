@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from rich.text import Text
 from videostar.adapters.check import Finding
 from videostar.runs.check import FEW, Report
 from videostar.runs.manifest import Manifest, remaining
+from videostar.stages.judge_check import Figures, JudgeReport, Share
 from videostar.util.terminal import printable
 
 _EXAMPLES = 3
@@ -41,6 +43,28 @@ def print_report(report: Report) -> None:
     console.print(problems)
     if not report.loses_data:
         console.print("problems in parentheses lose no data")
+
+
+def print_judge(title: str, report: JudgeReport) -> None:
+    """One row per kind of label, with 95 % intervals."""
+    Console().print(judge_table(title, report.figures))
+    if report.skipped:
+        _line(f"{report.skipped} cases were skipped: embeddings judge labels of kind `text` only")
+
+
+def judge_table(title: str, figures: Mapping[str, Figures]) -> Table:
+    """Precision and recall by kind of label, with 95 % intervals."""
+    table = Table(title=_plain(title), box=SIMPLE_HEAD, padding=0, show_edge=False)
+    for column in ("kind", "cases", "true", "accepted", "precision", "recall"):
+        table.add_column(column, justify="left" if column == "kind" else "right")
+    for kind, found in figures.items():
+        counts = map(str, (found.cases, found.true, found.accepted))
+        table.add_row(kind, *counts, _interval(found.precision), _interval(found.recall))
+    return table
+
+
+def _interval(share: Share | None) -> str:
+    return "-" if share is None else f"{share.value:.3f} ({share.low:.3f} to {share.high:.3f})"
 
 
 def print_findings(adapter: str, findings: list[Finding]) -> None:

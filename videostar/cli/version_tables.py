@@ -111,7 +111,8 @@ def _answer(outcome: Outcome, ledger: LedgerAnswers) -> None:
 
 def _verdict(answer: Answer) -> str:
     parsed = "" if answer.parsed is None else f", read as {answer.parsed!r}"
-    return f"{'kept    ' if answer.kept else 'rejected'} {answer.reason}, score {answer.score:g}{parsed}"
+    by = f", judged by {answer.judge}" if answer.judge else ""
+    return f"{'kept    ' if answer.kept else 'rejected'} {answer.reason}, score {answer.score:g}{parsed}{by}"
 
 
 def _kept_in(outcome: Outcome, ledger: LedgerAnswers) -> str:

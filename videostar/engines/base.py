@@ -59,6 +59,10 @@ class EngineProtocol(Protocol):
         """One reply per request, in order. Requests may arrive one by one, as clips are read. Raises EngineDied."""
         ...
 
+    def ask_base(self, prompts: Sequence[str], max_new_tokens: int) -> list[str | Refused]:
+        """The base model's greedy reply to each prompt, without the LoRA and without a video. Raises EngineDied."""
+        ...
+
     def restart(self) -> None:
         """Start an engine that has died again, with the same LoRA."""
         ...

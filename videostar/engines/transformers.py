@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import torch
 from peft import PeftModel
@@ -15,7 +16,10 @@ from videostar.models.chat import Chat, Turn
 from videostar.models.load import dtype, free_memory, load_config, load_model, load_processor
 from videostar.models.quantised import is_quantised
 from videostar.models.refusals import Refusals
+from videostar.models.sizes import context_length
 from videostar.util.files import digest
+
+_Item = TypeVar("_Item")
 
 
 class TransformersEngine:
@@ -26,7 +30,7 @@ class TransformersEngine:
 
     def __init__(self, settings: Pipeline) -> None:
         self.spec, self.options, self.batch_size = settings.spec, settings.generation, settings.engine.batch_size
-        self.video = settings.video
+        self.video, self.base_judges = settings.video, settings.base_judges
         self.model: Any = None
         self._used = ""  # digest of the LoRA in the model; empty: the base model alone
 
@@ -34,7 +38,8 @@ class TransformersEngine:
         """Load the model with the LoRA, unless it is loaded already.
 
         In float32 the LoRA is merged into the weights, which is faster. In a 16-bit type, or if they are quantised, the
-        merged weights would be rounded and lose part of a small update: the LoRA stays beside them, as in training.
+        merged weights would be rounded and lose part of a small update: the LoRA stays beside them, as in training. So
+        it does if the base model judges, which needs weights without it.
         """
         wanted = digest(lora) if lora is not None else ""
         if self.model is not None and self._used == wanted:
@@ -45,26 +50,45 @@ class TransformersEngine:
         model: Any = load_model(self.spec)
         if lora is not None:
             model = PeftModel.from_pretrained(model, str(lora), autocast_adapter_dtype=False)
-            if dtype(self.spec) == torch.float32 and not is_quantised(load_config(self.spec)):
+            exact = dtype(self.spec) == torch.float32 and not is_quantised(load_config(self.spec))
+            if exact and not self.base_judges:
                 model = model.merge_and_unload()
         self.model, self._used = model.eval(), wanted
 
     def answer(self, requests: Iterable[Request]) -> list[Reply]:
         """Replies, computed in batches of `engine.batch_size`."""
-        waiting, size = list(requests), self.batch_size
-        batches = [waiting[start : start + size] for start in range(0, len(waiting), size)]
-        return [reply for batch in batches for reply in self._replies(batch)]
+        return [reply for batch in self._batches(list(requests)) for reply in self._replies(batch)]
+
+    def ask_base(self, prompts: Sequence[str], max_new_tokens: int) -> list[str | Refused]:
+        """Replies, computed in batches of `engine.batch_size`. A prompt that is longer than the context is refused.
+
+        With a LoRA in use, `settings.base_judges` must be true: otherwise it may be merged into the weights.
+        """
+        if self.model is None:
+            self.use(None)
+        most = context_length(self.spec)
+        turns = [Turn(prompt) for prompt in prompts]
+        fits = [most is None or self.chat.length(turn) + max_new_tokens <= most for turn in turns]
+        with self.model.disable_adapter() if isinstance(self.model, PeftModel) else nullcontext():
+            batches = self._batches([turn for turn, fit in zip(turns, fits, strict=True) if fit])
+            replies = iter([reply for batch in batches for reply in self._generate(batch, None, max_new_tokens)])
+        return [next(replies) if fit else Refused(f"longer than the context of {most} tokens") for fit in fits]
+
+    def _batches(self, waiting: list[_Item]) -> Iterator[list[_Item]]:
+        return (waiting[start : start + self.batch_size] for start in range(0, len(waiting), self.batch_size))
 
     def _replies(self, requests: Sequence[Request]) -> list[Reply]:
         refusals = [self.refusals.refusal(request.clips) for request in requests]
         batch = [request for request, refusal in zip(requests, refusals, strict=True) if refusal is None]
+        turns = [Turn(request.question, request.clips) for request in batch]
         # One seed per batch: the same requests in the same order give the same answers.
-        tries = [self._generate(batch, seed) for seed in batch[0].seeds or (None,)] if batch else []
+        most = self.options.max_new_tokens
+        tries = [self._generate(turns, seed, most) for seed in batch[0].seeds or (None,)] if batch else []
         answers = zip(*tries, strict=True)
         return [list(next(answers)) if refusal is None else Refused(str(refusal)) for refusal in refusals]
 
-    def _generate(self, requests: Sequence[Request], seed: int | None) -> list[str]:
-        inputs = self.chat.prompts([Turn(request.question, request.clips) for request in requests])
+    def _generate(self, turns: Sequence[Turn], seed: int | None, most: int) -> list[str]:
+        inputs = self.chat.prompts(turns)
         prompt_length = inputs["input_ids"].shape[1]
         sampling: dict[str, Any] = {"do_sample": False}
         if seed is not None:
@@ -73,10 +97,10 @@ class TransformersEngine:
         with torch.inference_mode():
             tokens = self.model.generate(
                 **{name: value.to(self.model.device) for name, value in inputs.items()},
-                max_new_tokens=self.options.max_new_tokens,
+                max_new_tokens=most,
                 **sampling,
             )
-        return self.chat.answers(tokens[:, prompt_length:].tolist(), self.options.max_new_tokens)
+        return self.chat.answers(tokens[:, prompt_length:].tolist(), most)
 
     def restart(self) -> None:
         """Nothing to do: the model is in this process."""

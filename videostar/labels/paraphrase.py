@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Literal
 
+import numpy as np
+
 from videostar.labels.agreement import agreement_status
 from videostar.labels.conclusion import final_part
-from videostar.labels.degenerate import is_refusal
-from videostar.labels.encoder import Array, load_encoder, model_folder
+from videostar.labels.degenerate import answer_content, is_refusal
+from videostar.labels.encoder import Encode, embed_reference, load_encoder, model_folder
 from videostar.labels.label import ContentLabel, Name, Share
 from videostar.labels.status import Status
 from videostar.labels.text import both_ends, normalise
@@ -41,32 +44,36 @@ class Paraphrase(ContentLabel):
         return self.reference.rstrip(".")
 
     @cached_property
-    def _embedded(self) -> Array:
-        return load_encoder()([self.reference])
-
-    @cached_property
     def _span(self) -> int:
         """The number of sentences of the reference, up to 4: as many of an answer are also compared as one."""
         return max(1, min(len(_sentences(self.reference)), 4))
 
     def judge_content(self, content: str) -> Verdict:
         """Whether `content` paraphrases the reference; `parsed` is its closest sentence."""
+        return self.judge_sentences(self.sentences(content), content, load_encoder())
+
+    def sentences(self, content: str) -> list[str]:
+        """The sentences of `content` to compare: those of its final part, if it has one."""
         text = normalise(content)
         final = final_part(text)
-        verdict = self._closest(final) if final and len(final.split()) > 2 else None
-        verdict = verdict or self._closest(text)
-        if verdict is None or (verdict.reason is Reason.MISSING and is_refusal(text)):
+        found = self._sentences(final) if final and len(final.split()) > 2 else []
+        return found or self._sentences(text)
+
+    def _sentences(self, text: str) -> list[str]:
+        found = _sentences(text)
+        if self._span > 1:
+            found += [". ".join(found[k : k + self._span]) for k in range(len(found) - self._span + 1)]
+        return both_ends(found, _MAX_SENTENCES)
+
+    def judge_sentences(self, sentences: Sequence[str], content: str, encode: Encode) -> Verdict:
+        """The verdict on the `sentences` of `content`, which `encode` embeds."""
+        verdict = self._closest(sentences, encode) if sentences else None
+        if verdict is None or (verdict.reason is Reason.MISSING and is_refusal(normalise(content))):
             return Verdict.no(Reason.DEGENERATE)
         return verdict
 
-    def _closest(self, text: str) -> Verdict | None:
-        sentences = _sentences(text)
-        if self._span > 1:
-            sentences += [". ".join(sentences[k : k + self._span]) for k in range(len(sentences) - self._span + 1)]
-        sentences = both_ends(sentences, _MAX_SENTENCES)
-        if not sentences:
-            return None
-        similarities = (load_encoder()(sentences) @ self._embedded[0]).clip(0.0, 1.0)
+    def _closest(self, sentences: Sequence[str], encode: Encode) -> Verdict:
+        similarities = (encode(sentences) @ embed_reference(self.reference)).clip(0.0, 1.0)
         best = max(range(len(sentences)), key=similarities.__getitem__)
         score = round(float(similarities[best]), 4)
         if score < self.min_similarity:
@@ -75,6 +82,18 @@ class Paraphrase(ContentLabel):
         if status is Status.STATED or status is Status.SUPPOSED:
             return Verdict.yes(sentences[best], score)
         return Verdict.no(Reason.HEDGED if status is Status.OPEN else Reason.NEGATED, sentences[best])
+
+
+def judge_paraphrases(cases: Sequence[tuple[Paraphrase, str, str | None]]) -> list[Verdict]:
+    """`label.judge(answer, prompt)` for each label, answer and prompt, with one call of the encoder."""
+    contents = [answer_content(answer, prompt) or "" for _, answer, prompt in cases]
+    compared = [label.sentences(content) for (label, _, _), content in zip(cases, contents, strict=True)]
+    every = list(dict.fromkeys(sentence for sentences in compared for sentence in sentences))
+    vectors = dict(zip(every, load_encoder()(every), strict=True)) if every else {}
+    return [
+        label.judge_sentences(sentences, content, lambda some: np.stack([vectors[one] for one in some]))
+        for (label, _, _), sentences, content in zip(cases, compared, contents, strict=True)
+    ]
 
 
 def _sentences(text: str) -> list[str]:

@@ -17,6 +17,8 @@ class Reason(StrEnum):
     NEGATED = "negated"
     UNPARSED = "unparsed"
     MISSING = "missing"
+    OTHER_FACT = "other fact"
+    NO_VERDICT = "no verdict"
 
 
 @dataclass(frozen=True, slots=True)

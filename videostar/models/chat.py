@@ -135,6 +135,10 @@ class Chat:
         """The number of tokens in a batch that stand for pictures and videos."""
         return int(torch.isin(batch["input_ids"], torch.tensor(sorted(self._marks))).sum())
 
+    def length(self, turn: Turn) -> int:
+        """The number of tokens of a question without clips."""
+        return len(self._tokens(self.text(turn)))
+
     def text(self, turn: Turn) -> str:
         """The question as the model reads it, with a placeholder for each clip."""
         return self._rendered(self._asked(turn))

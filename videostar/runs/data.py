@@ -12,6 +12,7 @@ from videostar.config import Pipeline
 from videostar.data.rows import Skipped
 from videostar.data.source import Data, DataSource
 from videostar.runs.data_fingerprint import data_fingerprint
+from videostar.stages.closed_question import PROMPT_DIGEST
 from videostar.util.errors import UserError
 from videostar.util.files import digest
 from videostar.util.progress import Progress
@@ -28,6 +29,7 @@ class Digests:
     data: str  # of the samples and their questions
     model: str  # of the base model's folder, or its hub id and commit
     mix: str | None  # of the instruction set's file
+    judge: str | None  # of the prompt of the model that judges, if one does
     sources: str | None  # of the files that samples and questions are made from, if there are any
 
 
@@ -47,6 +49,7 @@ class RunData:
             settings.mix.path if settings.mix else None,
         )
         self._seed, self._home = settings.seed, settings.cache.home
+        self._judge = PROMPT_DIGEST if settings.model_judges else None
         self._data: Data | None = None
 
     @property
@@ -109,7 +112,7 @@ class RunData:
 
     def known_digests(self, data: str) -> Digests:
         """The digests, for data whose own digest is known."""
-        return Digests(data, model_digest(self._model), self._mix_digest(), self.fingerprint)
+        return Digests(data, model_digest(self._model), self._mix_digest(), self._judge, self.fingerprint)
 
     @property
     def digests(self) -> Digests:

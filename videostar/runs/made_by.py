@@ -14,6 +14,7 @@ from typing import Any
 
 from videostar.config import Pipeline, Settings
 from videostar.runs.settings_diff import affecting, without_places
+from videostar.stages.closed_question import PROMPT_DIGEST
 from videostar.util.errors import UserError
 from videostar.util.files import digest, digest_json, make_folder, write_json
 from videostar.util.locks import Locked, lock_file
@@ -37,12 +38,10 @@ class MadeBy(Settings):
         """The origin of the answers of a stage, which has the name of the corresponding stage of a run."""
         from videostar.models.load import dtype_name  # loads torch
 
-        return cls(
-            model=model_digest(settings.model),
-            lora=digest(lora) if lora else None,
-            data=data,
-            settings={**affecting(settings, stage), "engine.dtype": dtype_name(settings.spec)},  # `auto` resolved
-        )
+        found = {**affecting(settings, stage), "engine.dtype": dtype_name(settings.spec)}  # `auto` resolved
+        if settings.model_judges:
+            found["judge's prompt"] = PROMPT_DIGEST
+        return cls(model=model_digest(settings.model), lora=digest(lora) if lora else None, data=data, settings=found)
 
     def differences(self, other: MadeBy) -> list[str]:
         """`before -> after` of everything in which `other` differs."""

@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 
 from videostar.config import Cache, Engine, ModelSpec, Pipeline, Training, Video
 from videostar.engines.openai import ONE_VIDEO
-from videostar.engines.vllm.options import RANKS, VllmSetup
+from videostar.engines.vllm.options import MERGED, RANKS, VllmSetup
 from videostar.models.chat import Chat, Turn
 from videostar.models.families import family
 from videostar.models.load import bare_model, device, dtype_name, load_config, load_processor
@@ -43,7 +43,8 @@ def preflight(settings: Pipeline, out: Path, videos: int = 1, *, trains: bool) -
     first thing that is missing.
     """
     spec = settings.spec
-    _check_engine(settings.engine, settings.training.rank)
+    check_engine(settings.engine, settings.training.rank)
+    check_judge(settings)
     if trains or not _served(spec, settings.engine):  # vLLM has its own code for quantised models
         check_quantised(load_config(spec), spec.name, trains=trains)
     _warn_of_unused(settings)
@@ -66,6 +67,8 @@ def preflight(settings: Pipeline, out: Path, videos: int = 1, *, trains: bool) -
     _check_disk(out, settings.rounds * lora, "the LoRAs", "lower training.rank, or give --out on a larger disk")
     vllm = VllmSetup.of(settings, videos)
     if settings.engine.name == "vllm" and not vllm.llm_options(model_path(spec.name))["enable_lora"]:
+        if trains and settings.base_judges:
+            raise UserError(f"verification: {MERGED}")
         if trains:
             check_mergeable(load_config(spec), spec.name)
         _check_disk(
@@ -205,7 +208,8 @@ def _warn_of_unused(settings: Pipeline) -> None:
         warn("video.margin: has an effect with --set video.within=label only")
 
 
-def _check_engine(engine: Engine, rank: int) -> None:
+def check_engine(engine: Engine, rank: int) -> None:
+    """Raises UserError if the engine is not installed or does not serve LoRAs of that rank."""
     if engine.name == "transformers":
         return
     if rank > RANKS[-1]:
@@ -213,12 +217,25 @@ def _check_engine(engine: Engine, rank: int) -> None:
             f"training.rank: {rank} is more than the {RANKS[-1]} that vLLM serves; lower it, or use --engine "
             "transformers"
         )
-    if importlib.util.find_spec(engine.name) is None:
-        if engine.name == "openai":
-            raise UserError("engine openai: its client is not installed; pip install 'videostar[openai]'")
+    if engine.name == "openai":
+        _check_client("engine openai")
+    elif importlib.util.find_spec(engine.name) is None:
         raise UserError(
             "engine vllm: is not installed; pip install 'videostar[vllm]' for a GPU; without one see `make vllm`"
         )
+
+
+def check_judge(settings: Pipeline) -> None:
+    """Raises UserError if the client of the judge's server is not installed; warns of a server that is not used."""
+    if settings.judge is not None and not settings.model_judges:
+        warn("judge: has an effect with a kind of label that it judges only, such as --set verification.text=engine")
+    elif settings.judge is not None:
+        _check_client("judge")
+
+
+def _check_client(what: str) -> None:
+    if importlib.util.find_spec("openai") is None:
+        raise UserError(f"{what}: its client is not installed; pip install 'videostar[openai]'")
 
 
 def _lora_bytes(spec: ModelSpec, training: Training) -> int:

@@ -1,22 +1,25 @@
-"""The stages one by one, outside a run: `videostar generate`, `train` and `evaluate`."""
+"""The stages one by one, outside a run: `videostar generate`, `train` and `evaluate`; and a judge on its own."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from videostar.config import Pipeline
+from videostar.config import JudgeName, LabelKind, Pipeline
 from videostar.data.source import with_frame_rate
 from videostar.engines import open_engine
 from videostar.runs.data import RunData
 from videostar.runs.folder import LOG
 from videostar.runs.made_by import MadeBy, bound, lineage
 from videostar.stages import evaluation, generation
+from videostar.stages.judge import Judge, JudgePlan
+from videostar.stages.judge_check import JudgeReport, check_judge
 from videostar.stages.plan import AnswerPlan
 from videostar.stages.versions import Version, build_version, read_version
 from videostar.util.errors import UserError
 from videostar.util.files import make_folder
 from videostar.util.progress import Progress, silent
+from videostar.util.resources import check_model
 from videostar.util.terminal import keep_log
 
 
@@ -124,6 +127,35 @@ def evaluate(
         plan, tick = AnswerPlan.for_evaluation(pipeline), progress("held-out videos")
         with open_engine(pipeline, data.videos) as engine:
             return evaluation.evaluate(data.questions, engine, plan, lora=lora, out=file, tick=tick)
+
+
+def judge_check(pipeline: Pipeline, cases: Path, judge: JudgeName, *, progress: Progress = silent) -> JudgeReport:
+    """Measure a judge on the file `cases`, answers whose truth is known.
+
+    Args:
+        pipeline: The settings: the base model, or the server that judges.
+        cases: One JSON object a line, with `id`, `label`, `answer` and `accept`.
+        judge: rules: those of every kind of label; embeddings: kind `text` only; engine: a model, for every kind.
+        progress: Makes the progress bar; by default none is shown.
+
+    Raises:
+        UserError: Settings or model are wrong, the file cannot be read, or the server cannot be reached.
+    """
+    tick = progress("cases")
+    if judge != "engine":
+        return check_judge(cases, Judge(), ("text",) if judge == "embeddings" else None, tick)
+    pipeline = pipeline.model_copy(update={"verification": dict.fromkeys(get_args(LabelKind), "engine")})
+    from videostar.runs import preflight  # loads torch
+
+    preflight.check_judge(pipeline)
+    plan = JudgePlan.of(pipeline)
+    if pipeline.judge is not None:
+        with plan.open() as model:
+            return check_judge(cases, model, None, tick)
+    check_model(pipeline.model)
+    preflight.check_engine(pipeline.engine, pipeline.training.rank)
+    with open_engine(pipeline) as engine, plan.open(engine) as model:
+        return check_judge(cases, model, None, tick)
 
 
 def check_lora(folder: Path | None, pipeline: Pipeline, *, trained: bool = False) -> None:

@@ -20,7 +20,8 @@ from videostar.adapters.task import Question
 from videostar.config import AnswerSource
 from videostar.data.rows import Split
 from videostar.engines.base import EngineDied, EngineProtocol, Refused, Reply, Request
-from videostar.stages.judging import judge_replies, unanswered
+from videostar.stages.judge import Judge
+from videostar.stages.judging import Replied, judge_replies, unanswered
 from videostar.stages.ledger import Answer, Ledger, LedgerIndex
 from videostar.stages.plan import AnswerPlan
 from videostar.util.progress import Tick
@@ -60,16 +61,22 @@ def generate(
         if plan.needs_model:
             engine.use(lora)
         done = len(wanted) - sum(map(len, open_windows))
-        answered = _answer_windows(open_windows, questions.root, engine, plan, index)
-        for window, answers in zip(open_windows, answered, strict=True):
-            ledger.append(answer for answer in answers if index.kept(answer.key) is None)
-            done += len(window)
-            tick(done, len(wanted))
+        with plan.judging.open(engine) as judge:
+            answered = _answer_windows(open_windows, questions.root, engine, plan, judge, index)
+            for window, answers in zip(open_windows, answered, strict=True):
+                ledger.append(answer for answer in answers if index.kept(answer.key) is None)
+                done += len(window)
+                tick(done, len(wanted))
     return _counts(ledger, len(wanted))
 
 
 def _answer_windows(
-    windows: Sequence[Sequence[Question]], root: Path, engine: EngineProtocol, plan: AnswerPlan, index: LedgerIndex
+    windows: Sequence[Sequence[Question]],
+    root: Path,
+    engine: EngineProtocol,
+    plan: AnswerPlan,
+    judge: Judge,
+    index: LedgerIndex,
 ) -> Iterator[list[Answer]]:
     """The answers of each window, in order. `engine.windows` windows run at once; the next one is decoded meanwhile."""
     running: deque[tuple[Future[list[Answer]], _Window]] = deque()
@@ -77,7 +84,8 @@ def _answer_windows(
         try:
             for questions in windows:
                 files = [file for item in questions for file in item.files(root, plan.video)]
-                window = _Window(questions, Prefetch(clips, files) if plan.needs_model else None, engine, plan, index)
+                prefetch = Prefetch(clips, files) if plan.needs_model else None
+                window = _Window(questions, prefetch, engine, plan, judge, index)
                 running.append((threads.submit(window.answers), window))
                 if len(running) > engine.windows:
                     yield _next(running)
@@ -105,6 +113,7 @@ class _Window:
     clips: Prefetch | None  # None for templates
     engine: EngineProtocol
     plan: AnswerPlan
+    judge: Judge
     index: LedgerIndex
 
     def answers(self, *, again: bool = False) -> list[Answer]:
@@ -117,7 +126,7 @@ class _Window:
         for kind in self.plan.generation.answers:
             incoming, items = tee(items)  # the engine reads clips as they arrive
             replies = iter(self._replies(kind, incoming, again=again))
-            unsettled: list[_Item] = []
+            replied: list[Replied] = []
             for question, clips in items:
                 if isinstance(clips, BadVideo):
                     answers.append(unanswered(question, str(clips), self.plan))
@@ -126,10 +135,13 @@ class _Window:
                 if isinstance(reply, Refused):
                     answers.append(unanswered(question, reply.reason, self.plan))
                     continue
-                judged = [self._as_written(answer) for answer in judge_replies(question, clips, kind, reply, self.plan)]
-                answers += judged
-                if not any(answer.kept for answer in judged):
-                    unsettled.append((question, clips))
+                replied.append(Replied(question, clips, reply))
+            unsettled: list[_Item] = []
+            for item, judged in zip(replied, judge_replies(replied, kind, self.plan, self.judge), strict=True):
+                as_written = [self._as_written(answer) for answer in judged]
+                answers += as_written
+                if not any(answer.kept for answer in as_written):
+                    unsettled.append((item.question, item.clips))
             items = unsettled
         # In the order of questions, not of kinds: rows of a dataset must not depend on the size of a window.
         places = {question.id: place for place, question in enumerate(self.questions)}

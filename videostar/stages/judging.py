@@ -5,15 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import repeat
+from typing import NamedTuple
 
 from videostar.adapters.task import Question
 from videostar.config import AnswerSource
-from videostar.labels import Verdict
 from videostar.models.cut_off import CutOff
+from videostar.stages.judge import Case, Judge, Judged
 from videostar.stages.ledger import Answer, Shown
 from videostar.stages.plan import AnswerPlan
 from videostar.stages.tries import select_tries
 from videostar.video.clip import Clip
+
+
+class Replied(NamedTuple):
+    """A question with its clips, and the replies of the model."""
+
+    question: Question
+    clips: Sequence[Clip]
+    replies: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -21,45 +30,62 @@ class _Try:
     """One reply to a question, judged."""
 
     reply: str
-    text: str  # as stored; empty if the hint cannot be removed
-    verdict: Verdict
-    passed: bool
-    reason: str
+    text: str | None  # without the hint; None if it cannot be removed
+    stored: str
+    judged: Judged
+    only_in_line: bool  # the stored text, without its final line, does not contain the label
+    verify: bool
 
-    @classmethod
-    def judge(cls, question: Question, kind: AnswerSource, reply: str, plan: AnswerPlan) -> _Try:
-        from videostar.labels.hints import strip_hint  # takes long to load
+    @property
+    def passed(self) -> bool:
+        good = self.judged.verdict.accepted and not self._cut and not self.only_in_line
+        return bool(self.stored) and (good or not self.verify)
 
-        prompt = plan.prompt(question, kind) or None
-        stripped = strip_hint(reply) if kind == "rationalised" else reply
-        answer = stripped or ""
-        verdict = question.label.judge(answer, prompt)
-        stored = plan.stored_answer(question, answer)
-        # Training data must contain the label, so an answer that loses its final line is judged without it too.
-        only_in_line = stored != answer and not question.label.judge(stored, prompt).accepted
-        cut = isinstance(reply, CutOff)  # training on it would teach to stop half-way
-        reason: str = verdict.reason
-        if stripped is None:
-            reason = "hint"
-        elif verdict.accepted and cut:
-            reason = "cut off"
-        elif verdict.accepted and only_in_line:
-            reason = "only in the final line"
-        good = verdict.accepted and not cut and not only_in_line
-        return cls(reply, stored, verdict, bool(stored) and (good or not plan.generation.verify), reason)
+    @property
+    def reason(self) -> str:
+        if self.text is None:
+            return "hint"
+        if self.judged.verdict.accepted and self._cut:
+            return "cut off"
+        only = self.judged.verdict.accepted and self.only_in_line
+        return "only in the final line" if only else self.judged.verdict.reason
+
+    @property
+    def _cut(self) -> bool:
+        return isinstance(self.reply, CutOff)  # training on it would teach to stop half-way
 
 
-def judge_replies(
-    question: Question, clips: Sequence[Clip], kind: AnswerSource, replies: Sequence[str], plan: AnswerPlan
-) -> list[Answer]:
-    """The ledger lines of a question's replies, one for each, judged by the label without the hint.
+def judge_replies(items: Sequence[Replied], kind: AnswerSource, plan: AnswerPlan, judge: Judge) -> list[list[Answer]]:
+    """The ledger lines of each question, one for each reply: the text without the hint, judged by the label.
 
-    Of the replies that pass, near-duplicates and those beyond `keep_per_question` are not kept.
+    All replies are judged together. Raises UserError if a model that judges cannot be asked.
     """
-    tries = [_Try.judge(question, kind, reply, plan) for reply in replies]
+    from videostar.labels.hints import strip_hint  # takes long to load
+
+    def case(question: Question, text: str) -> Case:
+        return Case(question.label, text, plan.prompt(question, kind) or None, question.text)
+
+    replies = [(item.question, reply) for item in items for reply in item.replies]
+    texts = [strip_hint(reply) if kind == "rationalised" else reply for _, reply in replies]
+    stored = [plan.stored_answer(question, text or "") for (question, _), text in zip(replies, texts, strict=True)]
+    judged = judge.judge([case(question, text or "") for (question, _), text in zip(replies, texts, strict=True)])
+    # Training data must contain the label, so an answer that loses its final line is judged without it too.
+    shorter = [k for k, text in enumerate(texts) if stored[k] != (text or "")]
+    rest = dict(zip(shorter, judge.judge([case(replies[k][0], stored[k]) for k in shorter]), strict=True))
+    tries = iter(
+        _Try(reply, text, stored[k], judged[k], k in rest and not rest[k].verdict.accepted, plan.generation.verify)
+        for k, ((_, reply), text) in enumerate(zip(replies, texts, strict=True))
+    )
+    return [_lines(item, kind, [next(tries) for _ in item.replies], plan) for item in items]
+
+
+def _lines(item: Replied, kind: AnswerSource, tries: Sequence[_Try], plan: AnswerPlan) -> list[Answer]:
+    """Of the replies that pass, near-duplicates and those beyond `keep_per_question` are not kept."""
+    question, clips = item.question, item.clips
+    passed = [one.passed for one in tries]
     # Compared without their final lines: equal ones would make different answers alike.
-    compared = [question.without_final_line(one.text) for one in tries]
-    surplus = select_tries(compared, [one.passed for one in tries], plan.generation.keep_per_question)
+    compared = [question.without_final_line(one.stored) for one in tries]
+    surplus = select_tries(compared, passed, plan.generation.keep_per_question)
     seeds = plan.seeds(question, kind) or repeat(None)
     times = [clip.times for clip in clips] if kind != "template" and clips else [()] * len(question.sample.videos)
     return [
@@ -73,20 +99,22 @@ def judge_replies(
             question=plan.stored_question(question),
             prompt=plan.prompt(question, kind),
             answer=one.reply,
-            text=one.text,
+            text=one.stored,
             kept=one.passed and extra is None,
-            accepted=one.verdict.accepted,
-            score=one.verdict.score,
+            accepted=one.judged.verdict.accepted,
+            score=one.judged.verdict.score,
             reason=extra or one.reason,
-            parsed=one.verdict.parsed,
+            parsed=one.judged.verdict.parsed,
             number=number,
-            pass_rate=sum(other.passed for other in tries) / len(tries),
+            pass_rate=sum(passed) / len(tries),
             video_sha256=question.sample.sha256,
             frame_times=times[0],
             span=question.sampling(plan.video).span or (),
             seed=seed,
             template=question.template(kind),
             more=_more(question, times[1:]),
+            judge=one.judged.model,
+            judge_prompt=one.judged.prompt,
         )
         for number, (one, extra, seed) in enumerate(zip(tries, surplus, seeds, strict=False))
     ]

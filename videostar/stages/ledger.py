@@ -59,7 +59,10 @@ class Answer:
     span: tuple[float, ...] = ()  # start and end of the part that was sampled, in seconds; empty: all of it
     seed: int | None = None  # of this try; None: greedy. transformers seeds a batch with its first request's
     template: str = ""  # the prompt template, such as "action.yaml questions[2]"
-    more: tuple[Shown, ...] = ()  # the videos after the first; a line of a single video does not have it
+    # A line has these only if they are not empty.
+    more: tuple[Shown, ...] = ()  # the videos after the first
+    judge: str = ""  # the model that judged: the digest of the base model, or its name on a server
+    judge_prompt: str = ""  # digest of that model's prompt, without the answer
 
     @property
     def key(self) -> Key:
@@ -76,8 +79,8 @@ _LINE = TypeAdapter(Answer)
 
 
 def as_line(items: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A dict factory for `asdict`: a line does not have `more` where there is no more."""
-    return {name: value for name, value in items if name != "more" or value}
+    """A dict factory for `asdict`: without the fields that a line has only if they are not empty."""
+    return {name: value for name, value in items if value or name not in ("more", "judge", "judge_prompt")}
 
 
 def read_answers(path: Path, about: str | None = None) -> Iterator[Answer]:

@@ -8,6 +8,7 @@ from typing import Self
 
 from videostar.adapters.task import Question
 from videostar.config import AnswerSource, Generation, Pipeline, Video
+from videostar.stages.judge import JudgePlan
 from videostar.video.cache import FrameCache
 
 
@@ -19,13 +20,21 @@ class AnswerPlan:
     video: Video
     frames: FrameCache
     batch_size: int  # questions in a window
+    judging: JudgePlan
     salt: str  # seeds are drawn from it, the question, the kind of answer and the number of the try
     asks_final_line: bool = True  # if the question has one
 
     @classmethod
     def of(cls, settings: Pipeline, salt: str) -> Self:
         """The plan for the training split."""
-        return cls(settings.generation, settings.video, settings.cache.frames(), settings.engine.batch_size, salt)
+        return cls(
+            settings.generation,
+            settings.video,
+            settings.cache.frames(),
+            settings.engine.batch_size,
+            JudgePlan.of(settings),
+            salt,
+        )
 
     @classmethod
     def for_evaluation(cls, settings: Pipeline) -> Self:

@@ -41,7 +41,7 @@ def accuracy(right: Sequence[bool], videos: Sequence[str]) -> Estimate:
     variance, count = _variance(values, videos)
     alone = share * (1 - share) / (len(values) - 1) if len(values) > 1 else 0.0  # variance of independent answers
     effective = len(values) / max(1.0, variance / alone) if variance is not None and alone else count
-    low, high = _wilson(share, effective)
+    low, high = wilson(share, effective)
     return Estimate(share, _root(variance), low, high, len(values), count)
 
 
@@ -56,7 +56,7 @@ def difference(after: Sequence[bool], before: Sequence[bool], videos: Sequence[s
     values = np.asarray(after, float) - np.asarray(before, float)
     mean = float(values.mean())
     variance, count = _variance(values, videos)
-    reach = float(stdtrit(count - 1, 0.975)) * math.sqrt(variance) if variance else _wilson(0.0, count)[1]
+    reach = float(stdtrit(count - 1, 0.975)) * math.sqrt(variance) if variance else wilson(0.0, count)[1]
     return Estimate(mean, _root(variance), max(-1.0, mean - reach), min(1.0, mean + reach), len(values), count)
 
 
@@ -76,8 +76,8 @@ def _root(variance: float | None) -> float | None:
     return None if variance is None else math.sqrt(variance)
 
 
-def _wilson(share: float, n: float) -> tuple[float, float]:
-    """The score interval of a share of n answers; n may be a fraction."""
+def wilson(share: float, n: float) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share of n answers; n may be a fraction."""
     center = (2 * n * share + _Z**2) / (2 * (n + _Z**2))
     reach = _Z * math.sqrt(4 * n * share * (1 - share) + _Z**2) / (2 * (n + _Z**2))
     return 0.0 if share == 0 else max(0.0, center - reach), 1.0 if share == 1 else min(1.0, center + reach)

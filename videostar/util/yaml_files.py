@@ -35,7 +35,7 @@ def validate(data: dict[str, Any], model: type[Model], where: str) -> Model:
 
 
 def _message(item: Any, model: type[BaseModel]) -> str:
-    location = [str(part) for part in item["loc"]]
+    location = [str(part) for part in item["loc"] if part != "[key]"]  # pydantic's mark of a wrong key of a mapping
     key = ".".join(location) or "the file"
     if item["type"] != "extra_forbidden":
         return f"{printable(key)}: {item['msg'].removeprefix('Value error, ')}, not {item['input']!r}"

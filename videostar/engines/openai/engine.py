@@ -47,7 +47,7 @@ class OpenaiEngine:
         self.refusals = Refusals(self.spec, self.video)
         self.server = Server(str(settings.engine.base_url))
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="openai")
-        self._model = ""  # the served name that answers
+        self._base_model = self._model = ""  # the served names of the base model, and of what answers
         self._loaded = ""  # the LoRA that this process loaded into the server
         self._used: str | None = None  # digest of the LoRA that answers; empty: the base alone
         if not same_normalisation(self.spec):
@@ -68,7 +68,7 @@ class OpenaiEngine:
         self._unload()
         served = self.server.models()
         base = self._base([card for card in served if card.parent is None])
-        self._model = base.id
+        self._base_model = self._model = base.id
         self._check_video(base)
         if lora is not None:
             self._load(lora, [card.id for card in served])
@@ -95,6 +95,13 @@ class OpenaiEngine:
         finally:
             for future in (future for tries in pending for future in tries):
                 future.cancel()  # if one has failed, the others would fail too
+
+    def ask_base(self, prompts: Sequence[str], max_new_tokens: int) -> list[str | Refused]:
+        """Replies, once all are there. Any number of threads may call this. Raises UserError if the server is gone."""
+        if not self._base_model:
+            self.use(None)
+        plain = [self.chat.plain(prompt) for prompt in prompts]
+        return self.server.replies(self._base_model, plain, max_new_tokens)
 
     def _reply(self, tries: Sequence[Completion | Refused]) -> Reply:
         most, rows = self.generation.max_new_tokens, []

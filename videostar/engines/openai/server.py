@@ -1,6 +1,6 @@
 """A client of vLLM's server: requests, their responses, and errors in plain words.
 
-Other servers with OpenAI's API take no frames with times and return no token ids.
+Other servers with OpenAI's API take no frames with times and return no token ids: they can reply to texts only.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import math
 import os
 from base64 import b64encode
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -23,6 +24,7 @@ from videostar.util.errors import UserError
 from videostar.video.clip import Clip
 
 _RETRIES = 5  # of a request, 0.5 to 8 seconds apart, while the server is gone or busy
+_AT_ONCE = 64  # texts that are sent at once
 _TIMEOUT = openai.Timeout(900, connect=10)  # seconds; an answer may queue behind many others
 # Set in every request, so that answers do not depend on the options that the server was started with.
 _SAMPLING = {"top_p": 1.0, "top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0, "return_token_ids": True}
@@ -52,6 +54,18 @@ class _Step(BaseModel):
 
 class _Steps(BaseModel):
     content: list[_Step]
+
+
+class _Message(BaseModel):
+    content: str | None = None
+
+
+class _Said(BaseModel):
+    message: _Message
+
+
+class _Text(BaseModel):
+    choices: Annotated[list[_Said], Field(min_length=1)]
 
 
 class _Choice(BaseModel):
@@ -121,6 +135,30 @@ class Server:
         except openai.OpenAIError as error:
             raise self._lost(error) from None
 
+    def replies(self, model: str, prompts: Sequence[str], max_new_tokens: int) -> list[str | Refused]:
+        """The model's greedy replies to texts, in order. Any server with OpenAI's API has what this needs."""
+        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="openai") as pool:
+            pending = [pool.submit(self._reply, model, prompt, max_new_tokens) for prompt in prompts]
+            try:
+                return [future.result() for future in pending]
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)  # if one has failed, the others would fail too
+
+    def _reply(self, model: str, prompt: str, max_new_tokens: int) -> str | Refused:
+        body = {
+            "model": model,
+            "messages": [{"role": "user", "content": prompt}],
+            "max_tokens": max_new_tokens,
+            "temperature": 0.0,
+        }
+        try:
+            data = self._client.post("/chat/completions", cast_to=object, body=body)
+        except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
+            return Refused(_message(error))
+        except openai.OpenAIError as error:
+            raise self._lost(error) from None
+        return self._parsed(_Text, data, like="OpenAI's API").choices[0].message.content or ""
+
     def load(self, name: str, lora: Path) -> None:
         """Serve a LoRA under that name. Raises LoraNotServed if the server refuses."""
         self._post("/load_lora_adapter", {"lora_name": name, "lora_path": str(lora.resolve())})
@@ -142,13 +180,13 @@ class Server:
         """Close the connections."""
         self._client.close()
 
-    def _parsed(self, form: type[_Form], data: object) -> _Form:
+    def _parsed(self, form: type[_Form], data: object, like: str = "vLLM's server") -> _Form:
         try:
             return form.model_validate(data)
         except ValidationError as error:
             what = ".".join(map(str, error.errors()[0]["loc"])) or "JSON"
             raise UserError(
-                f"{self.url}: does not answer like vLLM's server (no {what}); base_url is its address with /v1"
+                f"{self.url}: does not answer like {like} (no {what}); base_url is its address with /v1"
             ) from None
 
     def _lost(self, error: openai.OpenAIError) -> UserError:

@@ -19,7 +19,7 @@ from typing import Any, Self
 
 from videostar.config import ModelSpec, Pipeline
 from videostar.engines.base import EngineDied, LoraNotServed, Refused, Reply, Request
-from videostar.engines.vllm.options import VllmSetup, allocator, fits_beside_training
+from videostar.engines.vllm.options import MERGED, VllmSetup, allocator, fits_beside_training
 from videostar.engines.vllm.pump import Pump
 from videostar.models.canary import Canary, exact_arithmetic, find_canaries
 from videostar.models.chat import Chat, Turn, metadata
@@ -151,9 +151,16 @@ class VllmEngine:
         rows = [list(output.outputs[0].token_ids) for output in tries if not isinstance(output, Refused)]
         return refused or self.chat.answers(rows, self.generation.max_new_tokens)
 
-    def _submit(self, prompt: dict[str, Any], clips: Sequence[Clip], **params: Any) -> Future[Any]:
-        from vllm import SamplingParams
+    def ask_base(self, prompts: Sequence[str], max_new_tokens: int) -> list[str | Refused]:
+        """Replies, once all are there. Raises UserError if the LoRA is merged into the weights."""
+        if self._weights != self._base:
+            raise UserError(f"verification: {MERGED}")
+        texts = [self.chat.text(Turn(prompt)) for prompt in prompts]
+        pending = [self._enqueue({"prompt": text}, None, max_tokens=max_new_tokens, temperature=0.0) for text in texts]
+        found = [future.result() for future in pending]
+        return [one if isinstance(one, Refused) else self.chat.decode([one.outputs[0].token_ids])[0] for one in found]
 
+    def _submit(self, prompt: dict[str, Any], clips: Sequence[Clip], **params: Any) -> Future[Any]:
         # Of an error of the processor vLLM repeats the pixels, not the reason.
         if refusal := self.refusals.refusal(clips):
             refused: Future[Any] = Future()
@@ -163,9 +170,14 @@ class VllmEngine:
         prompt |= {"multi_modal_data": {"video": [(clip.frames, {**metadata(clip), **about}) for clip in clips]}}
         if all(clip.key for clip in clips):
             prompt |= {"multi_modal_uuids": {"video": [clip.key for clip in clips]}}
+        return self._enqueue(prompt, self._lora, **params)
+
+    def _enqueue(self, prompt: dict[str, Any], lora: Any, **params: Any) -> Future[Any]:
+        from vllm import SamplingParams
+
         if self._pump is None:
             raise EngineDied("not started")
-        return self._pump.submit(prompt, SamplingParams(detokenize=False, **params), self._lora)
+        return self._pump.submit(prompt, SamplingParams(detokenize=False, **params), lora)
 
     def _validate(self, canaries: Sequence[Canary]) -> None:
         """Send the canaries' prompts. Raises LoraNotServed if a response differs from its canary."""

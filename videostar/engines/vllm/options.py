@@ -18,6 +18,11 @@ from videostar.models.sizes import LONGEST_TEXT, largest_prompt, sequence_length
 from videostar.util.errors import UserError
 
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # the LoRA ranks that vLLM has kernels for
+#: Why such an engine cannot judge.
+MERGED = (
+    "vLLM has the LoRA merged into the weights here, and so no base model that judges; use --engine transformers, or "
+    "name a server: --set judge.base_url=http://127.0.0.1:8000/v1 --set judge.model=NAME"
+)
 _USUAL_TEXT = 128  # tokens of most questions
 _IN_FLIGHT = 512  # questions at once: more than vLLM runs together
 _GIB = 2**30
