@@ -15,10 +15,10 @@ from videostar.util.terminal import printable
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def load_mapping(path: Path) -> dict[str, Any]:
-    """The mapping in the file at `path`. Raises UserError if the file has none."""
+def load_mapping(path: Path, loader: type[Any] = yaml.SafeLoader) -> dict[str, Any]:
+    """The mapping in the file at `path`, by a safe loader of PyYAML's. Raises UserError if the file has none."""
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = yaml.load(path.read_text(encoding="utf-8"), loader)  # noqa: S506 - ours are safe: SafeLoader, BaseLoader
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UserError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from None
     if not isinstance(data, dict):
@@ -39,7 +39,8 @@ def _message(item: Any, model: type[BaseModel]) -> str:
     key = ".".join(location) or "the file"
     if item["type"] != "extra_forbidden":
         return f"{printable(key)}: {item['msg'].removeprefix('Value error, ')}, not {item['input']!r}"
-    known = list(_section(model, location[:-1]).model_fields)
+    fields = _section(model, location[:-1]).model_fields
+    known = [field.alias or name for name, field in fields.items()]
     near = difflib.get_close_matches(location[-1], known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
     return f"unknown key {key!r}; {hint}"
