@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
@@ -21,6 +20,7 @@ from videostar.data.samples import Sample
 from videostar.data.source import Data, DataSource, with_frame_rate
 from videostar.data.splits import split_named
 from videostar.labels.action import Action
+from videostar.runs.problems import SHOWN, Problem, class_numbers, unread_scripts
 from videostar.util.progress import Progress
 from videostar.video.clip import Clip
 from videostar.video.errors import BadVideo
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from videostar.models.refusals import Refusals
 
 FEW = 5  # training rows: a class with fewer is hardly learned
-_SHOWN = 3  # examples of a problem
-_NUMBER = re.compile(r"\d+(\.0)?", re.ASCII)
-_NAMES = "a model cannot know what they mean; give their names, one a line: --set data.classes=names.txt"
 _STILL = "--set video.still=skip skips such videos"
 _SPLIT_COLUMNS = frozenset("set subset splits partition phase usage fold".split())
 _HOW = "its name is ambiguous; --set columns.NAME=NAME reads it"
@@ -48,16 +45,6 @@ class Counts:
     fewest: tuple[str, int] | None  # the class with the fewest rows
     most: tuple[str, int] | None
     few: dict[str, int]  # every class with fewer than FEW rows
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One kind of problem."""
-
-    what: str
-    count: int
-    loses_data: bool  # rows are lost, or held-out figures are worthless; otherwise it is only a note
-    examples: list[str]
 
 
 @dataclass(frozen=True)
@@ -137,7 +124,8 @@ def check(
             *([] if splits["test"] else [Problem("no usable test video", 1, not splits["validation"], [])]),
             *_partly_broken(broken.values()),
             *_two_labels(data.samples),
-            *_numbers(actions),
+            *class_numbers(actions),
+            *unread_scripts(labels),
             *_unread_splits(data.samples),
             *(_inner_folders(data.samples) if source.manifest.format == "folder" else ()),
             *_groups(
@@ -239,7 +227,7 @@ def _by_reason(rows: list[Skipped]) -> list[Problem]:
     for row in rows:
         by_reason[row.reason].append(row)
     ranked = sorted(by_reason.items(), key=lambda item: -len(item[1]))
-    return [Problem(reason, len(found), True, [_line(row) for row in found[:_SHOWN]]) for reason, found in ranked]
+    return [Problem(reason, len(found), True, [_line(row) for row in found[:SHOWN]]) for reason, found in ranked]
 
 
 def _line(row: Skipped) -> str:
@@ -249,15 +237,6 @@ def _line(row: Skipped) -> str:
 def _partly_broken(rows: Iterable[Skipped]) -> list[Problem]:
     """Rows that one adapter can read and another cannot."""
     return _groups("label not understood", {row.where: [row.detail] for row in rows}, True)
-
-
-def _numbers(labels: Mapping[str, int]) -> list[Problem]:
-    """Action labels that are class numbers."""
-    numbers = [label for label in labels if _NUMBER.fullmatch(label)]
-    if 2 * len(numbers) <= len(labels):
-        return []
-    examples = f"{', '.join(numbers[:_SHOWN])}: {_NAMES}"
-    return [Problem("labels are numbers", sum(labels[label] for label in numbers), False, [examples])]
 
 
 def _unread_splits(samples: list[Sample]) -> list[Problem]:
@@ -309,5 +288,5 @@ def _never_trained(train: list[Sample], held_out: list[Sample]) -> list[Problem]
 
 
 def _groups(what: str, groups: Mapping[str, list[str]], loses_data: bool) -> list[Problem]:
-    examples = [f"{first}: {', '.join(rest[:_SHOWN])}" for first, rest in list(groups.items())[:_SHOWN]]
+    examples = [f"{first}: {', '.join(rest[:SHOWN])}" for first, rest in list(groups.items())[:SHOWN]]
     return [Problem(what, len(groups), loses_data, examples)] if groups else []

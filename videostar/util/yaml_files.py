@@ -37,6 +37,8 @@ def validate(data: dict[str, Any], model: type[Model], where: str) -> Model:
 def _message(item: Any, model: type[BaseModel]) -> str:
     location = [str(part) for part in item["loc"] if part != "[key]"]  # pydantic's mark of a wrong key of a mapping
     key = ".".join(location) or "the file"
+    if item["type"] == "missing":
+        return f"{key}: is missing"
     if item["type"] != "extra_forbidden":
         return f"{printable(key)}: {item['msg'].removeprefix('Value error, ')}, not {item['input']!r}"
     fields = _section(model, location[:-1]).model_fields
