@@ -294,7 +294,7 @@ def test_sentences_embedded_together_give_the_verdicts_of_each_alone() -> None:
         ("verification.text=rules", "`text` has no rules; write embeddings or engine"),
         ("verification.txt=engine", "verification.txt: .*'text'"),
         ("judge.base_url=http://me:secret@there/v1", "judge.base_url: .*remove name and password"),
-        ("judge.model=x", "judge.base_url: Field required"),
+        ("judge.model=x", "judge.base_url: is missing"),
     ],
 )
 def test_wrong_settings_are_told_in_one_line(setting: str, line: str) -> None:

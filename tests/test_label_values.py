@@ -178,7 +178,7 @@ def test_two_numbers_in_words_are_not_one() -> None:
     assert judge("interval", "between one hundred and two hundred seconds", **label).accepted
     assert judge("interval", "between twenty and five hundred seconds", start=20, end=500, duration=None).accepted
     assert judge("count", "four, five jumps").parsed == 5
-    assert judge("count", "twenty\nfive jumps").parsed == 5
+    assert judge("count", "twenty\nfive jumps").parsed == 20
 
 
 VALUES = {

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from videostar.labels import lexicon
+from videostar.labels import inflections, lexicon
+from videostar.labels.answer import tokens
 from videostar.labels.denial import is_denied
 from videostar.labels.numbers import parse_number_words
 from videostar.labels.status import ASSERTED, Status, phrase_status
-from videostar.labels.text import normalise, tokens
+from videostar.labels.text import normalise
 
 _OPPOSITES = (
     "open/close,shut enter/leave,exit push/pull start,begin/stop,finish,end on/off up/down in,into,inside/out,outside "
@@ -27,14 +28,19 @@ _OPPOSITES = (
     "blue/green,yellow,black,white,orange,purple,pink,brown,grey,gray green/yellow,black,white,orange,purple,pink,"
     "brown black/white,yellow,orange white/yellow,orange,brown"
 )
-_TOWARDS = frozenset("on onto in into to".split())
+_CLAUSE = frozenset(", ; : after before while when then".split())
+_TOWARDS = frozenset("on onto in into to toward towards".split())
+_SIDES = frozenset(["left", "right"])
 _AWAY = frozenset("from off".split())
 _NOT_REALLY = lexicon.NEGATIONS | frozenset("fails failed fail misses refuses almost nearly nobody".split())
 
 
 def agreement_status(reference: str, sentence: str) -> Status:
     """STATED if `sentence` says what `reference` says, DENIED if it contradicts it, OPEN if it leaves it undecided."""
-    return _Pair(_words(reference), _words(sentence)).status()
+    replies, pair = zip(*map(_split_reply, (reference, sentence)), strict=True)
+    if None not in replies and replies[0] is not replies[1]:
+        return Status.DENIED
+    return _Pair(*pair).status()
 
 
 class _Pair:
@@ -55,9 +61,11 @@ class _Pair:
 
     def _polarity(self) -> Status:
         """The status by the shared verbs: whether one sentence states what the other denies or leaves open."""
+        if self._same_denial():
+            return Status.STATED
         agreements = []
         for lemma in dict.fromkeys(self.lemmas[0]):
-            if lemma not in self.shared or not lexicon.is_verb(lemma):
+            if lemma not in self.shared or not inflections.is_verb(lemma):
                 continue
             if any(self._is_thing(k, lemma) for k in (0, 1)):
                 continue
@@ -72,6 +80,18 @@ class _Pair:
             return Status.STATED if bool(counts[0]) is bool(counts[1]) else Status.DENIED
         return Status.STATED
 
+    def _same_denial(self) -> bool:
+        """Whether one has "X, not Y" and the other denies Y."""
+        for own, other in ((0, 1), (1, 0)):
+            words = (self.first, self.second)[own]
+            at = next((k for k, word in enumerate(words) if word == "not" and words[k - 1] == ","), None)
+            contrast = {_lemma(word) for word in words[at + 1 :]} - {""} if at is not None else set()
+            lemmas = self.lemmas[other]
+            place = max((lemmas.index(lemma) for lemma in contrast if lemma in lemmas), default=None)
+            if place is not None and contrast <= set(lemmas):
+                return is_denied((self.first, self.second)[other], 0, place, place + 1, len(lemmas))
+        return False
+
     def _is_thing(self, side: int, lemma: str) -> bool:
         """Whether a word that may be a verb is a noun in this sentence: the baby, a dog."""
         at = self.lemmas[side].index(lemma)
@@ -83,7 +103,7 @@ class _Pair:
         stopped = at and _lemma(words[at - 1]) in ("stop", "quit", "cease")
         if stopped or is_denied(words, 0, at, at + 1, len(words)):
             return Status.DENIED
-        return phrase_status(words, 0, at, at + 1, len(words))
+        return phrase_status(words, 0, len(words), at, at + 1)
 
     def _opposites(self) -> bool:
         """Whether a word of one sentence is the opposite of a word of the other, and neither word is in both."""
@@ -97,15 +117,13 @@ class _Pair:
 
     def _roles(self) -> bool:
         """Whether subject and object are swapped around a shared verb."""
-        orders = []
-        for words, lemmas in zip((self.first, self.second), self.lemmas, strict=True):
-            if "by" in words:
-                return False
-            orders.append([lemma for lemma in lemmas if lemma in self.shared])
-        first, second = orders
+        sides = list(zip((self.first, self.second), self.lemmas, strict=True))
+        if any("by" in words for words, _ in sides):
+            return False
         return any(
-            lexicon.is_verb(verb) and _swapped(_around(first, first.index(verb)), _around(second, second.index(verb)))
-            for verb in dict.fromkeys(first)
+            inflections.is_verb(verb)
+            and _swapped(*(_around(words, lemmas, verb, self.shared) for words, lemmas in sides))
+            for verb in self.shared
         )
 
     def _times(self) -> bool:
@@ -120,8 +138,12 @@ class _Pair:
         return bool((to[0] - away[0]) & (away[1] - to[1]) or (away[0] - to[0]) & (to[1] - away[1]))
 
 
-def _around(lemmas: Sequence[str], at: int) -> tuple[set[str], set[str]]:
-    return set(lemmas[:at]), set(lemmas[at + 1 :])
+def _around(words: Sequence[str], lemmas: Sequence[str], verb: str, shared: set[str]) -> tuple[set[str], set[str]]:
+    """The shared words before and after a verb in its clause."""
+    at = lemmas.index(verb)
+    start = max((k + 1 for k in range(at) if words[k] in _CLAUSE), default=0)
+    stop = next((k for k in range(at, len(words)) if words[k] in _CLAUSE), len(words))
+    return set(lemmas[start:at]) & shared, set(lemmas[at + 1 : stop]) & shared
 
 
 def _swapped(first: tuple[set[str], set[str]], second: tuple[set[str], set[str]]) -> bool:
@@ -137,7 +159,9 @@ def _phases(words: Sequence[str], lemmas: Sequence[str]) -> tuple[set[str], set[
     if fronted and "," not in words[at:]:
         return None
     split = words.index(",", at) if fronted else at
-    earlier, later = ({w for w in part if w and lexicon.is_verb(w)} for part in (lemmas[:split], lemmas[split + 1 :]))
+    earlier, later = (
+        {w for w in part if w and inflections.is_verb(w)} for part in (lemmas[:split], lemmas[split + 1 :])
+    )
     return (later, earlier) if (words[at] == "after") is not fronted and words[at] != "then" else (earlier, later)
 
 
@@ -147,14 +171,24 @@ def _moves(words: Sequence[str]) -> tuple[set[str], set[str]]:
     away: set[str] = set()
     for k, word in enumerate(words):
         places = to if word in _TOWARDS else away if word in _AWAY else None
-        noun = next((w for w in words[k + 1 : k + 4] if w not in lexicon.GRAMMAR and w.isalpha()), None)
+        noun = next(
+            (w for w in words[k + 1 : k + 4] if w.isalpha() and (w in _SIDES or w not in lexicon.GRAMMAR)), None
+        )
         if places is not None and noun:
             places.add(_lemma(noun))
     return to, away
 
 
+def _split_reply(text: str) -> tuple[bool | None, list[str]]:
+    """The yes or no that a sentence starts with, if it does, and its other words."""
+    words = _words(text)
+    if words[:1] and words[1:2] == [","] and (words[0] in lexicon.YES or words[0] in lexicon.NO):
+        return words[0] in lexicon.YES, words[2:]
+    return None, words
+
+
 def _words(text: str) -> list[str]:
-    return [t for t in tokens(normalise(text)) if t not in (".", "!", "\n")]
+    return [t for t in tokens(normalise(text).lower()) if t not in (".", "!", "\n")]
 
 
 @lru_cache(maxsize=1 << 14)
@@ -163,7 +197,7 @@ def _lemma(word: str) -> str:
     opposite = word in _opposites()
     if not word[0].isalpha() or (word in lexicon.GRAMMAR | lexicon.BE and not opposite):
         return ""
-    lemmas = lexicon.lemmas(word)
+    lemmas = inflections.lemmas(word)
     for kind in ("VERB", "NOUN", "ADJ"):
         if lemmas.get(kind):
             return str(lemmas[kind][0])
@@ -193,5 +227,5 @@ def _numbers(words: Sequence[str]) -> Iterator[tuple[str, float]]:
         for noun in words[k + 1 : k + 4]:
             if not noun.isalpha() or noun in lexicon.GRAMMAR:
                 break
-            if lexicon.is_noun(noun):
+            if inflections.is_noun(noun):
                 yield _lemma(noun), number

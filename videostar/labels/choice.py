@@ -8,18 +8,19 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from videostar.labels.conclusion import conclusions
-from videostar.labels.degenerate import is_refusal
-from videostar.labels.label import ContentLabel, Name
-from videostar.labels.options import Options, Pick
-from videostar.labels.scripts import read_scripts
-from videostar.labels.text import normalise, tokens
+from videostar.labels.answer import Answer
+from videostar.labels.cues import ANSWER
+from videostar.labels.label import Label, Name
+from videostar.labels.options import Options
+from videostar.labels.settle import Exclusive, settle
+from videostar.labels.statements import find_statements
 from videostar.labels.verdict import Reason, Verdict
 
 MAX_OPTIONS = 26
+_MINOR = "option|choice|selection|pick|caption|description|statement|match|sentence|one|action|event|person|object"
 
 
-class Choice(ContentLabel):
+class Choice(Label):
     """The right one of several options."""
 
     kind: Literal["choice"] = "choice"
@@ -38,27 +39,30 @@ class Choice(ContentLabel):
         """The letter and the text of the right option: "B. The phone"."""
         return f"{self.answer}. {self.options[self.answer]}"
 
+    def names_as_written(self) -> tuple[str, ...]:
+        """The texts of the options."""
+        return tuple(self.options.values())
+
     @cached_property
     def _options(self) -> Options:
         return Options(self.options)
 
-    def judge_content(self, content: str) -> Verdict:
-        """Whether `content` chooses the right option; `parsed` is the letter that it chooses."""
-        text = normalise(self._options.mark_letters(read_scripts(content, tuple(self.options.values()))))
-        pick = self._pick(text)
-        if pick.key == self.answer:
+    def judge_parsed(self, answer: Answer) -> Verdict:
+        """Whether the answer chooses the right option; `parsed` is the letter that it chooses."""
+        statements = find_statements(answer, ANSWER, _MINOR)
+        candidates = self._options.candidates(answer, statements)
+        settled = settle(answer, candidates, statements, exclusive=Exclusive.SENTENCE)
+        keys = list(self.options)
+        chosen = keys[settled.candidate.value] if settled.candidate else None
+        if chosen is None and not settled.hedged:
+            left = [key for k, key in enumerate(keys) if k not in settled.denied]
+            chosen = left[0] if len(left) == 1 and len(keys) > 2 else None  # all others are dismissed
+        if chosen == self.answer:
             return Verdict.yes(self.answer)
-        if pick.key is not None:
-            return Verdict.no(Reason.CONTRADICTED, pick.key)
-        if pick.hedged:
+        if chosen is not None:
+            return Verdict.no(Reason.CONTRADICTED, chosen)
+        if settled.hedged:
             return Verdict.no(Reason.HEDGED)
-        if is_refusal(text):
+        if answer.is_refusal:
             return Verdict.no(Reason.DEGENERATE)
-        return Verdict.no(Reason.NEGATED if self.answer in pick.denied else Reason.UNPARSED)
-
-    def _pick(self, text: str) -> Pick:
-        for line in conclusions(text):
-            pick = self._options.pick(tokens(line), final=True)
-            if pick.key is not None or pick.hedged:
-                return pick
-        return self._options.pick(tokens(text), final=False)
+        return Verdict.no(Reason.NEGATED if keys.index(self.answer) in settled.denied else Reason.UNPARSED)

@@ -12,6 +12,8 @@ from videostar.labels.text import SENTENCE_ENDS
 _EARLIER = frozenset("after once having".split())  # the clause that they open came before the rest
 _PERFECT = frozenset("has have had having she's he's they've".split())
 _LATER = frozenset("before until till".split())
+_PHRASES = frozenset([("prior", "to"), ("preceded", "by"), ("as", "soon")])
+_SPANS = frozenset("seconds second minutes minute moments moment while".split())  # "after ten seconds"
 _THAT = frozenset("that this which".split())
 _NEAR = 5  # words between a connective at the start of a sentence and its event, if no comma closes its clause
 _CLOSES = frozenset([",", ";", ":", "then", "finally"])
@@ -44,15 +46,12 @@ def chronological(words: Sequence[str], steps: Mapping[Mention, str]) -> list[Me
     last = 0  # where in `ordered` the events of the previous sentence start
     k = 0
     while k < len(mentions):
-        stop = mentions[k].end
-        while stop < len(words) and words[stop] not in SENTENCE_ENDS:
-            stop += 1
-        count = k
-        while count < len(mentions) and mentions[count].start < stop:
-            count += 1
-        start = mentions[k - 1].end if k else 0
-        while (mark := _next_end(words, start, mentions[k].start)) is not None:
-            start = mark + 1
+        ends = (i for i in range(mentions[k].end, len(words)) if words[i] in SENTENCE_ENDS)
+        stop = next(ends, len(words))
+        count = k + sum(m.start < stop for m in mentions[k:])
+        start = mentions[k].start
+        while start > (mentions[k - 1].end if k else 0) and words[start - 1] not in SENTENCE_ENDS:
+            start -= 1
         events, back = _order_sentence(words, mentions[k:count], start, stop)
         anchor = _anchor(words[start:stop], steps, events, ordered)
         if back:
@@ -76,10 +75,6 @@ def _anchor(
     return keys.index(steps[events[-1]]) if steps[events[-1]] in keys else None
 
 
-def _next_end(words: Sequence[str], start: int, stop: int) -> int | None:
-    return next((i for i in range(start, stop) if words[i] in SENTENCE_ENDS), None)
-
-
 def _order_sentence(
     words: Sequence[str], events: Sequence[Mention], start: int, stop: int
 ) -> tuple[list[Mention], bool]:
@@ -99,9 +94,9 @@ def _looks_back(words: Sequence[str], start: int, stop: int) -> int | None:
     """The index of "before that", "but first" or the like in a sentence; None without one."""
     for i in range(start, stop):
         following = words[i + 1] if i + 1 < stop else ""
-        if words[i] == "before" and (following in _THAT or not following or following == ","):
+        if words[i] == "before" and (following in _THAT or following in ("", ",")):
             return i
-        if words[i] == "prior" and words[i + 2 : i + 3] and words[i + 2] in _THAT:
+        if words[i] == "prior" and not _THAT.isdisjoint(words[i + 2 : i + 3]):
             return i
         if words[i] in ("beforehand", "previously", "earlier") or (words[i] == "but" and following == "first"):
             return i
@@ -115,7 +110,7 @@ def _order_clauses(words: Sequence[str], events: list[Mention], start: int, stop
         at = _connective(words, events, start, stop)
         if at is None:
             break
-        earlier = words[at] not in _LATER
+        earlier = words[at] not in _LATER and words[at] != "prior"
         head = [m for m in events if m.end <= at]
         end = _clause_end(words, events, at, stop, fronted=not head)
         sub = [m for m in events if at < m.start < end]
@@ -137,23 +132,19 @@ def _order_clauses(words: Sequence[str], events: list[Mention], start: int, stop
 def _connective(words: Sequence[str], events: Sequence[Mention], start: int, stop: int) -> int | None:
     """The index of the first connective of time outside the events; None without one."""
     for i in range(start, stop):
-        if words[i] in _EARLIER or words[i] in _LATER or _is_phrasal(words, i):
-            if any(m.start <= i < m.end for m in events) or (i + 1 < stop and words[i + 1] in _THAT):
-                continue
-            if words[i] == "once" and i + 1 >= stop:
-                continue
+        following = words[i + 1 : min(i + 5, stop)]
+        if not _is_connective(words, i) or any(m.start <= i < m.end for m in events):
+            continue
+        if (following or words[i] != "once") and _THAT.isdisjoint(following[:1]) and _SPANS.isdisjoint(following):
             return i
     return None
 
 
-def _is_phrasal(words: Sequence[str], i: int) -> bool:
-    """Whether words[i] starts "preceded by", "as soon as" or "when she has"."""
-    following = words[i + 1 : i + 4]
+def _is_connective(words: Sequence[str], i: int) -> bool:
+    """Whether words[i] starts a connective: "after", "before", "prior to", "as soon as", "when she has" ..."""
     if words[i] == "when":
-        return not _PERFECT.isdisjoint(following)
-    return (words[i] == "preceded" and following[:1] == ["by"]) or (
-        words[i] == "as" and following[:2] == ["soon", "as"]
-    )
+        return not _PERFECT.isdisjoint(words[i + 1 : i + 4])
+    return words[i] in _EARLIER or words[i] in _LATER or tuple(words[i : i + 2]) in _PHRASES
 
 
 def _clause_end(words: Sequence[str], events: Sequence[Mention], at: int, stop: int, *, fronted: bool) -> int:

@@ -1,127 +1,95 @@
-"""Finds the cues that announce the value of an answer: "Answer:", "the final score is", "therefore", "in total"."""
+"""The words by which an answer announces, concludes, takes back or refuses its value, as regular expressions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
+from functools import lru_cache
 
-from videostar.labels.doc import Doc
+ANSWER = "answers?|prediction|verdict|conclusion|estimate|estimation|guess|response|decision"
+NOTHING = r"(?!)"  # no noun
 
-CONCLUDED = 2  # "therefore", "I'd say", "=", "in total"
-EXPLICIT = 3  # "the answer is", "final score:"
-
-_NOUNS = frozenset("answer prediction verdict conclusion estimate estimation guess final".split())
-_IS = frozenset("is was : = are be would must should".split())
-_NOT_THE_LAST = frozenset(
-    "first initial second third another other previous earlier possible wrong every each one rough no any".split()
+_IS = (
+    "is|are|was|were|be|must be|would be|should be|seems to be|appears to be|has to be|will be|could be|might be|"
+    "may be|remains|becomes|would therefore be|therefore|thus|namely|equals|stands at|comes to|amounts to|came to|"
+    "works out to|turns out to be|can be (?:described|classified|labell?ed|identified|given) as"
 )
-# After "final" these make no answer: "the final second", "the final jump".
-_PARTS = frozenset(
-    "frame frames second seconds part moment moments scene clip round attempt repetition rep jump set phase stage "
-    "minute minutes third quarter half stretch entry position step image shot".split()
+_FINAL = "final|correct|best|right|overall|actual|most likely|predicted|true|main|my"
+_CLAUSE = r"(?:^|(?<=[.!?;:,\n)])[ \t]{0,3})"  # where a clause starts
+
+_FIRM = (
+    "therefore|thus|hence|consequently|accordingly|ultimately|in conclusion|to conclude|in total|altogether|in the end|"
+    "as such|(?:considering|given|based on|from) (?:all )?(?:the above|this|these)[a-z ]{0,20}"
 )
-_CONCLUSIONS = frozenset("so therefore thus hence overall consequently accordingly altogether ultimately".split())
-_I = frozenset(["i", "i'd", "i'll", "we", "we'd", "i'm"])
-_CHOOSE = frozenset(
-    "say go estimate guess settle choose pick rate give score put place award assign predict conclude count call bet "
-    "answer judge grade locate".split()
+_WEAK = (
+    "so|overall|in summary|to sum up|as a result|in short|all in all|which means|this means|based on this|given this"
 )
-_WEAK = frozenset("would will can therefore thus finally ultimately now have to must".split())
-_RESULTS = frozenset("yields equals yielding totalling totaling totals conclusion summary".split())
-_RESULTING = frozenset("this that which".split())
-_STOPS = frozenset(",;:-(.!?\n")
-_LEADS = frozenset(
-    "about around approximately roughly exactly the a an at from between is be ( [ { < : = of to it was would by in "
-    "probably likely maybe perhaps just only minus negative - nearly almost some circa ca ~ ≈".split()
+_SUM = (
+    "total of|totall?ing|adds? up to|adding up to|adding (?:these|them|it|this|everything)(?: all)? up|"
+    "(?:that|this|which) (?:makes|gives|leaves)"
+)
+_CHOOSE = (
+    "conclude|concluding|infer that|deduce|settle on|go with|going with|went with|go for|choose|pick|select|"
+    "(?:i|i'd|i'll|we|we'd|i'm)(?: (?:would|will|can|now|finally|therefore))? "
+    "(?:say|estimate|guess|give|put|place|answer|count|call|score|rate|assign|award|judge|predict|locate)"
+    "(?: (?:it|this|that|the (?:dive|action|video))(?: (?:as|at|with))?)?"
+)
+CONCLUSION = re.compile(
+    rf"(?:{_CLAUSE}(?:and |but |well, )?|(?<=[a-z] )(?=(?:therefore|thus|hence) ))"
+    rf"(?P<firm>{_FIRM})\b(?: that)?[,:]?[ \t]+"
+    rf"|{_CLAUSE}(?:and |but )?(?P<weak>{_WEAK})\b(?! (?:that|far|much|many|as)\b)(?: that)?,?[ \t]+"
+    r"|(?<= )(?P<equal>=)[ \t]*(?=[\d(-])"
+    r"|(?P<arrow>> ?)(?=[^\n>]{1,24}(?:\n|$))"
+    rf"|\b(?P<sum>{_SUM})\b(?! (?:of|up)\b)[,:]?[ \t]+"
+    rf"|\b(?P<chosen>{_CHOOSE})\b(?: that)?[ \t]+"
+)
+_MISTAKE = (
+    r"wait|correction|sorry|scratch that|oops|recounting|hmm|i mean|i misspoke|my mistake|or rather|make that|"
+    r"looking again|i looked again|let me (?:correct|re\w+)|on (?:second|closer) (?:thoughts?|look|inspection)|"
+    "i was wrong"
+)
+RETRACTION = re.compile(
+    r"(?:(?<=[.!?\n;,(-])[ \t]{0,3}|(?<=[.!?\n]) ?|(?<=\bno )|(?<=\boh )|(?<=\bbut ))(?:oh,? |hmm,? |but |ah,? )?"
+    rf"(?:(?:{_MISTAKE})\b|no(?=,| wait\b| it\b| it's\b| \d)|(?<=[.!?\n;-] )actually\b|(?<=[.!?\n-])actually\b)"
+)
+_UNABLE = (
+    "difficult|hard|impossible|not possible|not clear|unclear|unable|not able|cannot|can't|could not|couldn't|"
+    "insufficient|not enough|ambiguous"
+)
+_TO_TELL = (
+    "to (?:say|tell|determine|locate|know|decide|identify|choose|pick|give|answer|see|be sure)|say|tell|told|"
+    "determined?|locate|known?|decided?|identify|information|frames|whether|from"
+)
+UNDECIDED = re.compile(
+    rf"\b(?:{_UNABLE})\b(?: \w+){{0,6}}? (?:{_TO_TELL})\b"
+    r"|\b(?:is|are|it's) (?:not clear|unclear|ambiguous|unknown)\b|\b(?:don't|do not) know\b"
+)
+CONSIDERATION = re.compile(
+    r"(?:okay|ok|so|sure|first|well|certainly)?[,.!]? ?"
+    r"(?:(?:let me|let's|let us|looking (?:at|through)|going through|frame by frame|timeline|step by step|"
+    r"here (?:is|are) (?:the|a|my) (?:timeline|steps|cues|list|breakdown)|(?:we|i) (?:need|have) to|"
+    r"to (?:find|determine|count|estimate|answer|solve))\b|[a-z ]{0,30}(?:inspection|analysis|breakdown|timeline):)"
+)
+_SHOW = "show|contain|include|feature|depict"
+ABSENCE = re.compile(
+    r"\bthere (?:is|are|was|were|isn't|aren't) (?:no|not any|no such)\b.{0,40}"
+    r"\b(?:part|moment|scene|point|time|segment|evidence|frame|portion|where|in which)s?\b|\bnowhere\b"
+    rf"|\b(?:does|do|did)(?: not|n't) (?:actually )?(?:(?:seem to )?(?:{_SHOW})|take place|happen|occur|appear)\b"
+    r"|\bnever (?:happens|occurs|takes place|appears|shown)\b"
+    r"|\b(?:is|was)(?: not|n't) (?:shown|present|visible|in the (?:video|clip))\b"
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Cue:
-    """A cue for a value."""
+@lru_cache(maxsize=32)
+def announcement(nouns: str, minor: str) -> re.Pattern[str]:
+    """The expression of "the answer is", "answer:" or an answer's heading, with what comes before the answer.
 
-    end: int  # index of the first word after it
-    level: int  # CONCLUDED or EXPLICIT
-
-
-def find_cues(doc: Doc) -> Iterator[Cue]:
-    """The cues of a text that precede a value, in order."""
-    for i, word in enumerate(doc.words):
-        if word in _NOUNS:
-            end = _explicit_cue_end(doc, i)
-            if end:
-                yield Cue(end, EXPLICIT)
-        elif word == "=":
-            yield Cue(i + 1, CONCLUDED)
-        elif word in _CONCLUSIONS:
-            loose = word == "so" and doc.word(i + 1) in ("that", "far", "much", "many", "as")
-            if not loose and (not i or doc.word(i - 1) in _STOPS or doc.word(i - 1) in ("and", "is")):
-                yield Cue(i + 1, CONCLUDED)
-        elif word in ("total", "sum"):
-            closes = doc.word(i - 1) == "in" and doc.word(i + 1) not in (",", ":")  # "7 in total"
-            if not closes or doc.sentence(i)[0] == i - 1:
-                yield Cue(i + 1, CONCLUDED)
-        elif word in _RESULTS or (word in ("gives", "makes") and doc.word(i - 1) in _RESULTING):
-            yield Cue(i + 1, CONCLUDED)
-        elif word in _I:
-            end = _choice_cue_end(doc, i)
-            if end:
-                yield Cue(end, CONCLUDED)
-
-
-def is_total(doc: Doc, end: int) -> bool:
-    """Whether the words from `end` on call the value before them a total: "7 in total", "7 squats altogether"."""
-    for i in range(end, min(end + 6, len(doc))):
-        word = doc.words[i]
-        if word in _STOPS or word in ("and", "but"):
-            return False
-        if word in ("altogether", "overall") or (word == "in" and doc.word(i + 1) in ("total", "all")):
-            return True
-    return False
-
-
-def is_announced(doc: Doc, first: int) -> bool:
-    """Whether an explicit cue leads up to the value at `first`: "answer: 7", "the final score is about 7"."""
-    i = first - 1
-    while doc.word(i) in _LEADS and doc.word(i) != "\n" and first - i < 8:
-        i -= 1
-    return any(_explicit_cue_end(doc, k) for k in range(max(0, i - 3), i + 1) if doc.words[k] in _NOUNS)
-
-
-def is_alone(doc: Doc, first: int, end: int) -> bool:
-    """Whether words[first:end] is all of its line, apart from brackets and words like "about"."""
-    while doc.word(first - 1) in _LEADS:
-        first -= 1
-    while doc.word(end) in ("]", ")", "}", ">", ".", "!", ";", "of", "the"):
-        end += 1
-    return doc.word(first - 1) in ("", "\n") and doc.word(end) in ("", "\n")
-
-
-def _explicit_cue_end(doc: Doc, i: int) -> int | None:
-    """The end of the explicit cue whose noun is at `i`; None if it is no cue."""
-    before = doc.word(i - 1)
-    if before in _NOT_THE_LAST or (doc.word(i - 2) in _NOT_THE_LAST and before not in _STOPS):
-        return None
-    reach = 5 if doc.words[i] == "final" else 12
-    if doc.words[i] == "final" and doc.word(i + 1) in _PARTS:
-        return None
-    for k in range(i + 1, min(i + reach, len(doc))):
-        word = doc.words[k]
-        if word in _IS:
-            return k + 1
-        if word == "\n":
-            opens = not i or doc.word(doc.sentence(i)[0]) in _NOUNS | {"the", "my"}
-            return k + 1 if opens and k - i < 5 else None
-        if word in (".", "!", "?", ";"):
-            return None
-        if word == "of" and doc.words[i] == "final":
-            return k + 1
-    return None
-
-
-def _choice_cue_end(doc: Doc, i: int) -> int | None:
-    """The end of "I'd say", "I would go" and the like that start at `i`; None if it is no cue."""
-    k = i + 1
-    while doc.word(k) in _WEAK and k < i + 5:
-        k += 1
-    return k + 1 if doc.word(k) in _CHOOSE else None
+    `nouns` and `minor` are alternatives; the minor ones count only before a mark, or after "final" or the like.
+    """
+    named = rf"\b(?:{nouns})\b"
+    if minor:
+        named = rf"(?:{named}|(?<![\w'])(?:(?:{_FINAL}) (?:{minor})\b|(?:{minor})(?=[ \t]*[:=])))"
+    between = rf"(?:[ \t]+(?!(?:{_IS}|not|has|have)\b)[\w'.(-]+[\"')]?){{0,20}}?"
+    return re.compile(
+        rf"(?P<noun>{named})(?:(?P<heading>[ \t]*[:;]?[ \t]*\n+)|"
+        rf"{between}[ \t]*(?:(?P<mark>[:=])[ \t\n]*|\b(?P<is>{_IS})\b[ \t]*:?[ \t\n]*)|[ \t]*(?P<dash>;)[ \t]*)"
+    )

@@ -1,111 +1,127 @@
-"""Decides whether a sentence denies a phrase that it mentions."""
+"""Decides whether a sentence denies a phrase or a value that it mentions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from videostar.labels import lexicon
-from videostar.labels.text import SENTENCE_ENDS
 
 _MARKS = frozenset(",;:()")
-# Words that start a clause, where the scope of a negation ends.
-_BARRIERS = frozenset(
-    "but while when whereas because since although though after before until till yet however then so who which "
-    "where by and".split()
-)
+_NEGATIONS = lexicon.NEGATIONS | {"unlikely", "impossible", "doubtful"}
 # A negation before these denies nothing: "no doubt", "not only", "nothing else than"; "never stops", "cannot help".
 _CANCELS = frozenset("doubt question only just merely simply solely wonder surprise mistaking mistake else".split())
 _STOPPING = frozenset(
     "stop stops stopped stopping quit quits cease ceases hesitate hesitates doubt deny denying help pause pausing "
     "interruption rest resting fail fails failing tire tires".split()
 )
-# Words that no item of a denied list contains.
-_NO_ITEM = lexicon.PRONOUNS | lexicon.AUXILIARIES | frozenset("and but so then".split())
 # "instead of", "rather than", "as opposed to", "far from"
-_IN_PLACE = {"instead": "of", "rather": "than", "opposed": "to", "far": "from"}
-_NOBODY = frozenset("nobody one none anyone evidence sign".split())
-# Predicates that deny X after "X is" or "X can be".
-_EXCLUDED = frozenset("ruled wrong incorrect impossible unlikely excluded absent false out".split())
+_IN_PLACE = {
+    "instead": "of",
+    "rather": "than",
+    "opposed": "to",
+    "far": "from",
+    "compared": "to",
+    "reverse": "of",
+    "opposite": "of",
+}
+_FINITE = (lexicon.BE - {"be", "been", "being"}) | frozenset(
+    "gets got earns earned receives received deserves gives scores scored makes lands hits happens occurs".split()
+)
+_UNITS = frozenset("points seconds s times ] ) / %".split())
+_TOO = frozenset("high low much many few generous early late".split())
 
 
 def is_denied(words: Sequence[str], first: int, start: int, end: int, stop: int) -> bool:
     """Whether the phrase words[start:end] is denied in its sentence, words[first:stop]."""
-    return _denied_before(words, first, start, end) or _denied_after(words, first, start, end, stop)
+    return _denied_before(words, first, start) or _denied_after(words, first, start, end, stop)
 
 
-def _denied_before(words: Sequence[str], first: int, start: int, end: int) -> bool:
+def _denied_before(words: Sequence[str], first: int, start: int) -> bool:
     """Whether a negation before the phrase denies it: "he is not X", "instead of X"."""
-    finite = words[start].endswith(("s", "ed")) and not words[start].endswith("ss")
-    listed = False  # whether the phrase is in a list that is denied as a whole: "not running, jumping or walking"
     for i in range(start - 1, first - 1, -1):
         word, following = words[i], words[i + 1]
-        if word in lexicon.NEGATIONS:
-            verdict = _in_scope(words, first, i, start, finite)
-            if verdict is not None:
-                return verdict
-        elif word in _IN_PLACE and following == _IN_PLACE[word]:
-            return not (finite and start - i > 3)  # "instead of kicking the player catches"
-        elif word == "than" and (i + 1 == start or following in lexicon.DETERMINERS):
-            other = i > first and words[i - 1] == "other"
-            return not (other and not lexicon.NEGATIONS.isdisjoint(words[max(first, i - 3) : i]))
-        elif word == "but" and i > first and words[i - 1] == "anything":
+        if word in _NEGATIONS:
+            denied = _in_scope(words, first, i, start)
+            if denied is not None:
+                return denied
+        elif following == _IN_PLACE.get(word) or words[max(first, i - 1) : i + 1] == ["anything", "but"]:
             return True
-        elif word in _MARKS:
-            item = {*words[i + 1 : start]}
-            joined = not item.isdisjoint(("or", "nor")) or _or_follows(words, end)
-            listed = listed or (word == "," and joined and item.isdisjoint(_NO_ITEM))
-            if not listed:
-                return False
-        elif word == "and" and (listed or (i + 1 == start and words[start].endswith("ing"))):
-            continue
-        elif word == "as":
-            if following in lexicon.PRONOUNS or following in lexicon.DETERMINERS:
-                return False
-        elif word in _BARRIERS and not (word in ("who", "which") and i > first and words[i - 1] in _NOBODY):
+        elif word == "than" and (i + 1 == start or following in lexicon.DETERMINERS):
+            return words[max(first, i - 2) : i] not in (["nothing", "other"], ["none", "other"])
+        elif _ends_scope(words, first, i) and not (word == "and" and i + 1 == start and words[start].endswith("ing")):
             return False
     return False
 
 
-def _in_scope(words: Sequence[str], first: int, i: int, start: int, finite: bool) -> bool | None:
+def _ends_scope(words: Sequence[str], first: int, i: int) -> bool:
+    """Whether the scope of a negation before words[i] ends there."""
+    word, following, before = words[i], words[i + 1], words[max(first, i - 2) : i]
+    if word in ("as", "though", "if") and not {"look", "seem", "appear"}.isdisjoint(before):
+        return False  # "it does not look as though"
+    if word == "as":
+        return following in lexicon.PRONOUNS or following in lexicon.DETERMINERS
+    # "no one who", "does not show a moment where"
+    shown = before[-1:] and before[-1] in lexicon.MOMENTS
+    if word in ("who", "which", "where", "when") and (shown or before[-1:] in (["one"], ["nobody"], ["none"])):
+        return False
+    return word in _MARKS or word == "and" or word in lexicon.BARRIERS
+
+
+def _in_scope(words: Sequence[str], first: int, i: int, start: int) -> bool | None:
     """Whether the scope of the negation words[i] includes the phrase at `start`; None to look for another negation."""
     word, between = words[i], words[i + 1 : start]
-    following = between[0] if between else ""
-    if following in _CANCELS or (following in ("the", "a", "any") and between[1:2] and between[1] in _CANCELS):
+    if _is_cancelled(word, between):
         return None
-    if not _STOPPING.isdisjoint(between):
-        return None
-    if word in ("nothing", "none") and following in ("but", "other"):
-        return None
-    if word == "no" and following in lexicon.PRONOUNS:
-        return None  # "no he is juggling": a reply
-    predicate = any(k and w in lexicon.BE for k, w in enumerate(between))
-    if word == "without" and (finite or predicate):
-        return None
-    if word == "no" and predicate and i > first and words[i - 1] in lexicon.PREPOSITIONS:
+    predicate = not lexicon.BE.isdisjoint(between[1:])
+    if predicate and (word == "without" or words[max(first, i - 1)] in lexicon.PREPOSITIONS):
         return None  # "a man with no shirt is juggling"
     if predicate and not {"who", "that", "which"}.isdisjoint(words[first:i]):
         return None  # "the man who does not wear a hat is juggling"
-    return True
+    if words[start].isalpha() or word in ("no", "neither", "none"):
+        return True
+    return _FINITE.isdisjoint(between) or not lexicon.OPINIONS.isdisjoint(between[:5])
 
 
-def _or_follows(words: Sequence[str], end: int) -> bool:
-    """Whether the list that goes on after `end` closes with "or" or "nor"."""
-    for word in words[end : end + 14]:
-        if word in ("or", "nor"):
-            return True
-        if word in SENTENCE_ENDS or word in ("and", "but", "he", "she", "they", "it"):
-            return False
-    return False
+def _is_cancelled(word: str, between: Sequence[str]) -> bool:
+    """Whether the words after a negation take it back: "no doubt", "not only", "never stops", "nothing but"."""
+    following = between[0] if between else ""
+    return (
+        following in _CANCELS
+        or not _STOPPING.isdisjoint(between)
+        or (word in ("nothing", "none") and following in ("but", "other"))
+        or (word == "no" and following in lexicon.PRONOUNS)  # "no he is juggling": a reply
+    )
 
 
 def _denied_after(words: Sequence[str], first: int, start: int, end: int, stop: int) -> bool:
     """Whether the words after a phrase deny it: "X is not what happens", but not "the man juggling is not old"."""
-    after = words[end : min(end + 4, stop)]
-    if not after or (after[0] not in lexicon.AUXILIARIES and after[0] not in ("never", "not")) or after[0] == "to":
-        return False
+    value = not words[start].isalpha()
     before = words[start - 1] if start > first else ""
-    if before and before.isalpha() and before not in lexicon.GRAMMAR:
+    if not value and not _is_subject(words, before, start, end):
         return False
-    if not (words[start].endswith("ing") or before in lexicon.ARTICLES or end - start > 1 or not before):
+    while value and end < stop and words[end] in _UNITS:
+        end += 1
+    after = _predicate(words, end, stop)
+    if not after or (value and after[0] == "not"):
         return False
-    return not lexicon.NEGATIONS.isdisjoint(after[:3]) or not _EXCLUDED.isdisjoint(after)
+    clause = after[: next((k for k, word in enumerate(after) if word in _MARKS), len(after))]
+    too = any(a == "too" and b in _TOO for a, b in pairwise(clause))
+    return too or not lexicon.NEGATIONS.isdisjoint(clause[:3]) or not lexicon.EXCLUDED.isdisjoint(clause)
+
+
+def _is_subject(words: Sequence[str], before: str, start: int, end: int) -> bool:
+    """Whether the phrase words[start:end] may be a subject, and is not the end of one."""
+    if before.isalpha() and before not in lexicon.GRAMMAR:
+        return False
+    return words[start].endswith("ing") or before in lexicon.ARTICLES or end - start > 1 or not before
+
+
+def _predicate(words: Sequence[str], end: int, stop: int) -> Sequence[str]:
+    """The verb after a subject that ends at `end`, with four more words; empty without one."""
+    after = words[end : min(end + 5, stop)]
+    if after and after[0] in ("that", "which", "who"):  # "the dishwasher that the title has is not visible"
+        verbs = [k for k in range(end, min(stop, end + 20)) if words[k] in _FINITE]
+        after = words[verbs[-1] : min(verbs[-1] + 5, stop)] if verbs else []
+    verb = after and after[0] != "to" and (after[0] in lexicon.AUXILIARIES or after[0] in ("never", "not", "seems"))
+    return after if verb else []

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import takewhile
 
-from videostar.labels import lexicon
+from videostar.labels import inflections, lexicon
+from videostar.labels.text import SENTENCE_ENDS
 
 _JOINS = frozenset([",", "and", "then"])
-_FINITE = frozenset(["VBZ", "VBD", "VBG"])
+_OPENINGS = lexicon.ARTICLES | lexicon.POSSESSIVES  # of an object
+_AUXILIARIES = lexicon.BE | lexicon.HAVE
+_TAGS = frozenset(["VBZ", "VBD", "VBG", "VBN"])
 _MAX_SUBJECT = 4  # words
 _MAX_OBJECT = 4
 
 
-def expand_ellipsis(words: Sequence[str]) -> list[str]:
+def expand_ellipsis(words: Sequence[str], *, pronouns: bool = False) -> list[str]:
     """`words` with the object of joined verbs after each verb, and the subject of joined participles before each.
+
+    With `pronouns` also with the noun of "it" in "opens the box and closes it".
 
     >>> " ".join(expand_ellipsis("she peels and cuts the potatoes".split()))
     'she peels the potatoes and cuts the potatoes'
     """
+    words = _with_nouns(words) if pronouns else words
     out: list[str] = []
     at = 0
     while at < len(words):
@@ -35,6 +42,19 @@ def expand_ellipsis(words: Sequence[str]) -> list[str]:
             out += [*(shared_subject if k else []), words[verb], *(shared_object if k + 1 < len(verbs) else [])]
             out += words[verb + 1 : following]
         at = stop
+    return out
+
+
+def _with_nouns(words: Sequence[str]) -> list[str]:
+    """`words` with the object of a verb in place of the pronoun of a joined verb: "opens the box and closes it"."""
+    out: list[str] = []
+    noun: list[str] = []
+    for i, word in enumerate(words):
+        if word in SENTENCE_ENDS:
+            noun = []
+        noun = _object(words, i) or noun
+        joined = word in ("it", "them") and noun and not _JOINS.isdisjoint(words[max(0, i - 4) : i - 1])
+        out += noun if joined and _tags(words[i - 1]) else [word]
     return out
 
 
@@ -59,39 +79,33 @@ def _tags(word: str) -> frozenset[str]:
     """The Penn Treebank tags of a word as a finite verb or participle."""
     import lemminflect
 
-    if not word.isalpha() or not word.isascii() or word in lexicon.GRAMMAR:
+    if not _is_content(word) or not word.isascii():
         return frozenset()
     return frozenset(
         tag
-        for lemma in lexicon.lemmas(word).get("VERB", ())
+        for lemma in inflections.lemmas(word).get("VERB", ())
         for tag, forms in lemminflect.getAllInflections(lemma, upos="VERB").items()
-        if word in forms and tag in _FINITE | {"VBN"}
+        if word in forms and tag in _TAGS
     )
 
 
 def _object(words: Sequence[str], at: int) -> list[str]:
     """The object that starts at words[at] with an article or a possessive; empty if there is none."""
-    if at >= len(words) or words[at] not in lexicon.ARTICLES | lexicon.POSSESSIVES:
+    if at >= len(words) or words[at] not in _OPENINGS:
         return []
-    end = at + 1
-    while end < len(words) and end - at < _MAX_OBJECT and words[end].isalpha() and words[end] not in lexicon.GRAMMAR:
-        end += 1
-    return list(words[at:end]) if end > at + 1 else []
+    content = list(takewhile(_is_content, words[at + 1 : at + _MAX_OBJECT]))
+    return [words[at], *content] if content else []
 
 
 def _subject(before: Sequence[str]) -> list[str]:
     """The subject and auxiliaries of a passive at the end of `before`: "the potatoes are"; empty if there is none."""
-    verb = len(before)
-    while verb and before[verb - 1] in lexicon.BE | lexicon.HAVE:
-        verb -= 1
-    if verb == len(before) or before[-1] not in lexicon.BE:
+    auxiliaries = list(takewhile(lambda word: word in _AUXILIARIES, reversed(before)))
+    if not auxiliaries or auxiliaries[0] not in lexicon.BE:
         return []
-    start = verb
-    while (
-        start
-        and verb - start < _MAX_SUBJECT
-        and before[start - 1].isalpha()
-        and before[start - 1] not in lexicon.GRAMMAR
-    ):
-        start -= 1
-    return list(before[start:]) if start < verb else []
+    verb = len(before) - len(auxiliaries)
+    subject = list(takewhile(_is_content, reversed(before[max(0, verb - _MAX_SUBJECT) : verb])))
+    return list(before[verb - len(subject) :]) if subject else []
+
+
+def _is_content(word: str) -> bool:
+    return word.isalpha() and word not in lexicon.GRAMMAR

@@ -11,10 +11,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SerializeAsAny
 
-from videostar.labels.label import ContentLabel, Label, Name
+from videostar.labels.answer import Answer, parse_answer, reply_of, words
+from videostar.labels.label import Label, Name
 from videostar.labels.names import readable_name, squash
-from videostar.labels.text import words
-from videostar.labels.verdict import Verdict
+from videostar.labels.verdict import Reason, Verdict
 from videostar.util.errors import UserError
 
 _NOT = re.compile(r"\bnot\s+$")  # "it is not action: opening door"
@@ -32,7 +32,7 @@ def _nested(value: Any) -> Any:
         raise ValueError(str(error)) from None
 
 
-class Fields(ContentLabel):
+class Fields(Label):
     """Labels by name. An answer must contain all of them."""
 
     kind: Literal["fields"] = "fields"
@@ -51,18 +51,25 @@ class Fields(ContentLabel):
             re.IGNORECASE,
         )
 
-    def judge_content(self, content: str) -> Verdict:
-        """Whether `content` contains every label; `parsed` has what was read for each.
+    def judge(self, answer: str, prompt: str | None = None) -> Verdict:
+        """Whether the answer contains every label; `parsed` has what was read for each.
 
         A field is judged on its part of the answer (a key of a JSON object, or a line like "name: value"), or on all of
         the answer if there is no such part. The score is the mean of the fields' scores.
         """
+        content = reply_of(answer, prompt)
+        if parse_answer(content).empty:
+            return Verdict.no(Reason.DEGENERATE)
         parts = _from_json(content) or dict(self._lines(content))
         verdicts = {name: label.judge(parts.get(squash(name), content)) for name, label in self.fields.items()}
         score = sum(v.score for v in verdicts.values()) / len(verdicts)
         parsed = {name: v.parsed for name, v in verdicts.items()}
         failed = next((v for v in verdicts.values() if not v.accepted), None)
         return Verdict.no(failed.reason, parsed, score) if failed else Verdict.yes(parsed, score)
+
+    def judge_parsed(self, answer: Answer) -> Verdict:
+        """The verdict on an answer as one text, without parts."""
+        return self.judge(answer.cased)
 
     def _lines(self, text: str) -> Iterator[tuple[str, str]]:
         """Each field that a line names, with the rest of that line, or with the lines below it if it is a heading."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from videostar.labels import lexicon
+from videostar.labels import inflections, lexicon
 
 # After the name of an action, these make it the name of a thing or a place.
 _EQUIPMENT = frozenset(
@@ -43,6 +43,11 @@ _RESULTS = frozenset(
     "frosting clothing wiring stitching railing".split()
 )
 _MAKES = frozenset("make makes made making do does did doing".split())
+_PLACES = frozenset("in on near next under behind beside".split())
+_PRONOMINAL = frozenset("that this these those both all each".split())  # determiners that may be a whole phrase
+_GOVERNING = lexicon.PREPOSITIONS - lexicon.PARTICLES - {"to", "of"} | {"on", "in"}  # an object follows them
+# Between a determiner and its noun are none of these.
+_NO_MODIFIERS = lexicon.AUXILIARIES | lexicon.PRONOUNS | lexicon.CONJUNCTIONS | lexicon.PREPOSITIONS | lexicon.NEGATIONS
 _PLURALS = frozenset("people men women children kids players".split())
 
 
@@ -56,56 +61,63 @@ def is_thing(words: Sequence[str], first: int, start: int, end: int, *, noun: bo
     if after in _EVENTS:
         return False
     if after in _EQUIPMENT and before not in lexicon.BE and before not in lexicon.PRONOUNS:
-        return not (before in lexicon.ADVERBS or before.endswith("ly"))
-    word = words[start]
-    if end == start + 1 and (word in _RESULTS or word.removesuffix("s") in _RESULTS):
-        named = before in lexicon.DETERMINERS or (
-            start - first > 1 and words[start - 2] in lexicon.DETERMINERS and before not in lexicon.GRAMMAR
-        )
-        return word.endswith("ings") or (named and _MAKES.isdisjoint(words[max(first, start - 3) : start]))
-    if not noun or not before:
+        return not inflections.is_adverb(before)
+    if end == start + 1 and words[start].removesuffix("s") in _RESULTS:
+        return _is_result(words, first, start)
+    if not noun:
         return False
     head = _phrase_start(words, first, start)
     if head is None:
         return gerund and _is_object(before)
-    light = not _LIGHT.isdisjoint(words[max(first, head - 4) : head])
-    if light or (not gerund and not _LIGHTER.isdisjoint(words[max(first, head - 2) : head])):
-        return gerund and after in ("in", "on", "near", "next", "under", "behind", "beside")
+    if _is_performed(words, first, head, gerund=gerund):
+        return gerund and after in _PLACES
     return head > first or gerund or after not in ("", ".", "\n")
+
+
+def _is_performed(words: Sequence[str], first: int, head: int, *, gerund: bool) -> bool:
+    """Whether the noun phrase from `head` on follows a light verb: "does a jump", "takes a drink"."""
+    light = not _LIGHT.isdisjoint(words[max(first, head - 4) : head])
+    return light or (not gerund and not _LIGHTER.isdisjoint(words[max(first, head - 2) : head]))
+
+
+def _is_result(words: Sequence[str], first: int, start: int) -> bool:
+    """Whether words[start], a noun like "painting", is the result: "a painting", but not "makes a painting"."""
+    named = _phrase_start(words, first, start) is not None and _MAKES.isdisjoint(words[max(first, start - 3) : start])
+    return named or words[start].endswith("s")
 
 
 def _phrase_start(words: Sequence[str], first: int, start: int) -> int | None:
     """The start of the noun phrase that ends with words[start]; None if that word is no noun there."""
-    word = words[start]
-    plural = word.endswith("s") and not word.endswith("ss")
-    i = start - 1
-    while i >= first and start - i <= 4:
+    opening = words[first]
+    if start - 1 == first and inflections.is_adjective(opening) and opening not in lexicon.GRAMMAR:
+        return None if _is_plural(words[start]) else first  # "Thick smoke rises"
+    for i in range(start - 1, max(first, start - 4) - 1, -1):
         before = words[i]
-        if i == first == start - 1 and not plural and lexicon.is_adjective(before) and before not in lexicon.ADVERBS:
-            return i  # "Thick smoke rises"
         if before in lexicon.DETERMINERS:
-            if i == start - 1:
-                return None if before in ("that", "this", "these", "those", "both", "all", "each") else i
-            subject = words[start - 1]
-            if plural:  # the girl drinks, the wooden fences
-                bare = lexicon.is_adjective(subject) and not lexicon.is_noun(subject)
-                return i if bare and before not in ("a", "an") else None
-            many = subject in _PLURALS or (subject.endswith("s") and not subject.endswith("ss"))
-            return None if many and before not in ("a", "an") else i
-        if not before.isalpha() or before in lexicon.AUXILIARIES or before in lexicon.PRONOUNS:
+            return i if _determines(words, i, start) else None
+        if not before.isalpha() or before in _NO_MODIFIERS or before.endswith("ly"):
             return None
-        if before in lexicon.CONJUNCTIONS or before in lexicon.PREPOSITIONS or before in lexicon.NEGATIONS:
+        if i < start - 1 and inflections.is_verb(before) and not inflections.is_adjective(before):
             return None
-        if before.endswith("ly") or (lexicon.is_verb(before) and not lexicon.is_adjective(before) and i < start - 1):
-            return None
-        i -= 1
     return None
+
+
+def _determines(words: Sequence[str], i: int, start: int) -> bool:
+    """Whether the determiner words[i] belongs to words[start], and that is no verb: not "the girl drinks"."""
+    determiner, subject = words[i], words[start - 1]
+    if i == start - 1:
+        return determiner not in _PRONOMINAL
+    if _is_plural(words[start]):  # the girl drinks, the wooden fences
+        return inflections.is_adjective(subject) and not inflections.is_noun(subject) and determiner not in ("a", "an")
+    return determiner in ("a", "an") or not (subject in _PLURALS or _is_plural(subject))
+
+
+def _is_plural(word: str) -> bool:
+    return word.endswith("s") and not word.endswith("ss")
 
 
 def _is_object(before: str) -> bool:
     """Whether a noun right after the word `before` is its object: "wearing skis", "on skis", "carries boxes"."""
-    if before in lexicon.PREPOSITIONS:
-        return before not in ("to", "of", "and") and before not in lexicon.PARTICLES - {"on", "in"}
-    if before in lexicon.AUXILIARIES or before in lexicon.PRONOUNS or before in lexicon.ADVERBS:
-        return False
-    return lexicon.is_verb(before) and not lexicon.is_noun(before) and not lexicon.is_adjective(before)
+    if before in lexicon.GRAMMAR:
+        return before in _GOVERNING
+    return inflections.is_verb(before) and not inflections.is_noun(before) and not inflections.is_adjective(before)

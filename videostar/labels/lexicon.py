@@ -1,11 +1,6 @@
-"""English function words by class, and the inflections of words.
-
-The lists are closed classes: none of them depends on a data set or a label.
-"""
+"""English words by class. The lists are closed classes: none of them depends on a data set or a label."""
 
 from __future__ import annotations
-
-from functools import cache, lru_cache
 
 ARTICLES = frozenset(["a", "an", "the"])
 POSSESSIVES = frozenset("my your his her its our their one's someone's somebody's whose".split())
@@ -30,7 +25,8 @@ ADVERBS = frozenset(
 )
 # "Eats a slice of cake" mentions eating cake: these words do not separate a verb from its object.
 MEASURES = frozenset(
-    "piece slice glass cup bottle pair game bit lot lots bunch set couple number stack pile round match sip bite "
+    "piece slice sheet sheets edge side glass cup bottle pair game bit lot lots bunch set couple number stack pile "
+    "round match sip bite "
     "can bowl plate mug jar box bag group handful series kind type sort part row pieces slices glasses cups bottles "
     "pairs games bits shot shots one some dozens hundreds thousands tons plenty pile piles".split()
 )
@@ -54,11 +50,11 @@ PRONOUNS = frozenset(
     "himself herself itself themselves someone somebody anyone everyone".split()
 )
 NEGATIONS = frozenset(
-    "not no never neither nor without nobody none nothing cannot hardly scarcely isn't aren't wasn't weren't "
+    "not no never neither nor without nobody none nothing nowhere cannot hardly scarcely isn't aren't wasn't weren't "
     "doesn't don't didn't can't couldn't won't wouldn't shouldn't hasn't haven't hadn't ain't mustn't needn't isnt "
     "arent wasnt werent doesnt dont didnt cant couldnt wont wouldnt hasnt havent "
     # German, French, Portuguese, Dutch, Swedish, Indonesian and Russian, as `normalise` writes them
-    "nicht kein keine keinen pas nao niet inte bukan не нет".split()
+    "nicht kein keine keinen pas nao niet inte bukan не нет ไม่".split()
 )
 GRAMMAR = DETERMINERS | PREPOSITIONS | ADVERBS | CONJUNCTIONS | AUXILIARIES | PRONOUNS | NEGATIONS
 MODALS = frozenset("could might may perhaps maybe possibly".split())
@@ -69,96 +65,51 @@ EPISTEMIC = MODALS | frozenset(
     "resembles resembled impression would".split()
 )
 
-
-def lemmas(word: str) -> dict[str, tuple[str, ...]]:
-    """The lemmas of `word` in the dictionary, by its possible parts of speech (VERB, NOUN, ADJ, ADV, ...)."""
-    import lemminflect  # slow to import: it loads its tables
-
-    by_kind: dict[str, tuple[str, ...]] = lemminflect.getAllLemmas(word)
-    return by_kind
-
-
-@cache
-def forms(word: str) -> frozenset[str]:
-    """Every inflection of `word`, itself included: juggling -> juggle, juggles, juggled, juggling.
-
-    The words of a label are inflected once; those of an answer are then only looked up in sets. lemminflect is used
-    rather than simplemma because it gives the lemmas of a word both as noun and as verb (shook, left, shot, fell), and
-    the forms of a lemma.
-    """
-    if "-" in word:  # a compound written as one word: only its last part is inflected
-        head, _, tail = word.rpartition("-")
-        return frozenset(head.replace("-", "") + form for form in forms(tail))
-    if not word.isalpha() or not word.isascii():
-        return frozenset([word])
-    import lemminflect
-
-    inflections = {word}
-    by_kind = lemmas(word)
-    if word == "left":  # a direction in labels, not a form of `leave`
-        by_kind.pop("VERB", None)
-    for kind in ("VERB", "NOUN"):
-        for lemma in by_kind.get(kind, ()):
-            for inflected in lemminflect.getAllInflections(lemma, upos=kind).values():
-                inflections.update(inflected)
-    if not by_kind:
-        kind = "VERB" if word.endswith("ing") else "NOUN"
-        stems = {*lemminflect.getAllLemmasOOV(word, kind).get(kind, (word,))}
-        if kind == "VERB":  # snowkiting may come from snowkite or snowkit
-            stems |= {word[:-3], word[:-3] + "e"}
-        for stem in stems:
-            for inflected in lemminflect.getAllInflectionsOOV(stem, kind).values():
-                inflections.update(inflected)
-    return frozenset(f.lower() for f in inflections)
-
-
-@cache
-def past_forms(word: str) -> frozenset[str]:
-    """The past forms of a verb, which its passive may have: throwing -> threw, thrown."""
-    import lemminflect
-
-    past = {form for form in forms(word) if form.endswith("ed")}
-    for lemma in lemmas(word).get("VERB", ()):
-        inflected = lemminflect.getAllInflections(lemma, upos="VERB")
-        past.update(inflected.get("VBD", ()), inflected.get("VBN", ()))
-    return frozenset(past)
-
-
-@cache
-def is_gerund(word: str) -> bool:
-    """Whether `word` is the -ing form of a verb: swinging is, swing is not."""
-    return word.endswith("ing") and len(word) > 4 and word not in lemmas(word).get("VERB", ())
-
-
-@cache
-def noun_forms(word: str) -> frozenset[str]:
-    """The forms of `word` that may be a noun, without gerunds: fencing -> fence, fences."""
-    return frozenset(
-        form
-        for form in forms(word)
-        if not is_gerund(form) and any(form.startswith(lemma[:-1]) for lemma in lemmas(form).get("NOUN", ()))
-    )
-
-
-@lru_cache(maxsize=1 << 16)
-def is_verb(word: str) -> bool:
-    """Whether `word` can be a verb: it ends with -ing, or the dictionary has it as a verb."""
-    return (word.endswith("ing") and len(word) > 4) or "VERB" in lemmas(word)
-
-
-@lru_cache(maxsize=1 << 16)
-def is_adjective(word: str) -> bool:
-    """Whether `word` can be an adjective."""
-    return "ADJ" in lemmas(word)
-
-
-@lru_cache(maxsize=1 << 16)
-def is_word(word: str) -> bool:
-    """Whether `word` is in the dictionary."""
-    return bool(lemmas(word))
-
-
-@lru_cache(maxsize=1 << 16)
-def is_noun(word: str) -> bool:
-    """Whether `word` can be a noun."""
-    return "NOUN" in lemmas(word)
+# How an answer means what it says.
+YES = frozenset("yes yeah yep yup yea yess affirmative aye".split())
+NO = frozenset("no nope nah negative".split())
+AFFIRMATIONS = YES | frozenset("indeed correct right exactly absolutely definitely certainly sure true".split())
+REFUTES = NO | frozenset(["not", "false", "incorrect", "wrong"])
+CONTRASTS = frozenset("but however though although actually yet reality fact instead whereas".split())
+# Words that start a clause, where the scope of a negation ends.
+BARRIERS = frozenset(
+    "but while when whereas because since although though after before until till yet however then so who which "
+    "where by and as due".split()
+)
+# "I don't think that he runs" denies that he runs; "he does not look up and runs" does not.
+OPINIONS = frozenset(
+    "think believe say true agree suppose possible evidence case confirm assume mean likely sure certain appear seem "
+    "look sign indication show include contain feature depict see suggest indicate proof".split()
+)
+MOMENTS = frozenset(
+    "moment moments scene scenes point part time frame frames footage instance segment shot place clip".split()
+)
+# What did not happen: X, if one of these governs it.
+UNREAL = frozenset(
+    "fail fails failed failing failure pretend pretends pretended pretending pretense pretence feign feigns feigned "
+    "feigning mimic mimics mimicked mimicking mime mimes mimed miming imitate imitates imitated imitating simulate "
+    "simulates simulated simulating refuse refuses refused refusing decline declines declined declining forget "
+    "forgets forgot forgetting avoid avoids avoided avoiding refrain refrains refrained refraining unable prepare "
+    "prepares prepared preparing ready plan plans planned planning want wants wanted wanting intend intends "
+    "intended intending hope hopes hoped hoping wish wishes wished threaten threatens threatened threatening "
+    "hesitate hesitates hesitated almost nearly unlike except unlikely impossible verge".split()
+)
+# First impressions, and what others might take for it.
+THOUGHT = frozenset(
+    "thought assumed expected suspected supposed mistaken mistake mistook confuse confused considered guessed "
+    "tempted imagined".split()
+)
+# Predicates that deny X after "X is" or "X can be".
+EXCLUDED = frozenset(
+    "wrong incorrect false excluded eliminated ruled impossible unlikely implausible inaccurate irrelevant out "
+    "absent "
+    "contradicted unsupported untrue fails mismatch unrealistic discarded dismissed".split()
+)
+PEOPLE = frozenset(
+    "people person persons human humans man men woman women boy boys girl girls lady guy child children kid kids "
+    "player players individual individuals baby adult adults".split()
+)
+FALSE = frozenset("false incorrect wrong untrue inaccurate".split())
+VIDEO = frozenset("video clip footage recording film".split())
+PICTURES = VIDEO | frozenset("image picture photo scene frame frames".split())
+NOBODY = frozenset("nobody noone none".split())

@@ -2,38 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from videostar.labels.action import is_label_list
-from videostar.labels.conclusion import final_part
-from videostar.labels.degenerate import is_refusal
-from videostar.labels.label import ContentLabel, Name, Share
+from videostar.labels.cues import ANSWER
+from videostar.labels.label import ListLabel, Name, Share
+from videostar.labels.mentions import REASONS, asserts_most, final_status, is_action_name, is_label_list
 from videostar.labels.names import readable_name, squash
 from videostar.labels.patterns import Mention
-from videostar.labels.scripts import read_scripts
-from videostar.labels.status import (
-    ASSERTED,
-    Status,
-    count_guesses,
-    is_correction,
-    is_overruled,
-    is_retracted,
-    mention_status,
-)
-from videostar.labels.text import normalise, tokens
+from videostar.labels.status import ASSERTED, Status
 from videostar.labels.verdict import Reason, Verdict
 from videostar.labels.vocabulary import LabelSet, label_set
 
-_TICKS = frozenset(":;=(,")
-_NOT_THERE = frozenset("no false absent none not".split())
 
+class MultiLabel(ListLabel):
+    """Several actions or things by name."""
 
-class MultiLabel(ContentLabel):
-    """Several actions by name."""
+    nouns: ClassVar[str] = rf"{ANSWER}|labels?"
+    minor: ClassVar[str] = "labels?|actions?|activities|names?|objects?|things|items|events?|classes|categories|tags"
 
     kind: Literal["labels"] = "labels"
     names: tuple[Name, ...] = Field(min_length=1)
@@ -45,81 +34,52 @@ class MultiLabel(ContentLabel):
         return join_words([readable_name(name) for name in self.names])
 
     @cached_property
+    def _keys(self) -> frozenset[str]:
+        return frozenset(map(squash, self.names))
+
+    @cached_property
     def _distinct(self) -> tuple[str, ...]:
         return tuple({squash(name): name for name in reversed(self.names)}.values())[::-1]
 
-    def judge_content(self, content: str) -> Verdict:
-        """Whether `content` asserts enough of the names; `parsed` are the ones that it asserts."""
-        text = normalise(read_scripts(content, self.names + self.among))
-        final = final_part(text)
-        verdict = self._read(tokens(final)) if final else None
-        if verdict is None or (verdict.reason is Reason.MISSING and not verdict.parsed):
-            whole = self._read(tokens(text))
-            if verdict is None or not whole.accepted:
-                verdict = whole
-        if verdict.reason is Reason.MISSING and not verdict.parsed and is_refusal(text):
-            return Verdict.no(Reason.DEGENERATE)
-        return verdict
+    def names_as_written(self) -> tuple[str, ...]:
+        """The names and the label set."""
+        return self.names + self.among
 
-    def _read(self, words: Sequence[str]) -> Verdict:
+    def read(self, words: Sequence[str]) -> Verdict:
+        """Whether `words` assert enough of the names; `parsed` are the ones that they assert."""
         mentions = _names(self.names, self.among).find(words)
-        all_mentions = [m for places in mentions.values() for m in places]
-        asserted = []
-        reasons = set()
+        every = [m for places in mentions.values() for m in places]
+        statuses = {}
         for name in self._distinct:
-            own = [m for m in mentions.get(name, ()) if not any(m.within(o) for o in all_mentions)]
-            status = final_status(words, own)
-            if status in ASSERTED:
-                asserted.append(name)
-            elif status is Status.DENIED:
-                reasons.add(Reason.NEGATED)
-            elif status is Status.OPEN:
-                reasons.add(Reason.HEDGED)
-        if self._lists_the_set(words, mentions):
+            own = [m for m in mentions.get(name, ()) if not any(m.within(o) for o in every)]
+            statuses[name], _ = final_status(words, own, action=is_action_name(name))
+        asserted = [name for name, status in statuses.items() if status in ASSERTED]
+        if self._lists_the_set(words, mentions, asserted):
             return Verdict.no(Reason.HEDGED)
         score = len(asserted) / len(self._distinct)
         if score >= self.min_recall - 1e-9:
             return Verdict.yes(asserted, score)
-        reason = next((r for r in (Reason.HEDGED, Reason.NEGATED) if r in reasons), Reason.MISSING)
-        return Verdict.no(reason, asserted, score)
+        reasons = [REASONS[status] for status in (Status.OPEN, Status.DENIED) if status in statuses.values()]
+        return Verdict.no(reasons[0] if reasons else Reason.MISSING, asserted, score)
 
-    def _lists_the_set(self, words: Sequence[str], mentions: dict[str, list[Mention]]) -> bool:
-        """Whether the answer only repeats the label set, so that it chooses none of the names."""
-        others = {squash(n) for n in self.among} - {squash(n) for n in self.names}
-        every = len(mentions) >= max(3, 0.8 * len({squash(n) for n in (*self.names, *self.among)}))
-        if not others or not every or not any(squash(n) in others for n in mentions):
+    def _lists_the_set(
+        self, words: Sequence[str], mentions: Mapping[str, list[Mention]], asserted: Sequence[str]
+    ) -> bool:
+        """Whether the answer only repeats the label set, or asserts most of it, so that it chooses none."""
+        others = {name: places for name, places in mentions.items() if squash(name) not in self._keys}
+        size = len(self._keys | {squash(name) for name in self.among})
+        if not others:
             return False
-        return is_label_list(words, [m for places in mentions.values() for m in places])
+        if asserted and size > 2 * len(self._distinct) and asserts_most(words, others, size):
+            return True
+        places = [m for places in mentions.values() for m in places]
+        return len(mentions) >= max(3, 0.8 * size) and is_label_list(words, places)
 
 
 @lru_cache(maxsize=256)
 def _names(names: tuple[str, ...], among: tuple[str, ...]) -> LabelSet:
     kept = {squash(name): name for name in (*reversed(among), *reversed(names))}
     return label_set(tuple(kept.values())[::-1])
-
-
-def final_status(words: Sequence[str], mentions: Sequence[Mention]) -> Status | None:
-    """The status of a name after all of its mentions; None if no mention asserts, denies or leaves it open."""
-    result: Status | None = None
-    for mention in sorted(mentions, key=lambda m: m.start):
-        status = Status.DENIED if _crossed_out(words, mention.end) else mention_status(words, mention)
-        if status in ASSERTED:
-            guessed = status is Status.SUPPOSED and count_guesses(words, mention.start, mention.end) > 1
-            result = Status.OPEN if guessed else status
-            if (is_overruled if status is Status.SUPPOSED else is_retracted)(words, mention.end):
-                result = None
-        elif status is Status.DENIED:
-            if result in (None, Status.OPEN) or is_correction(words, mention.start, mention.end):
-                result = status
-        elif status is Status.OPEN and result is None:
-            result = status
-    return result
-
-
-def _crossed_out(words: Sequence[str], end: int) -> bool:
-    """Whether a name is followed by a "no": "yawning: no", "yawning (absent)"."""
-    mark, verdict, after = [*words[end : end + 3], *("\n",) * 3][:3]
-    return mark in _TICKS and verdict in _NOT_THERE and not after[0].isalnum()
 
 
 def join_words(items: Sequence[str]) -> str:

@@ -8,17 +8,34 @@ parentheses, with a particle behind the object, with two words as one or one wor
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from functools import lru_cache
+from itertools import pairwise
 
-from videostar.labels import lexicon
+from videostar.labels import inflections, lexicon
+from videostar.labels.answer import tokens
 from videostar.labels.patterns import Element, Gap, Pattern
-from videostar.labels.text import normalise, split_camel_case, tokens
+from videostar.labels.text import normalise, split_camel_case
 
 # Adjectives that are verbs at the start of a label.
 _ADJECTIVE_VERBS = frozenset("open close clean dry wet warm empty cool clear slap".split())
 # Verbs that an answer may follow with "down".
 _POSTURES = frozenset("sit lie lay kneel crouch squat".split())
+_PLACES = lexicon.PREPOSITIONS - lexicon.PARTICLES | {"in", "on"}
+
+# Words that an answer may have in place of a word of a name, besides its inflections.
+_ALIKE = {
+    **{word: frozenset([word, str(number)]) for number, word in enumerate(lexicon.NUMBER_WORDS)},
+    **{str(number): frozenset([word, str(number)]) for number, word in enumerate(lexicon.NUMBER_WORDS)},
+    **{
+        word: frozenset([word, word + "ward", word + "wards"])
+        for word in "up down left right back north south east west".split()
+    },
+    "other": frozenset(["other", "another"]),
+}
+_INTO = {word: frozenset([word[:2], word[:2] + "to"]) for word in ("in", "into", "on", "onto")}
+
+_PLURAL_PARTICLES = frozenset(particle + "s" for particle in lexicon.PARTICLES)
 
 _CODE = re.compile(r"\S*\+\S*\d\S*|\S*\d\S*\+\S*")
 _GROUP = re.compile(r"\(([^()]*)\)")
@@ -27,7 +44,7 @@ _ALTERNATIVES = re.compile(r"([\w-]+)(?:/| or )([\w-]+)", re.IGNORECASE)
 
 def squash(name: str) -> str:
     """`name` without case, spaces and punctuation: "Push-ups" -> pushups. Names of equal keys are one label."""
-    return "".join(t for t in tokens(normalise(name)) if t[0].isalnum())
+    return "".join(t for t in tokens(normalise(name).lower()) if t[0].isalnum())
 
 
 @lru_cache(maxsize=8192)
@@ -60,137 +77,117 @@ def spellings(name: str) -> list[str]:
 @lru_cache(maxsize=16384)
 def patterns(spelling: str) -> tuple[Pattern, ...]:
     """The patterns of one of the `spellings` of a name."""
-    raw = tokens(normalise(spelling))
-    words = [t for k, t in enumerate(raw) if _is_part(raw, k)] or [t for t in raw if t[0].isalnum()]
-    if not words:
-        return ()
+    raw = tokens(normalise(spelling).lower())
     if _CODE.fullmatch(spelling.strip()):
-        elements = tuple(Element(frozenset([n]), Gap.NOTHING) for n in words)
-        return (Pattern(elements),)
-    loose = _follow_punctuation(raw, words)
-    result = [_pattern(words, loose)]
-    result += _with_moved_particle(words, loose)
-    place = len(words) > 2 and words[1] in lexicon.PREPOSITIONS - lexicon.PARTICLES | {"in", "on"}
-    if place and not lexicon.forms(words[0]).isdisjoint(_POSTURES):  # sits down in a chair
-        result.append(_pattern([words[0], "down", *words[1:]], [loose[0], *loose]))
-    if "something" in words:
-        return tuple(p for p in result if p)
+        return (Pattern(tuple(Element(frozenset([t]), Gap.NOTHING) for t in raw)),)
+    words = _content(raw) or [t for t in raw if t[0].isalnum()]
+    loose = frozenset(b for a, b in pairwise(t for t in raw if t not in lexicon.ARTICLES) if not a[0].isalnum())
+    result = [_pattern(words, loose), *_with_moved_particle(words, loose)]
+    if not inflections.forms(words[0]).isdisjoint(_POSTURES) and not _PLACES.isdisjoint(words[1:2]):
+        result.append(_pattern([words[0], "down", *words[1:]], loose))  # sits down in a chair
+    if "something" not in words:
+        result += _respelled(words)
+    return tuple(result)
+
+
+def _content(raw: Sequence[str]) -> list[str]:
+    """The tokens without articles and marks, except the comma of "something, something"."""
+    listed = {k for k in range(1, len(raw)) if raw[k - 1 : k + 2] == ["something", ",", "something"]}
+    return [t for k, t in enumerate(raw) if k in listed or (t[0].isalnum() and t not in lexicon.ARTICLES)]
+
+
+def _respelled(words: Sequence[str]) -> Iterator[Pattern]:
+    """The patterns of a name with two words or all as one, or with one word as two."""
     for k in range(len(words) - 1):  # push up -> pushup
-        merged = [*words[:k], f"{words[k]}-{words[k + 1]}", *words[k + 2 :]]
-        result.append(_pattern(merged, [False] * len(merged)))
+        yield _pattern([*words[:k], f"{words[k]}-{words[k + 1]}", *words[k + 2 :]])
     for k, word in enumerate(words):  # pullup -> pull up
         for halves in _split_compound(word):
-            apart = [*words[:k], *halves, *words[k + 1 :]]
-            result.append(_pattern(apart, [False] * len(apart), compound=not k))
-    if len(words) > 2:
-        result.append(_pattern(["-".join(words)], [False]))
-    return tuple(p for p in result if p)
-
-
-def _is_part(raw: Sequence[str], k: int) -> bool:
-    """Whether a token is part of the name: a word that is no article, or the comma of "something, something"."""
-    if raw[k] == ",":
-        return raw[k - 1 : k + 2] == ["something", ",", "something"]
-    return raw[k][0].isalnum() and raw[k] not in lexicon.ARTICLES
-
-
-def _follow_punctuation(raw: Sequence[str], words: Sequence[str]) -> list[bool]:
-    """For each word of the name, whether a mark of punctuation precedes it."""
-    loose, mark, k = [], False, 0
-    for token in raw:
-        if k < len(words) and token == words[k]:
-            loose.append(mark)
-            mark, k = False, k + 1
-        elif not token[0].isalnum():
-            mark = True
-    return loose
+            yield _pattern([*words[:k], *halves, *words[k + 1 :]], compound=not k)
+    yield _pattern(["-".join(words)])
 
 
 def _split_compound(word: str) -> Iterator[list[str]]:
     """The ways to write a compound as two words: pullup -> pull up, yoyo -> yo yo."""
     for k in range(2, len(word) - 1) if word not in lexicon.GRAMMAR else ():
         head, tail = word[:k], word[k:]
-        if head == tail or (k > 2 and lexicon.is_word(head) and lexicon.is_word(tail)):
+        if head == tail or (k > 2 and inflections.lemmas(head) and inflections.lemmas(tail)):
             yield [head, tail]
 
 
-def _with_moved_particle(words: Sequence[str], loose: Sequence[bool]) -> list[Pattern | None]:
+def _with_moved_particle(words: Sequence[str], loose: Container[str]) -> list[Pattern]:
     """The patterns with the particle on the other side of the object: "puts the towel down", "picks up something"."""
-    if len(words) < 3 or not lexicon.is_verb(words[0]):
+    if len(words) < 3:
         return []
-    if words[1] in lexicon.PARTICLES and words[2] not in lexicon.PREPOSITIONS:
+    verb, particle = words[:2]
+    if particle in lexicon.PARTICLES and words[2] not in lexicon.PREPOSITIONS:
         end = next((k for k in range(2, len(words)) if words[k] in lexicon.PREPOSITIONS), len(words))
-        order = [0, *range(2, end), 1, *range(end, len(words))]
-        return [_pattern([words[k] for k in order], [loose[k] for k in order], particle=end - 1)]
-    end = len(words) - 1
-    if words[end] in lexicon.PARTICLES and lexicon.PARTICLES.isdisjoint(words[2:end]):
-        order = [0, end, *range(1, end)]
-        return [_pattern([words[k] for k in order], [loose[k] for k in order])]
+        return [_pattern([verb, *words[2:end], particle, *words[end:]], loose, particle=end - 1)]
+    if words[-1] in lexicon.PARTICLES:
+        return [_pattern([verb, words[-1], *words[1:-1]], loose)]
     return []
 
 
 def _pattern(
-    words: Sequence[str], loose: Sequence[bool], *, particle: int | None = None, compound: bool = False
-) -> Pattern | None:
+    words: Sequence[str], loose: Container[str] = (), *, particle: int | None = None, compound: bool = False
+) -> Pattern:
     """The pattern of some words.
 
-    `loose`: for each word whether punctuation precedes it. `particle`: the index of a particle that has moved behind
-    its object. `compound`: the words are a compound noun, not a verb and its object.
+    `loose`: the words that punctuation precedes. `particle`: the index of a particle that has moved behind its object.
+    `compound`: the words are a compound noun, not a verb and its object.
     """
-    template = "something" in words
+    compound = compound or words[-1] in _PLURAL_PARTICLES  # pull ups: not "pulls up"
+    verb = words[0] if not compound and _starts_with_verb(words) else ""
     elements: list[Element] = []
-    after_something = False  # whether "something" precedes the word, for which the answer has any object
-    before = ""
-    if words[-1].removesuffix("s") in lexicon.PARTICLES and words[-1].endswith("s"):
-        compound = True  # pull ups: not "pulls up"
-    first_verb = not compound and _starts_with_verb(words)
     for k, word in enumerate(words):
         if word == "something":
-            after_something = True
             continue
-        if word in lexicon.NUMBER_WORDS:
-            number = lexicon.NUMBER_WORDS.index(word)
-            accepted = frozenset([word, str(number)])
-        elif word.isdigit() and int(word) < len(lexicon.NUMBER_WORDS):
-            accepted = frozenset([word, lexicon.NUMBER_WORDS[int(word)]])
-        elif word in ("in", "into", "on", "onto") and not template:
-            accepted = frozenset([word[:2], word[:2] + "to"])
-        elif word == "other":
-            accepted = frozenset([word, "another"])
-        elif (compound and k < len(words) - 1) or (word in lexicon.GRAMMAR and not word.endswith("ing")):
-            accepted = frozenset([word])
-        else:
-            accepted = lexicon.forms(word)
+        accepted = _accepted(word, template="something" in words, inflected=not compound or k == len(words) - 1)
         if len(words) == 2 and k and word in lexicon.PARTICLES:
             accepted |= {word + "s"}  # push-ups for push up
-        if after_something and elements:
-            gap = Gap.OBJECT
-        elif k == particle or not elements:
-            gap = Gap.ADVERB if elements else Gap.NOTHING
-        elif before in lexicon.PREPOSITIONS or (len(elements) == 1 and first_verb) or before.endswith("ing"):
-            gap = Gap.ADVERB if word in lexicon.PREPOSITIONS else Gap.PHRASE
-        else:
-            gap = Gap.ADVERB if word in lexicon.PREPOSITIONS and not compound else Gap.NOTHING
-        elements.append(Element(accepted, gap, loose[k]))
-        after_something, before = False, word
+        gap = _gap(words, k, verb=bool(verb), compound=compound, moved=k == particle)
+        elements.append(Element(accepted, gap, word in loose))
     if not elements:
         return Pattern((Element(frozenset(["something"]), Gap.NOTHING),))
     return Pattern(
         tuple(elements),
-        tail=after_something,
-        gerund=lexicon.is_gerund(words[0]),
-        participles=lexicon.past_forms(words[0]) if first_verb else frozenset(),
-        nouns=lexicon.noun_forms(words[0]) if first_verb else frozenset(),
+        tail=words[-1] == "something",
+        gerund=inflections.is_gerund(words[0]),
+        participles=inflections.past_forms(verb),
+        nouns=inflections.noun_forms(verb),
     )
+
+
+def _gap(words: Sequence[str], k: int, *, verb: bool, compound: bool, moved: bool) -> Gap:
+    """What may come before words[k]. `verb`: the name starts with a verb; for the others see `_pattern`."""
+    before = words[k - 1] if k else ""
+    if {"something"}.issuperset(words[:k]):
+        return Gap.NOTHING
+    if before == "something":
+        return Gap.OBJECT
+    phrase = before in lexicon.PREPOSITIONS or before.endswith("ing") or (verb and k == 1)
+    if moved or (words[k] in lexicon.PREPOSITIONS and (phrase or not compound)):
+        return Gap.ADVERB
+    return Gap.PHRASE if phrase else Gap.NOTHING
+
+
+def _accepted(word: str, *, template: bool, inflected: bool) -> frozenset[str]:
+    """The words that an answer may have for a word of a name. `template`: the name has the word "something"."""
+    if word in _ALIKE:
+        return _ALIKE[word]
+    if word in _INTO and not template:
+        return _INTO[word]
+    if not inflected or (word in lexicon.GRAMMAR and not word.endswith("ing")):
+        return frozenset([word])
+    return inflections.forms(word)
 
 
 def _starts_with_verb(words: Sequence[str]) -> bool:
     """Whether a name starts with its verb, so that a phrase may come between it and its object."""
     first = words[0]
-    if first in lexicon.PREPOSITIONS or first in lexicon.DETERMINERS or not lexicon.is_verb(first):
+    if first in lexicon.PREPOSITIONS or first in lexicon.DETERMINERS or not inflections.is_verb(first):
         return False
-    if lexicon.is_gerund(first) or len(words) == 1:
+    if inflections.is_gerund(first) or len(words) == 1:
         return True
     # "long jump" is a compound; "wash hands" is not, although "wash" can be an adjective.
-    compound = lexicon.is_adjective(first) and lexicon.is_verb(words[-1]) and not words[-1].endswith("s")
+    compound = inflections.is_adjective(first) and inflections.is_verb(words[-1]) and not words[-1].endswith("s")
     return first in _ADJECTIVE_VERBS or not compound

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Container, Iterator
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import lru_cache
 
 from text_to_num import alpha2digit
 
-from videostar.labels.doc import Doc
+from videostar.labels.answer import Answer
 
 _PARTS = {"half": 2, "halves": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4}
 _READ = re.compile(r"(?:0|[1-9]\d*)(?:\.\d+)?")
@@ -22,7 +22,7 @@ _OPENING = frozenset("([{<=:,;/\n")
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number at `doc.words[first:end]`."""
+    """A number at `answer.words[first:end]`."""
 
     value: float
     first: int
@@ -47,96 +47,112 @@ def parse_number_words(text: str) -> float | None:
     return float(digits) if digits != text and not text.endswith("s") and _READ.fullmatch(digits) else None
 
 
-def find_numbers(doc: Doc, *, thousands: bool = True) -> Iterator[Number]:
+def find_numbers(answer: Answer, *, thousands: bool = True) -> Iterator[Number]:
     """The numbers of a text in order: 8.5, -1.5, twenty-one, "seven point five", "three and a half", "2 dozen".
 
     `thousands`: whether 1,250 is one number. Times like 1:30 are not numbers.
     """
     i = 0
-    while i < len(doc):
-        number = _digits(doc, i, thousands) if _is_number(doc.words[i]) else _spelled(doc, i)
+    while i < len(answer):
+        number = _digits(answer, i, thousands) if _is_number(answer.words[i]) else _spelled(answer, i)
         if number is None:
             i += 1
             continue
-        number = _extended(doc, number)
+        number = _extended(answer, number)
         i = number.end
         if math.isfinite(number.value):
             yield number
 
 
-def number_at(doc: Doc, i: int) -> Number | None:
+def number_at(answer: Answer, i: int) -> Number | None:
     """The number that starts at the word `i`; None without one."""
-    number = _digits(doc, i, True) if _is_number(doc.word(i)) else _spelled(doc, i)
-    return _extended(doc, number) if number else None
+    number = _digits(answer, i, True) if _is_number(answer.word(i)) else _spelled(answer, i)
+    return _extended(answer, number) if number else None
 
 
-def fraction_at(doc: Doc, i: int) -> Number | None:
-    """The fraction from 0 to 1 that starts at the word `i`: "half", "a quarter", "two thirds", "1/4", "0.25"."""
-    head = number = _digits(doc, i, False) if _is_number(doc.word(i)) else _spelled(doc, i)
-    end = head.end if head else i + (doc.word(i) in ("a", "an"))
-    end += doc.word(end) == "-"
-    if doc.word(end) in _PARTS:
-        number = Number((head.value if head else 1) / _PARTS[doc.words[end]], i, end + 1, True)
-    elif head and doc.word(end) == "/" and _is_number(doc.word(end + 1)):
-        below = _digits(doc, end + 1, False)
+def fraction_at(answer: Answer, i: int) -> Number | None:
+    """The fraction from 0 to 1 that starts at the word `i`: "half", "a quarter", "two thirds", "1/4", "25%", "0.25"."""
+    head = number = _digits(answer, i, False) if _is_number(answer.word(i)) else _spelled(answer, i)
+    end = head.end if head else i + (answer.word(i) in ("a", "an"))
+    end += answer.word(end) == "-"
+    if answer.word(end) in _PARTS:
+        number = Number((head.value if head else 1) / _PARTS[answer.words[end]], i, end + 1, True)
+    elif head and answer.word(end) == "/" and _is_number(answer.word(end + 1)):
+        below = _digits(answer, end + 1, False)
         number = Number(head.value / below.value, i, below.end) if below and below.value else None
+    elif head and answer.word(end) in ("%", "percent"):
+        number = Number(head.value / 100, i, end + 1)
     return number if number and 0 <= number.value <= 1 else None
+
+
+def is_part_of_word(answer: Answer, number: Number, *, beside: Container[str] = ()) -> bool:
+    """Whether letters other than `beside` touch a number: the 1 of "x1", the 2 of "2d"."""
+    before, after = answer.word(number.first - 1), answer.word(number.end)
+    return (answer.glued(number.first - 1) and before[-1:].isalpha() and before not in beside) or (
+        answer.glued(number.end - 1) and after[:1].isalpha() and after not in beside
+    )
 
 
 def _is_number(word: str) -> bool:
     return word[-1:].isdecimal() and word.isascii() and ":" not in word
 
 
-def _digits(doc: Doc, i: int, thousands: bool) -> Number | None:
-    text, end = doc.words[i], i + 1
-    while (
-        thousands
-        and len(text) <= _MAX_DIGITS
-        and "." not in text
-        and len(doc.words[i]) <= 3
-        and doc.word(end) == ","
-        and doc.glued(end - 1)
-        and doc.glued(end)
-        and len(doc.word(end + 1).partition(".")[0]) == 3
-        and _is_number(doc.word(end + 1))
+def _digits(answer: Answer, i: int, thousands: bool) -> Number | None:
+    text, end = answer.words[i], i + 1
+    if thousands and len(text) <= 3:
+        while "." not in text and len(text) <= _MAX_DIGITS and _is_thousands(answer, end):
+            text, end = text + answer.words[end + 1], end + 2
+    if end == i + 1 and _is_decimal_comma(answer, i):
+        text, end = f"{text}.{answer.words[i + 2]}", i + 3
+    return _signed(answer, Number(float(text), i, end)) if len(text) <= _MAX_DIGITS else None
+
+
+def _is_thousands(answer: Answer, i: int) -> bool:
+    """Whether a comma at `i` joins three more digits to a number: 1,250."""
+    digits = answer.word(i + 1)
+    joined = answer.word(i) == "," and answer.glued(i - 1) and answer.glued(i)
+    return joined and _is_number(digits) and len(digits.partition(".")[0]) == 3
+
+
+def _is_decimal_comma(answer: Answer, i: int) -> bool:
+    """Whether the comma after the digits at `i` is a decimal comma, and not one of a list: 7,5."""
+    fraction = answer.word(i + 2)
+    joined = answer.word(i + 1) == "," and answer.glued(i) and answer.glued(i + 1) and fraction.isdigit()
+    listed = (answer.word(i + 3) == "," and answer.glued(i + 3)) or (answer.word(i - 1) == "," and answer.glued(i - 1))
+    return joined and len(fraction) != 3 and "." not in answer.words[i] and not listed
+
+
+def _signed(answer: Answer, number: Number) -> Number:
+    """`number`, negative after "minus" or a minus sign: a dash without a word that it could join before it."""
+    i = number.first - 1
+    dash = not number.spelled and answer.word(i) == "-" and answer.glued(i)
+    if answer.word(i) in ("minus", "negative") or (
+        dash and (not answer.glued(i - 1) or answer.word(i - 1) in _OPENING)
     ):
-        text, end = text + doc.words[end + 1], end + 2
-    if len(text) > _MAX_DIGITS:
-        return None
-    value = float(text)
-    minus = doc.word(i - 1) == "-" and doc.glued(i - 1) and _is_sign(doc, i - 1)
-    if minus or doc.word(i - 1) in ("minus", "negative"):
-        return Number(-value, i - 1, end)
-    return Number(value, i, end)
+        return replace(number, value=-number.value, first=i)
+    return number
 
 
-def _is_sign(doc: Doc, i: int) -> bool:
-    """Whether the dash at `i` is a minus sign: no word that it could join precedes it directly."""
-    return not i or not doc.glued(i - 1) or doc.word(i - 1) in _OPENING
-
-
-def _spelled(doc: Doc, i: int) -> Number | None:
+def _spelled(answer: Answer, i: int) -> Number | None:
     """The number in words that starts at `i`, in as many words as make one number; None without one."""
-    start = i + (doc.word(i) == "a")
-    value = parse_number_words(doc.word(start))
+    start = i + (answer.word(i) == "a")
+    value = parse_number_words(answer.word(start))
     if value is None or (value >= 100) != (start > i):  # "several hundred" is no number, and "a five" has no article
         return None
     end, apart = start + 1, None
     while end - start < _MAX_WORDS:
-        joined = doc.word(end) == "and" and not value % 100
-        last = end + (joined or doc.word(end) in ("-", "point"))
-        if parse_number_words(doc.word(last)) is None:
+        joined = answer.word(end) == "and" and not value % 100
+        last = end + (joined or answer.word(end) in ("-", "point"))
+        if parse_number_words(answer.word(last)) is None:
             break
-        more = parse_number_words(doc.text[doc.starts[start] : doc.ends[last]])
+        more = parse_number_words(answer.text[answer.starts[start] : answer.ends[last]])
         if more is None:
             break
         apart = (value, end) if joined else apart
         value, end = more, last + 1
-    if apart and (_factor(doc.word(end)) or doc.word(end) in _PARTS):  # one hundred and | two hundred, one half
+    if apart and (_factor(answer.word(end)) or answer.word(end) in _PARTS):  # one hundred and | two hundred, one half
         value, end = apart
-    if doc.word(i - 1) in ("minus", "negative"):
-        return Number(-value, i - 1, end, True)
-    return Number(value, i, end, True)
+    return _signed(answer, Number(value, i, end, True))
 
 
 def _factor(word: str) -> float:
@@ -145,16 +161,16 @@ def _factor(word: str) -> float:
     return value if value >= 100 else 0.0
 
 
-def _extended(doc: Doc, number: Number) -> Number:
+def _extended(answer: Answer, number: Number) -> Number:
     """`number` with the words after it that belong to it: "and a half", "1/2", "dozen", "thousand"."""
     value, end = number.value, number.end
-    words = doc.words[end : end + 3]
-    if words[:1] == ["and"] and words[1:2] in (["a"], ["one"]) and words[2:3] in (["half"], ["quarter"]):
+    words = answer.words[end : end + 3]
+    if words[:2] in (["and", "a"], ["and", "one"]) and words[2:] in (["half"], ["quarter"]):
         value, end = value + math.copysign(1 / _PARTS[words[2]], value), end + 3
     elif not number.spelled and words[:2] == ["1", "/"] and words[2:] in (["2"], ["4"]) and value == int(value):
         value, end = value + 1 / int(words[2]), end + 3
     elif words[:1] == ["dozen"]:
         value, end = value * 12, end + 1
-    elif not number.spelled and _factor(doc.word(end)):
+    elif not number.spelled and _factor(answer.word(end)):
         value, end = value * _factor(words[0]), end + 1
-    return Number(value, number.first, end, number.spelled) if end != number.end else number
+    return replace(number, value=value, end=end)

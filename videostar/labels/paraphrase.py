@@ -10,12 +10,11 @@ from typing import Literal
 import numpy as np
 
 from videostar.labels.agreement import agreement_status
-from videostar.labels.conclusion import final_part
-from videostar.labels.degenerate import answer_content, is_refusal
+from videostar.labels.answer import Answer, both_ends, parse_answer, replies_in
 from videostar.labels.encoder import Encode, embed_reference, load_encoder, model_folder
-from videostar.labels.label import ContentLabel, Name, Share
+from videostar.labels.label import UNDECIDED_REASONS, Label, Name, Share
+from videostar.labels.statements import Strength, find_statements
 from videostar.labels.status import Status
-from videostar.labels.text import both_ends, normalise
 from videostar.labels.verdict import Reason, Verdict
 
 _MAX_SENTENCES = 32  # that are compared: of more, the first and the last
@@ -23,7 +22,7 @@ _ENDS = re.compile(r"[.!?]+(?=\s|$)|\n|;\s")
 _MAX_CHARACTERS = 600  # of a sentence that are compared
 
 
-class Paraphrase(ContentLabel):
+class Paraphrase(Label):
     """A reference text that a sentence of the answer must paraphrase.
 
     A sentence is similar if all-MiniLM-L6-v2 embeds it close to the reference. Rules (`agreement.py`) then reject
@@ -48,16 +47,16 @@ class Paraphrase(ContentLabel):
         """The number of sentences of the reference, up to 4: as many of an answer are also compared as one."""
         return max(1, min(len(_sentences(self.reference)), 4))
 
-    def judge_content(self, content: str) -> Verdict:
-        """Whether `content` paraphrases the reference; `parsed` is its closest sentence."""
-        return self.judge_sentences(self.sentences(content), content, load_encoder())
+    def judge_parsed(self, answer: Answer) -> Verdict:
+        """Whether the answer paraphrases the reference; `parsed` is its closest sentence."""
+        return self.judge_sentences(answer, self.sentences(answer), load_encoder())
 
-    def sentences(self, content: str) -> list[str]:
-        """The sentences of `content` to compare: those of its final part, if it has one."""
-        text = normalise(content)
-        final = final_part(text)
-        found = self._sentences(final) if final and len(final.split()) > 2 else []
-        return found or self._sentences(text)
+    def sentences(self, answer: Answer) -> list[str]:
+        """The sentences to compare: those of the final answer, if there is one."""
+        starts = [s.first for s in find_statements(answer) if s.strength >= Strength.EXPLICIT]
+        final = answer.text[answer.starts[starts[-1]] :] if starts else ""
+        found = self._sentences(final) if len(final.split()) > 2 else []
+        return found or self._sentences(answer.text)
 
     def _sentences(self, text: str) -> list[str]:
         found = _sentences(text)
@@ -65,10 +64,10 @@ class Paraphrase(ContentLabel):
             found += [". ".join(found[k : k + self._span]) for k in range(len(found) - self._span + 1)]
         return both_ends(found, _MAX_SENTENCES)
 
-    def judge_sentences(self, sentences: Sequence[str], content: str, encode: Encode) -> Verdict:
-        """The verdict on the `sentences` of `content`, which `encode` embeds."""
+    def judge_sentences(self, answer: Answer, sentences: Sequence[str], encode: Encode) -> Verdict:
+        """The verdict on the `sentences` of an answer, which `encode` embeds."""
         verdict = self._closest(sentences, encode) if sentences else None
-        if verdict is None or (verdict.reason is Reason.MISSING and is_refusal(normalise(content))):
+        if verdict is None or (verdict.reason is Reason.MISSING and answer.is_refusal):
             return Verdict.no(Reason.DEGENERATE)
         return verdict
 
@@ -86,14 +85,21 @@ class Paraphrase(ContentLabel):
 
 def judge_paraphrases(cases: Sequence[tuple[Paraphrase, str, str | None]]) -> list[Verdict]:
     """`label.judge(answer, prompt)` for each label, answer and prompt, with one call of the encoder."""
-    contents = [answer_content(answer, prompt) or "" for _, answer, prompt in cases]
-    compared = [label.sentences(content) for (label, _, _), content in zip(cases, contents, strict=True)]
-    every = list(dict.fromkeys(sentence for sentences in compared for sentence in sentences))
-    vectors = dict(zip(every, load_encoder()(every), strict=True)) if every else {}
-    return [
-        label.judge_sentences(sentences, content, lambda some: np.stack([vectors[one] for one in some]))
-        for (label, _, _), sentences, content in zip(cases, compared, contents, strict=True)
+    parsed = [[parse_answer(reply) for reply in replies_in(answer, prompt)] for _, answer, prompt in cases]
+    compared = [
+        [[] if answer.empty else label.sentences(answer) for answer in answers]
+        for (label, _, _), answers in zip(cases, parsed, strict=True)
     ]
+    every = list(dict.fromkeys(sentence for some in compared for sentences in some for sentence in sentences))
+    vectors = dict(zip(every, load_encoder()(every), strict=True)) if every else {}
+    verdicts = []
+    for (label, _, _), answers, some in zip(cases, parsed, compared, strict=True):
+        for answer, sentences in zip(answers, some, strict=True):
+            verdict = label.judge_sentences(answer, sentences, lambda own: np.stack([vectors[one] for one in own]))
+            if verdict.reason not in UNDECIDED_REASONS:
+                break
+        verdicts.append(verdict)
+    return verdicts
 
 
 def _sentences(text: str) -> list[str]:

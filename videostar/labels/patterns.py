@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import cached_property
+from itertools import takewhile
 
-from videostar.labels import lexicon
+from videostar.labels import inflections, lexicon
 
 _REACH = 8  # how far ahead of a word the next word of the label may be
 _MAX_CONTENT = 4  # adjectives and noun modifiers among the words between
-_INVISIBLE = lexicon.ARTICLES | frozenset(",()/=:")
+_STOP = _MAX_CONTENT + 1
+_NOUN_REACH = 6  # how far before the verb of a passive its object may end
+_PUNCTUATION = frozenset(",()/=:")
 _FILLER = lexicon.DETERMINERS | lexicon.PREPOSITIONS | lexicon.ADVERBS
-_NEVER = (lexicon.GRAMMAR - _FILLER) | frozenset(".!?\n,;:()/=")
+_NEVER = (lexicon.GRAMMAR - _FILLER) | frozenset(".!?\n,;:()/=<>[]{}")
 _ENDS = frozenset(".!?\n;:")
+_PHRASE_ENDS = _ENDS | frozenset([",", "and", "or", "but"])
 _PASSIVE = lexicon.BE | lexicon.GET
 _BETWEEN_PASSIVE = (
     _PASSIVE | lexicon.AUXILIARIES | lexicon.ADVERBS | lexicon.NEGATIONS | frozenset([",", "which", "that"])
@@ -91,102 +95,95 @@ class Pattern:
                 return 0
         if self.tail:
             after = words[at] if at < len(words) else "."
-            if after in _ENDS or after == "," or after in lexicon.CONJUNCTIONS:
+            if after in _PHRASE_ENDS or after in lexicon.CONJUNCTIONS:
                 return 0
         return at
 
-    def _passive(self, words: Sequence[str], i: int) -> Mention | None:
-        """The passive mention with the participle `words[i]`: "the ball is being juggled", "balls juggled by"."""
+    @cached_property
+    def _passive_parts(self) -> tuple[list[Element], list[Element]] | None:
+        """What precedes the participle in a passive, the object of the name, and what follows; None without object."""
         rest = list(self.elements[1:])
-        particle: list[Element] = []
-        while len(rest) > 1 and rest[0].forms & lexicon.PARTICLES:
-            particle.append(rest.pop(0))
-        objects = 0  # how many elements are the object, which comes first in a passive
+        particles = list(takewhile(lambda e: e.forms & lexicon.PARTICLES, rest[:-1]))
+        rest = rest[len(particles) :]
+        objects = 0
         if rest and rest[0].gap is Gap.PHRASE:
             objects = next((k for k, e in enumerate(rest) if k and e.gap is not Gap.NOTHING), len(rest))
-        elif not (rest and rest[0].gap is Gap.OBJECT) and not (self.tail and not rest):
+        elif (rest and rest[0].gap is not Gap.OBJECT) or not (rest or self.tail):
             return None
-        noun, rest = rest[:objects], rest[objects:]
+        following = [replace(e, gap=Gap.ADVERB) if e.gap is Gap.OBJECT else e for e in rest[objects:]]
+        return rest[:objects], particles + following
+
+    def _passive(self, words: Sequence[str], i: int) -> Mention | None:
+        """The passive mention with the participle `words[i]`: "the ball is being juggled", "balls juggled by"."""
+        if self._passive_parts is None:
+            return None
+        noun, following = self._passive_parts
         at = i - 1
         while at > 0 and i - at < _REACH and words[at] in _BETWEEN_PASSIVE:
             at -= 1
         between = words[at + 1 : i]
-        by = i + 1 < len(words) and words[i + 1] == "by"
-        if not any(w in _PASSIVE for w in between) and not by:
+        if _PASSIVE.isdisjoint(between) and "by" not in words[i + 1 : i + 2]:
             return None
-        start = at
-        if noun:
-            before = _backward(words, at, noun)
-            if before is None:
-                return None
-            start = before
-        elif at < 0 or words[at] in _ENDS:
+        start, end = _backward(words, at, noun), i + 1
+        for element in following:
+            end = end and _next(words, end, element)
+        if start < 0 or not end:
             return None
-        end = i + 1
-        for element in [*particle, *rest]:
-            gap = Gap.ADVERB if element.gap is Gap.OBJECT else element.gap
-            end = _next(words, end, Element(element.forms, gap, element.loose))
-            if not end:
-                return None
-        denied = any(w in lexicon.NEGATIONS for w in between)
-        return Mention(start, end, self.size, denied=denied)
+        return Mention(start, end, self.size, denied=not lexicon.NEGATIONS.isdisjoint(between))
 
 
 def _next(words: Sequence[str], at: int, element: Element) -> int:
     """The index after `element`, searched from `at` across the words that may precede it; 0 if it is not there."""
-    wanted, gap = element.forms, element.gap
     content = 0
     for j in range(at, min(at + _REACH, len(words))):
         word = words[j]
-        if word in wanted and (gap is not Gap.OBJECT or j > at):
+        if word in element.forms and (element.gap is not Gap.OBJECT or j > at):
             return j + 1
-        if word in _INVISIBLE and (element.loose or word in lexicon.ARTICLES) and not content:
+        if not content and (word in lexicon.ARTICLES or (element.loose and word in _PUNCTUATION)):
             continue
-        if gap is Gap.OBJECT:
-            if word in _ENDS or word in lexicon.NEGATIONS:
-                return 0
-        elif gap is Gap.NOTHING:
+        if element.gap is Gap.OBJECT:
+            content = _STOP if word in _ENDS or word in lexicon.NEGATIONS else 0
+        elif element.gap is Gap.NOTHING:
             return 0
-        elif word in lexicon.ADVERBS or (word.endswith("ly") and len(word) > 4):
-            continue
-        elif word in _FILLER:
-            if content and word == "of" and words[j - 1] in lexicon.MEASURES:  # a slice of, a game of
-                content = 0
-            # A new phrase starts after a noun, so that noun was the object and not an adjective of this element.
-            elif content or gap is Gap.ADVERB:
-                return 0
-        elif word == "," and content and _adjectives(words[j - 1], words[j + 1] if j + 1 < len(words) else "", wanted):
-            continue
-        elif gap is Gap.ADVERB or word in _NEVER:
+        elif not inflections.is_adverb(word):
+            content = _STOP if element.gap is Gap.ADVERB else _content(words, j, content, element.forms)
+        if content > _MAX_CONTENT:
             return 0
-        elif word.endswith("'s"):
-            content = 0
-        else:
-            content += 1
-            if content > _MAX_CONTENT:
-                return 0
     return 0
+
+
+def _content(words: Sequence[str], j: int, content: int, wanted: frozenset[str]) -> int:
+    """How many words of the last phrase up to `words[j]` are content, of which `content` precede it.
+
+    `_STOP` if that word, or so many of them, cannot precede the words `wanted`.
+    """
+    word = words[j]
+    if word in _FILLER:
+        # After a noun a new phrase starts, unless it is of the noun: "a slice of", "a game of".
+        return _STOP if content and not (word == "of" and words[j - 1] in lexicon.MEASURES) else 0
+    if word == "," and content and _adjectives(words[j - 1], words[j + 1] if j + 1 < len(words) else "", wanted):
+        return content
+    if word in _NEVER:
+        return _STOP
+    return 0 if word.endswith("'s") else content + 1
 
 
 def _adjectives(before: str, after: str, wanted: frozenset[str]) -> bool:
     """Whether a comma between two words separates adjectives ("long, dusty"), not objects ("piano, guitar")."""
-    if not lexicon.is_adjective(before):
+    if not inflections.is_adjective(before):
         return False
-    return not lexicon.is_noun(before) or (after not in wanted and lexicon.is_adjective(after))
+    return not inflections.is_noun(before) or (after not in wanted and inflections.is_adjective(after))
 
 
-def _backward(words: Sequence[str], at: int, noun: Sequence[Element]) -> int | None:
-    """The start of the noun `thing`, which must end at `at` or a short phrase before it; None if it is not there."""
-    last = at
-    for _ in range(6):
-        if last < 0 or words[last] in _ENDS or words[last] in (",", "and", "or", "but"):
-            return None
-        if words[last] in noun[-1].forms:
-            break
-        last -= 1
-    else:
-        return None
-    start = last - len(noun) + 1
-    if start < 0 or any(words[start + k] not in e.forms for k, e in enumerate(noun)):
-        return None
-    return start
+def _backward(words: Sequence[str], at: int, noun: Sequence[Element]) -> int:
+    """The start of `noun`, which must end at `at` or a short phrase before it; -1 if it is not there."""
+    for end in range(at, max(at - _NOUN_REACH, -1), -1):
+        if words[end] in (_PHRASE_ENDS if noun else _ENDS):
+            return -1
+        if not noun:
+            return end
+        if words[end] in noun[-1].forms:
+            start = end - len(noun) + 1
+            found = start >= 0 and all(word in e.forms for word, e in zip(words[start:], noun, strict=False))
+            return start if found else -1
+    return -1

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from functools import cached_property, lru_cache
 
 from videostar.labels import lexicon
+from videostar.labels.answer import both_ends
 from videostar.labels.names import patterns, spellings, squash
 from videostar.labels.patterns import Mention, Pattern
-from videostar.labels.text import both_ends
 
 _MAX_MENTIONS = 100  # of one label: of more, the first and the last are used
 
@@ -61,8 +61,11 @@ class LabelSet:
 
     def find(self, words: Sequence[str], exclude: Container[str] = ()) -> dict[str, list[Mention]]:
         """The mentions in `words` of each name of the set, except the names whose key is in `exclude`."""
-        index, mentions = self._index, defaultdict[str, list[Mention]](list)
-        at = word_positions(words, self._vocabulary)
+        index, vocabulary, mentions = self._index, self._vocabulary, defaultdict[str, list[Mention]](list)
+        at: dict[str, list[int]] = {}
+        for i, word in enumerate(words):
+            if word in vocabulary:
+                at.setdefault(word, []).append(i)
         for word in at:
             for k, pattern in index.get(word, ()):
                 if self.keys[k] in exclude:
@@ -81,14 +84,6 @@ def label_set(names: tuple[str, ...]) -> LabelSet:
     return LabelSet(names)
 
 
-def word_positions(words: Sequence[str], vocabulary: Container[str]) -> dict[str, list[int]]:
-    """From each word of `vocabulary` that is in `words` to its indices there."""
-    at: dict[str, list[int]] = {}
-    for i, word in [(i, word) for i, word in enumerate(words) if word in vocabulary]:
-        at.setdefault(word, []).append(i)
-    return at
-
-
 def index_by_first_form(own: Sequence[Pattern]) -> dict[str, list[Pattern]]:
     """From a word to the patterns that start with it, the longest first."""
     starts: dict[str, list[Pattern]] = {}
@@ -100,16 +95,11 @@ def index_by_first_form(own: Sequence[Pattern]) -> dict[str, list[Pattern]]:
 
 def find_mentions(starts: Mapping[str, Sequence[Pattern]], words: Sequence[str]) -> list[Mention]:
     """The mentions of a label with the patterns `starts`, in order; of several at one place the longest."""
-    mentions = [m for i in [i for i, word in enumerate(words) if word in starts] for m in _mention_at(starts, words, i)]
-    if len(mentions) > 1:
-        mentions.sort(key=lambda m: m.start)
-        mentions = [m for k, m in enumerate(mentions) if not k or not m.within(mentions[k - 1])]
+    longest = [
+        next(filter(None, (pattern.match_at(words, i) for pattern in starts[word])), None)
+        for i, word in enumerate(words)
+        if word in starts
+    ]
+    mentions = sorted(filter(None, longest), key=lambda m: m.start)
+    mentions = [m for k, m in enumerate(mentions) if not k or not m.within(mentions[k - 1])]
     return both_ends(mentions, _MAX_MENTIONS)
-
-
-def _mention_at(starts: Mapping[str, Sequence[Pattern]], words: Sequence[str], i: int) -> Iterator[Mention]:
-    for pattern in starts[words[i]]:
-        mention = pattern.match_at(words, i)
-        if mention:
-            yield mention
-            return

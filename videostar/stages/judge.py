@@ -17,7 +17,7 @@ from typing import NamedTuple, Self
 from videostar.config import JudgeName, JudgeServer, LabelKind, ModelSpec, Pipeline
 from videostar.engines.base import EngineDied, EngineProtocol, Refused
 from videostar.labels import KINDS, Label, Reason, Verdict
-from videostar.labels.degenerate import answer_content
+from videostar.labels.answer import answer_content
 from videostar.labels.paraphrase import Paraphrase, judge_paraphrases
 from videostar.stages.closed_question import MAX_NEW_TOKENS, PROMPT_DIGEST, fill_prompt, read_reply
 from videostar.stages.reply_cache import ReplyCache
