@@ -85,6 +85,9 @@ class _Matcher:
             own = self._mentions(answer.words)
         if not own:
             return Verdict.no(Reason.MISSING)
+        corrected = self._judge_correction(answer)
+        if corrected:
+            return corrected
         bare = own[0].start == 0 and own[0].end == answer.sentences[0][1] - 1  # the name alone, then an explanation
         for statement in reversed(find_statements(answer, _NOUNS, _MINOR)):
             if bare and statement.strength is Strength.PASSING:
@@ -121,6 +124,15 @@ class _Matcher:
         plain = [word for word in words if word[0].isalnum()]
         if (explicit and not _is_remark(plain)) or (statement.strength > Strength.PASSING and _states_action(plain)):
             return Verdict.no(Reason.CONTRADICTED)
+        return None
+
+    def _judge_correction(self, answer: Answer) -> Verdict | None:
+        """The verdict on an answer that takes back what it said and then asserts only another label; else None."""
+        for mark in find_retractions(answer)[-1:]:
+            words = answer.words[mark:]
+            for other, mentions in self._others(words).items():
+                if any(mention_status(words, m) in ASSERTED for m in mentions) and not self._mentions(words):
+                    return Verdict.no(Reason.CONTRADICTED, other)
         return None
 
     def _judge_last_line(self, answer: Answer) -> Verdict | None:

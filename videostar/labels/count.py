@@ -156,7 +156,7 @@ def _is_no_count(answer: Answer, number: Number) -> bool:
         return True
     if is_operand(answer, number) or is_bound(answer, number.first) or _is_whole(answer, number):
         return True
-    if after in _PARTS - {"of"} or answer.words[number.first - 2 : number.first] == ["out", "of"]:
+    if (after in _PARTS - {"of"} and before != "=") or answer.words[number.first - 2 : number.first] == ["out", "of"]:
         return True
     out_of = after == "/" or answer.words[number.end : number.end + 2] == ["out", "of"]
     return is_part_of_name(answer, number) and not out_of

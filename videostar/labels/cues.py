@@ -43,7 +43,7 @@ CONCLUSION = re.compile(
     rf"|\b(?P<chosen>{_CHOOSE})\b(?: that)?[ \t]+"
 )
 _MISTAKE = (
-    r"wait|correction|sorry|scratch that|oops|recounting|hmm|i mean|i misspoke|my mistake|or rather|make that|"
+    r"wait|hold on|correction|sorry|scratch that|oops|recounting|hmm|i mean|i misspoke|my mistake|or rather|make that|"
     r"looking again|i looked again|let me (?:correct|re\w+)|on (?:second|closer) (?:thoughts?|look|inspection)|"
     "i was wrong"
 )

@@ -103,7 +103,8 @@ def is_operand(answer: Answer, number: Number) -> bool:
         and after - number.end < 2
     ):
         after += 1  # a unit
-    if answer.word(after) == "=" or _is_operator(answer, after):
+    unit = after > number.end and answer.word(after) == "^"  # 12 cm^3
+    if answer.word(after) == "=" or (_is_operator(answer, after) and not unit) or answer.word(before) == "^":
         return True
     before -= answer.word(before) == "("
     if answer.word(before) == "x" and answer.word(after) == "=":
@@ -165,7 +166,7 @@ def is_part_of_name(answer: Answer, number: Number) -> bool:
     joined = answer.glued(number.end - 1)
     if answer.glued(number.first - 1) and before[-1:].isalpha():
         return True
-    near = answer.words[number.end : number.end + 4]
+    near = answer.words[number.end : min(number.end + 4, answer.sentence(number.first)[1])]
     if "scale" in near and "on" not in near:
         return True
     if after == "-" and joined and answer.glued(number.end) and answer.word(number.end + 1)[:1].isalpha():

@@ -125,10 +125,10 @@ class _Settlement:
         """The candidates in final answers and conclusions, the one that counts most first."""
         yield from self._inside(Strength.FINAL)
         yield from self._inside(Strength.EXPLICIT)
-        yield from ([u] for u in reversed(self.usable) if _is_total(self.answer, u.end))
         for part in self._inside(Strength.CONCLUDED):
             if self.exclusive is Exclusive.SENTENCE or max(u.level for u in part) >= self.best[0]:
                 yield part
+        yield from ([u] for u in reversed(self.usable) if _is_total(self.answer, u.end))
 
     def _inside(self, strength: Strength) -> Iterator[list[_Usable]]:
         """The candidates in each statement of this strength, from the last one to the first."""

@@ -72,8 +72,11 @@ def find_retractions(answer: Answer) -> list[int]:
 
 
 def is_undecided(answer: Answer) -> bool:
-    """Whether the first sentence says that the answer is not known."""
-    return bool(answer.sentences) and UNDECIDED.search(_first_sentence(answer)) is not None
+    """Whether the first or the last sentence says that the answer is not known."""
+    if not answer.sentences:
+        return False
+    last = answer.text[answer.starts[answer.sentences[-1][0]] :][:400]
+    return UNDECIDED.search(_first_sentence(answer)) is not None or UNDECIDED.search(last) is not None
 
 
 def is_absent(answer: Answer) -> bool:
