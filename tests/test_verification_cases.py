@@ -51,7 +51,7 @@ OUTSIDERS = {
     "verification_outsider_3.jsonl": (6, 420),
     "verification_outsider_4.jsonl": (8, 420),
     "verification_outsider_5.jsonl": (0, 500),
-    "verification_outsider_6.jsonl": (7, 500),
+    "verification_outsider_6.jsonl": (5, 500),
 }
 
 

@@ -161,6 +161,22 @@ def _factor(word: str) -> float:
     return value if value >= 100 else 0.0
 
 
+def _power_of_ten(answer: Answer, i: int) -> Number | None:
+    """The power at the word `i` after a number: the "e4" of "5.2e4", or "x 10^4"; None without one."""
+    if answer.word(i) == "e" and answer.glued(i - 1) and answer.glued(i):
+        first = i + 1
+    elif answer.word(i) in ("x", "*") and answer.words[i + 1 : i + 3] == ["10", "^"]:
+        first = i + 3
+    else:
+        return None
+    sign = -1 if answer.word(first) == "-" else 1
+    first += answer.word(first) in ("+", "-")
+    exponent = answer.word(first)
+    if not (exponent.isdecimal() and exponent.isascii() and len(exponent) <= 2):
+        return None
+    return Number(10.0 ** (sign * int(exponent)), i, first + 1)
+
+
 def _extended(answer: Answer, number: Number) -> Number:
     """`number` with the words after it that belong to it: "and a half", "1/2", "dozen", "thousand"."""
     value, end = number.value, number.end
@@ -173,4 +189,6 @@ def _extended(answer: Answer, number: Number) -> Number:
         value, end = value * 12, end + 1
     elif not number.spelled and _factor(answer.word(end)):
         value, end = value * _factor(words[0]), end + 1
+    elif not number.spelled and (power := _power_of_ten(answer, end)):
+        value, end = value * power.value, power.end
     return replace(number, value=value, end=end)
