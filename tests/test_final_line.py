@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import pytest
 import yaml
 from commands import Command
 from ordinary_data import told, write_rows
+from scripted_server import ScriptedServer, scripted_server
 from tiny_models import make
 
 from videostar.adapters.check import check_adapter
@@ -52,39 +51,11 @@ class Points(LabelAdapter):
 """
 
 
-class Server(BaseHTTPRequestHandler):
-    """A vLLM server that gives the answers above and writes down what it is asked."""
-
-    card: dict[str, Any]
-    checked: list[int]  # tokens of the prompt that an engine sends first
-    tokenize: Any
-    asked: list[str]
-
-    def do_GET(self) -> None:
-        self._send({"data": [self.card]})
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        question = body["messages"][0]["content"][1]["text"]
-        answer = "x"
-        if question != "What is shown?":
-            self.asked.append(question)
-            answer = self._answer(question, body.get("seed"))
-        self._send({"prompt_token_ids": self.checked, "choices": [{"token_ids": self.tokenize(answer)}]})
-
-    def _answer(self, question: str, seed: int | None) -> str:
-        if seed is not None:  # answers that differ in what precedes a long line
-            return f"{('Left.', 'Right.', 'Up.', 'Down.')[seed % 4]}\nAnswer: A. {'The red door. ' * 12}"
-        clip = question[question.index("Clip") :][: len("Clip 0?")]
-        return ANSWERS[clip]["The right answer is" in question]
-
-    def _send(self, reply: dict[str, Any]) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.end_headers()
-        self.wfile.write(json.dumps(reply).encode())
-
-    def log_message(self, *_: object) -> None: ...
+def scripted(question: str, seed: int | None) -> str:
+    if seed is not None:  # answers that differ in what precedes a long line
+        return f"{('Left.', 'Right.', 'Up.', 'Down.')[seed % 4]}\nAnswer: A. {'The red door. ' * 12}"
+    clip = question[question.index("Clip") :][: len("Clip 0?")]
+    return ANSWERS[clip]["The right answer is" in question]
 
 
 @pytest.fixture(scope="module")
@@ -94,21 +65,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def server(model: Path) -> Iterator[str]:
-    from videostar.models.chat import Chat, Turn
-    from videostar.models.load import load_processor
-    from videostar.models.sizes import largest_clip
-
-    settings = load_pipeline("embedded", model=str(model), video={"frames": 2})
-    chat = Chat(load_processor(settings.spec))
-    Server.checked = chat.prompts([Turn("What is shown?", [largest_clip(settings.video)])])["input_ids"][0].tolist()
-    Server.tokenize = staticmethod(lambda text: chat.processor.tokenizer(text)["input_ids"])
-    Server.card = {"id": "tiny", "root": str(model), "parent": None, "max_model_len": 4096}
-    Server.asked = []
-    with ThreadingHTTPServer(("127.0.0.1", 0), Server) as http:
-        threading.Thread(target=http.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{http.server_port}/v1"
-        http.shutdown()
+def server(model: Path) -> Iterator[ScriptedServer]:
+    with scripted_server(model, scripted) as server:
+        yield server
 
 
 @pytest.fixture
@@ -129,17 +88,9 @@ def rows(clips: Path) -> Path:
 
 
 @pytest.fixture
-def asking(rows: Path, model: Path, server: str) -> list[str]:
+def asking(rows: Path, model: Path, server: ScriptedServer) -> list[str]:
     """The arguments of a command whose questions go to the server."""
-    settings = {
-        "adapter": "choice",
-        "engine.name": "openai",
-        "engine.base_url": server,
-        "video.frames": 2,
-        "generation.max_new_tokens": 300,
-    }
-    given = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
-    return ["--pipeline", "embedded", "--data", str(rows), "--set", f"model={model}", *given]
+    return [*server.settings, "--data", str(rows), "--set", "adapter=choice"]
 
 
 def generated(videostar: Command, folder: Path, *arguments: object) -> tuple[list[dict[str, Any]], dict[str, str]]:
@@ -159,12 +110,12 @@ def outcomes(answers: list[dict[str, Any]]) -> dict[tuple[str, str], str]:
 
 
 def test_a_downloaded_model_is_asked_for_the_line_and_it_is_kept(
-    asking: list[str], videostar: Command, tmp_path: Path
+    asking: list[str], server: ScriptedServer, videostar: Command, tmp_path: Path
 ) -> None:
     answers, stored = generated(videostar, tmp_path / "out", *asking)
-    assert sorted(Server.asked) == sorted(row["prompt"] for row in answers)
-    assert sum("The right answer is" in asked for asked in Server.asked) == 1
-    for asked in Server.asked:
+    assert sorted(server.asked) == sorted(row["prompt"] for row in answers)
+    assert sum("The right answer is" in asked for asked in server.asked) == 1
+    for asked in server.asked:
         assert asked.endswith(REQUEST)
         assert asked.count("End with a line") == 1
     assert outcomes(answers) == {
@@ -180,10 +131,10 @@ def test_a_downloaded_model_is_asked_for_the_line_and_it_is_kept(
 
 
 def test_the_line_is_dropped_and_the_rest_must_contain_the_label(
-    asking: list[str], videostar: Command, tmp_path: Path
+    asking: list[str], server: ScriptedServer, videostar: Command, tmp_path: Path
 ) -> None:
     answers, stored = generated(videostar, tmp_path / "out", *asking, "--set", "generation.final_line=drop")
-    assert all(asked.endswith(REQUEST) for asked in Server.asked)
+    assert all(asked.endswith(REQUEST) for asked in server.asked)
     assert outcomes(answers) == {
         ("0000", "direct"): "kept",
         ("0001", "direct"): "only in the final line",
@@ -217,11 +168,11 @@ def test_every_answer_is_stored_unverified_but_none_that_is_empty(
 
 @pytest.mark.parametrize(("setting", "ends"), [("keep", True), ("drop", False)])
 def test_evaluation_asks_as_training_does(
-    asking: list[str], videostar: Command, tmp_path: Path, setting: str, ends: bool
+    asking: list[str], server: ScriptedServer, videostar: Command, tmp_path: Path, setting: str, ends: bool
 ) -> None:
     done = videostar("evaluate", *asking, "--set", f"generation.final_line={setting}", "--out", "e.json")
     assert done.returncode == 0, done.stderr
-    assert [asked.endswith(REQUEST) for asked in Server.asked] == [ends]
+    assert [asked.endswith(REQUEST) for asked in server.asked] == [ends]
     assert json.loads((tmp_path / "e.json").read_text())["accuracy"] == 1.0
     (answer,) = [json.loads(line) for line in (tmp_path / "e.jsonl").read_text().splitlines()]
     assert (answer["kept"], answer["reason"], answer["text"]) == (True, "matched", ANSWERS["Clip 5?"][0])
@@ -269,7 +220,7 @@ def test_ids_of_versions_stay_where_the_setting_has_its_default() -> None:
 
 
 def test_a_users_prompts_ask_for_a_line_of_their_own(
-    asking: list[str], rows: Path, videostar: Command, tmp_path: Path
+    asking: list[str], server: ScriptedServer, rows: Path, videostar: Command, tmp_path: Path
 ) -> None:
     prompts = {
         "questions": ["{{ question }}\n{{ options }}"],
@@ -280,7 +231,7 @@ def test_a_users_prompts_ask_for_a_line_of_their_own(
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(prompts, allow_unicode=True), encoding="utf-8")
     given = ("--set", "prompts=mine.yaml", "--set", "generation.answers=[direct]", "--limit", 1)
     generated(videostar, tmp_path / "out", *asking, *given)
-    assert [asked.rpartition("\n")[2] for asked in Server.asked] == ['End with a line "答案：<Clip letter>".']
+    assert [asked.rpartition("\n")[2] for asked in server.asked] == ['End with a line "答案：<Clip letter>".']
 
 
 @pytest.mark.parametrize("line", ["the letter", "{{ label }}: x", "", "Answer:\nnothing"])
