@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,17 @@ from videostar.stages.judge_check import Figures, JudgeReport, Share
 from videostar.util.terminal import printable
 
 _EXAMPLES = 3
+_METRICS = {
+    "mae": "mean error {:.3g}",
+    "spearman": "Spearman {:.2f}",
+    "r_l2": "R-l2 {:.4f}",
+    "mean_iou": "mean IoU {:.1%}",
+    "recall_0.3": "R@0.3 {:.1%}",
+    "recall_0.5": "R@0.5 {:.1%}",
+    "recall_0.7": "R@0.7 {:.1%}",
+    "off_by_one": "at most one off {:.1%}",
+    "edit_score": "edit score {:.1%}",
+}
 
 
 def print_report(report: Report) -> None:
@@ -126,6 +137,9 @@ def print_rounds(folder: Path, manifest: Manifest) -> None:
         for compared in facts.get("against", ()):
             if compared["round"] == number - 1:
                 _line(f"round {number}: {_points(compared)} against round {number - 1}")
+    for number in list(evaluations)[-1:]:
+        for kind, figures in _metrics(evaluations[number].get("per_kind", {})):
+            _line(f"round {number}, {kind}: {figures}")
     if evaluations:
         _line(_best(folder, manifest))
     if manifest.stopped is not None:
@@ -181,6 +195,15 @@ def _accuracy(evaluation: dict[str, Any] | None) -> str:
         return "-"
     low, high = evaluation["ci95"]
     return f"{evaluation['accuracy']:.1%} ({low:.1%} to {high:.1%})"
+
+
+def _metrics(per_kind: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Each kind of label, or field of one, with the figures of `metrics_by_kind` that it has."""
+    for kind, figures in per_kind.items():
+        shown = [form.format(figures[key]) for key, form in _METRICS.items() if figures.get(key) is not None]
+        if shown:
+            yield kind, f"{', '.join(shown)}; {figures['read']} answers with a value"
+        yield from _metrics({f"{kind} {name}": part for name, part in figures.get("fields", {}).items()})
 
 
 def _percent(figures: dict[str, Any] | None) -> str:

@@ -13,8 +13,10 @@ from typing import Any
 from videostar.adapters.questions import Questions
 from videostar.data.rows import Split
 from videostar.engines.base import EngineProtocol
+from videostar.labels import Label
 from videostar.stages.generation import generate
 from videostar.stages.ledger import read_answers
+from videostar.stages.metrics import Judged, metrics_by_kind
 from videostar.stages.plan import AnswerPlan
 from videostar.stages.uncertainty import accuracy, difference
 from videostar.util.files import write_json
@@ -45,28 +47,32 @@ def evaluate(
 
     `earlier` are the ledgers of the earlier rounds, from 0 on. The figures are those of the test split; under
     `validation` are the same figures of that split, or null: `accuracy`, `se` and `ci95` (clustered by video), `n`,
-    `videos`, `mean_score`, `skipped`, `per_task`, `per_label`, and `against`, the paired differences from earlier
-    rounds. A video that cannot be shown counts in `skipped`, not in `n`. Raises UserError as `generate` does.
+    `videos`, `mean_score`, `skipped`, `per_kind` (see `metrics_by_kind`), `per_task`, `per_label`, and `against`, the
+    paired differences from earlier rounds. A video that cannot be shown counts in `skipped`, not in `n`. Raises
+    UserError as `generate` does.
     """
     figures: dict[Split, dict[str, Any]] = {}
     for split, path in held_out_ledgers(questions, out).items():
         generate(questions, engine, plan, split=split, lora=lora, out=path, tick=tick)
-        figures[split] = _figures(path, [before[split] for before in earlier])
+        labels = {question.id: question.label for question in questions.split(split)}
+        figures[split] = _figures(path, labels, [before[split] for before in earlier])
     result = {**figures["test"], "validation": figures.get("validation")}
     write_json(out, result)
     return result
 
 
-def _figures(ledger: Path, earlier: Sequence[Path]) -> dict[str, Any]:
+def _figures(ledger: Path, labels: Mapping[str, Label], earlier: Sequence[Path]) -> dict[str, Any]:
     n: dict[str, Counter[str]] = {"per_task": Counter(), "per_label": Counter()}
     right: dict[str, Counter[str]] = {"per_task": Counter(), "per_label": Counter()}
     score = 0.0
     skipped = 0
+    judged: list[Judged] = []
     for answer in read_answers(ledger):
         if answer.kind == "video":
             skipped += 1
             continue
         score += answer.score
+        judged.append(Judged(labels[answer.question_id], answer.parsed, answer.accepted, bool(answer.judge)))
         for table, name in (("per_task", answer.task), ("per_label", answer.group)):
             n[table][name] += 1
             right[table][name] += answer.accepted
@@ -81,6 +87,7 @@ def _figures(ledger: Path, earlier: Sequence[Path]) -> dict[str, Any]:
         "videos": estimate.videos if estimate else 0,
         "mean_score": score / total if total else None,
         "skipped": skipped,
+        "per_kind": metrics_by_kind(judged),
         **{
             table: {name: {"accuracy": right[table][name] / counts[name], "n": counts[name]} for name in sorted(counts)}
             for table, counts in n.items()
