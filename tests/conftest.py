@@ -37,6 +37,7 @@ NEEDS = {
         f"needs real clips and label sets in {SHARED}, which the repository does not hold",
     ),
     "vllm": (bool(find_spec("vllm")), "needs vLLM (make vllm)"),
+    "chromium": (bool(shutil.which("chromium")), "needs the program chromium"),
     "ffmpeg": (all(map(shutil.which, ("ffmpeg", "ffprobe"))), "needs the programs ffmpeg and ffprobe"),
 }
 

@@ -56,6 +56,7 @@ def load_all() -> None:
     import videostar.cycle
     import videostar.demo.build
     import videostar.engines.transformers
+    import videostar.report.page
     import videostar.runs.preflight
     import videostar.runs.single_stage
     import videostar.video.pool  # noqa: F401

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from videostar.demo.build import write_demo
     from videostar.labels import Verdict, judge
     from videostar.pipeline_files import load_pipeline
+    from videostar.report.page import write_report
     from videostar.runs.record import RunRecord, read_run
     from videostar.runs.single_stage import evaluate, generate, train
     from videostar.util.errors import UserError
@@ -48,6 +49,7 @@ __all__ = [
     "run_cycle",
     "train",
     "write_demo",
+    "write_report",
 ]
 
 _HOMES = {
@@ -58,6 +60,7 @@ _HOMES = {
     "videostar.data.source": ("Data", "load_data"),
     "videostar.demo.build": ("write_demo",),
     "videostar.labels": ("Verdict", "judge"),
+    "videostar.report.page": ("write_report",),
     "videostar.runs.record": ("RunRecord", "read_run"),
     "videostar.runs.single_stage": ("evaluate", "generate", "train"),
     "videostar.util.errors": ("UserError",),

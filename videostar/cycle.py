@@ -14,6 +14,8 @@ from videostar.config import Pipeline
 from videostar.data.source import with_frame_rate
 from videostar.engines import open_engine
 from videostar.engines.base import EngineProtocol
+from videostar.report import REPORT
+from videostar.report.page import add_report
 from videostar.runs.data import RunData
 from videostar.runs.folder import check_folder
 from videostar.runs.record import RunRecord, read_run
@@ -45,12 +47,15 @@ def run_cycle(
     check_folder(folder, pipeline, restart_from)
     data = RunData(pipeline)
     if restart_from is None and verify_finished(folder, pipeline, data):
+        if not (folder / REPORT).exists():
+            add_report(folder, progress)
         return read_run(folder)
     data.prepare(pipeline, folder, progress, trains=True)
     with Run.open(folder, pipeline, data.digests, restart_from) as run, open_engine(pipeline, data.videos) as engine:
         skipped = data.report()
         write_text(folder / "skipped.jsonl", "".join(json.dumps(asdict(row)) + "\n" for row in skipped))
         cycle(run, data.questions, pipeline, engine, progress)
+    add_report(folder, progress)
     return read_run(folder)
 
 

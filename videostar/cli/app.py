@@ -12,7 +12,14 @@ from typing import Annotated
 import typer
 
 from videostar import __version__
-from videostar.cli import adapter_commands, data_commands, run_commands, stage_commands, version_commands
+from videostar.cli import (
+    adapter_commands,
+    data_commands,
+    report_commands,
+    run_commands,
+    stage_commands,
+    version_commands,
+)
 from videostar.util.errors import UserError
 from videostar.util.terminal import printable
 
@@ -31,7 +38,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (run_commands, stage_commands, data_commands, version_commands):
+for group in (run_commands, report_commands, stage_commands, data_commands, version_commands):
     app.add_typer(group.app)
 app.add_typer(adapter_commands.app, name="adapter")
 

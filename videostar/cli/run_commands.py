@@ -28,12 +28,13 @@ from videostar.cli.options import (
 )
 from videostar.config import Pipeline
 from videostar.pipeline_files import override
+from videostar.report import REPORT
 from videostar.runs.folder import FORECAST, check_folder
 from videostar.runs.manifest import open_run, read_manifest
 from videostar.util.errors import UserError
 from videostar.util.files import size_of, write_json
 from videostar.util.progress import bars
-from videostar.util.terminal import quiet
+from videostar.util.terminal import printable, quiet
 
 app = typer.Typer()
 
@@ -174,6 +175,8 @@ def _run(settings: Pipeline, out: Path, restart_from: str | None = None, *, verb
 
         if compared := compare(out, run.manifest):
             print_forecast(compared)
+    if (page := out / REPORT / "index.html").is_file():
+        print(printable(f"report: {page}"))
 
 
 def _run_seeds(settings: Pipeline, out: Path, seeds: list[int], *, verbose: bool) -> None:

@@ -74,8 +74,11 @@ def write_link(path: Path, target: str | None) -> None:
 
 
 @contextmanager
-def new_folder(path: Path) -> Iterator[Path]:
-    """A temporary folder to fill. It replaces `path` when the block ends; after an exception it is deleted."""
+def new_folder(path: Path, *, durable: bool = True) -> Iterator[Path]:
+    """A temporary folder to fill. It replaces `path` when the block ends; after an exception it is deleted.
+
+    Unless `durable`, its files are not fsynced: for what can be made again, with hundreds of files.
+    """
     partial = path.with_name(f".partial-{path.name}")
     shutil.rmtree(partial, ignore_errors=True)
     make_folder(path.parent)
@@ -85,7 +88,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
-    for file in partial.rglob("*"):
+    for file in partial.rglob("*") if durable else ():
         if file.is_file():
             with file.open("rb") as handle:
                 os.fsync(handle.fileno())

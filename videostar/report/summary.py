@@ -1,0 +1,360 @@
+"""What the report says of one run besides its examples."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from videostar.report.charts import BarChart, LineChart, Point, bar_chart, line_chart, sparkline
+from videostar.runs import forecast
+from videostar.runs.diff import CHANGES, diff
+from videostar.runs.folder import FORECAST
+from videostar.runs.manifest import Manifest, remaining
+from videostar.runs.stage_names import PARTS, RoundFiles
+from videostar.stages.ledger import Answer
+from videostar.util.errors import UserError
+
+_CONFUSED = 24  # labels in the table of confusions, at most
+_REASONS = 12  # reasons of a kind that are listed
+_OTHER = "no label of the set"
+_LONG = 300  # characters of an answer's end, in which another label is searched
+
+
+@dataclass
+class LabelRow:
+    """A label in the table of labels: shares by round."""
+
+    label: str
+    asked: Counter[int] = field(default_factory=Counter)  # training questions by round
+    kept: Counter[int] = field(default_factory=Counter)  # of them, those with a kept answer
+    direct: Counter[int] = field(default_factory=Counter)
+    accuracy: dict[int, float] = field(default_factory=dict)
+    held_out: int = 0
+
+    def kept_share(self, number: int) -> float | None:
+        """The share of its questions with a kept answer in a round."""
+        return self.kept[number] / self.asked[number] if self.asked[number] else None
+
+
+class Tally:
+    """Counts over the ledgers of a run, which are read once."""
+
+    def __init__(self) -> None:
+        self.labels: dict[str, LabelRow] = {}
+        self.skipped: Counter[str] = Counter()  # reasons of videos that could not be shown
+        self.wrong: dict[int, list[tuple[str, Any, str]]] = {}  # by round: label, parsed value, end of the answer
+        self.right: dict[int, Counter[str]] = {}
+        self.lines: Counter[tuple[int, int]] = Counter()  # by round and split
+        self._kept: set[int] = set()
+        self._asked: set[int] = set()
+
+    def add(self, number: int, split: int, answer: Answer) -> None:
+        """Count a line of the ledger of a split (0: train)."""
+        self.lines[number, split] += 1
+        if answer.kind == "video":
+            self.skipped[answer.reason] += 1
+            return
+        if split == 0:
+            row = self.labels.setdefault(answer.group, LabelRow(answer.group))
+            key = hash((number, answer.question_id))
+            if key not in self._asked:
+                self._asked.add(key)
+                row.asked[number] += 1
+            if answer.kept and key not in self._kept:
+                self._kept.add(key)
+                row.kept[number] += 1
+                row.direct[number] += answer.kind == "direct"
+        elif split == 2 and answer.group == answer.label:
+            if answer.accepted:
+                self.right.setdefault(number, Counter())[answer.label] += 1
+            else:
+                self.wrong.setdefault(number, []).append((answer.label, answer.parsed, answer.answer[-_LONG:]))
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """How often the held-out videos of a label (rows) were given another one (columns)."""
+
+    round: int
+    rows: Sequence[tuple[str, Sequence[tuple[int, int]]]]  # label; for each column its count and its shade, 0 to 9
+    columns: Sequence[str]
+    more: int  # labels that are not in the table
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """One run."""
+
+    name: str
+    folder: Path
+    manifest: Manifest
+    rounds: Sequence[Mapping[str, Any]]
+    labels: Sequence[Mapping[str, Any]]
+    accuracy: LineChart | None
+    funnel: BarChart | None
+    reasons: Sequence[tuple[str, Sequence[int]]]
+    curves: Sequence[LineChart]
+    time: BarChart | None
+    tokens: BarChart | None
+    forecast: Sequence[tuple[str, str, str]]
+    skipped: Sequence[tuple[str, int, str]]
+    changes: Sequence[Mapping[str, Any]]
+    confusion: Confusion | None
+    calibration: LineChart | None
+    progress: str  # the stage that is next or in progress; empty if the run is finished
+    seconds: float
+
+    @property
+    def last(self) -> Mapping[str, Any]:
+        """The figures of the last evaluated round; empty before the first."""
+        return self.rounds[-1]["evaluate"] if self.rounds else {}
+
+
+def summarise(name: str, folder: Path, manifest: Manifest, tally: Tally) -> RunSummary:
+    """Everything about a run whose ledgers have been counted. Raises UserError for a file that cannot be read."""
+    rounds = _rounds(manifest)
+    return RunSummary(
+        name=name,
+        folder=folder,
+        manifest=manifest,
+        rounds=rounds,
+        labels=_labels(rounds, tally),
+        accuracy=accuracy_chart("Held-out accuracy by round", {"test": rounds}, validation=True),
+        funnel=_funnel(rounds),
+        reasons=_reasons(rounds),
+        curves=_curves(folder, rounds),
+        time=_time(manifest),
+        tokens=None,
+        forecast=forecast.compare(folder, manifest) if (folder / FORECAST).is_file() else [],
+        skipped=_skipped(folder, tally),
+        changes=_version_changes(folder, rounds),
+        confusion=_confusion(tally),
+        calibration=_calibration(rounds),
+        progress=_progress(manifest, tally),
+        seconds=sum(stage.seconds for stage in manifest.stages.values()),
+    )
+
+
+def _progress(manifest: Manifest, tally: Tally) -> str:
+    stages = remaining(manifest)
+    if not stages:
+        return ""
+    number, part = int(stages[0][:2]), stages[0][3:]
+    answers = sum(tally.lines[number, split] for split in ((0,) if part == "generate" else (1, 2)))
+    so_far = f", {answers:,} answers so far" if part in ("generate", "evaluate") and answers else ""
+    return f"round {number}, {part}{so_far}"
+
+
+def accuracy_chart(
+    title: str, runs: Mapping[str, Sequence[Mapping[str, Any]]], *, validation: bool = False
+) -> LineChart | None:
+    """Accuracy with its 95 % interval by round, a line a run; with `validation` a second line for that split."""
+    series = {name: _points(rounds, lambda facts: facts) for name, rounds in runs.items()}
+    if validation:
+        for rounds in runs.values():
+            if points := _points(rounds, lambda facts: facts.get("validation") or {}):
+                series["validation"] = points
+    return line_chart(title, series, x_label="round", y_label="accuracy", percent=True)
+
+
+def _points(rounds: Sequence[Mapping[str, Any]], figures: Any) -> list[Point]:
+    found = ((each["number"], figures(each["evaluate"])) for each in rounds)
+    return [
+        Point(number, facts["accuracy"], *(facts["ci95"] or (None, None)))
+        for number, facts in found
+        if facts.get("accuracy") is not None
+    ]
+
+
+def _rounds(manifest: Manifest) -> list[dict[str, Any]]:
+    """The facts of the stages of each round that has begun; empty for a stage that is not done."""
+    last = max((int(name[:2]) for name in manifest.stages), default=-1)
+    parts = dict.fromkeys((*PARTS, "health"))
+    rounds: list[dict[str, Any]] = []
+    for number in range(last + 1):
+        stages = {part: manifest.stages.get(f"{number:02}/{part}") for part in parts}
+        rounds.append({"number": number, **{part: stage.facts if stage else {} for part, stage in stages.items()}})
+    return rounds
+
+
+def _labels(rounds: Sequence[Mapping[str, Any]], tally: Tally) -> list[dict[str, Any]]:
+    """The rows of the table of labels, the worst first: by the last accuracy, then by the last yield."""
+    rows = dict(tally.labels)
+    for each in rounds:
+        for label, figures in each["evaluate"].get("per_label", {}).items():
+            row = rows.setdefault(label, LabelRow(label))
+            row.accuracy[each["number"]] = figures["accuracy"]
+            row.held_out = figures["n"]
+    numbers = [each["number"] for each in rounds]
+    answered = [number for number in numbers if any(row.asked[number] for row in rows.values())]
+    last = answered[-1] if answered else 0
+    table = [
+        {
+            "label": row.label,
+            "asked": row.asked[last],
+            "kept": row.kept[last],
+            "direct": row.direct[last],
+            "yield": row.kept_share(last),
+            "accuracy": row.accuracy.get(max(row.accuracy)) if row.accuracy else None,
+            "n": row.held_out,
+            "line": sparkline([row.accuracy.get(number) for number in numbers]) if len(row.accuracy) > 1 else "",
+        }
+        for row in rows.values()
+    ]
+    return sorted(
+        table,
+        key=lambda row: (
+            2.0 if row["accuracy"] is None else row["accuracy"],
+            2.0 if row["yield"] is None else row["yield"],
+            str(row["label"]),
+        ),
+    )
+
+
+def _funnel(rounds: Sequence[Mapping[str, Any]]) -> BarChart | None:
+    bars = {}
+    for each in rounds:
+        facts = each["generate"]
+        if not facts:
+            continue
+        kept = {kind: facts.get(f"{kind}_kept", 0) for kind in ("direct", "rationalised", "template")}
+        skipped = facts.get("video_asked", 0)
+        none = facts["questions"] - sum(kept.values()) - skipped
+        bars[f"round {each['number']}"] = {
+            **{f"kept, {kind}": count for kind, count in kept.items()},
+            "nothing kept": max(0, none),
+            "video skipped": skipped,
+        }
+    return bar_chart("Training questions by what was kept", bars, colours=(0, 1, 2, 7, 5))
+
+
+def _reasons(rounds: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[int]]]:
+    """The questions that were asked and the rejected answers by kind and reason, for each round with a version."""
+    done = [each for each in rounds if each["version"]]
+    total: Counter[str] = Counter()
+    for each in done:
+        total.update(each["version"].get("rejected", {}))
+    asked = [
+        (f"questions asked, {kind}", [each["generate"].get(f"{kind}_asked", 0) for each in done])
+        for kind in ("direct", "rationalised")
+    ]
+    reasons = [reason for reason, _ in total.most_common(_REASONS)]
+    return asked + [(reason, [each["version"]["rejected"].get(reason, 0) for each in done]) for reason in reasons]
+
+
+def _curves(folder: Path, rounds: Sequence[Mapping[str, Any]]) -> list[LineChart]:
+    loss: dict[str, list[Point]] = {}
+    norm: dict[str, list[Point]] = {}
+    for each in rounds:
+        path = RoundFiles(folder, each["number"]).lora / "steps.json"
+        if not path.is_file():
+            continue
+        try:
+            steps = json.loads(path.read_bytes())
+        except ValueError as error:
+            raise UserError(f"{path}: cannot be read ({error}); restore it") from None
+        name = f"round {each['number']}"
+        loss[name] = [Point(step["step"], step["loss"]) for step in steps]
+        norm[name] = [Point(step["step"], step["grad_norm"]) for step in steps if step["grad_norm"] is not None]
+    charts = [
+        line_chart("Training loss per answer token", loss, x_label="step", y_label="loss"),
+        line_chart("Gradient norm before clipping", norm, x_label="step", y_label="norm"),
+    ]
+    return [chart for chart in charts if chart]
+
+
+def _time(manifest: Manifest) -> BarChart | None:
+    bars: dict[str, dict[str, float]] = {}
+    for name, stage in sorted(manifest.stages.items()):
+        bars.setdefault(f"round {int(name[:2])}", {})[name[3:]] = stage.seconds
+    return bar_chart("Seconds by stage", bars, unit=" s")
+
+
+def _skipped(folder: Path, tally: Tally) -> list[tuple[str, int, str]]:
+    """Reasons, counts and an example: of rows before the run, then of videos during it."""
+    counts: Counter[str] = Counter()
+    examples: dict[str, str] = {}
+    path = folder / "skipped.jsonl"
+    if path.is_file():
+        for line in path.read_text("utf-8").splitlines():
+            row = json.loads(line)
+            counts[row["reason"]] += 1
+            examples.setdefault(row["reason"], f"{row.get('video', '')}: {row.get('detail', '')}")
+    rows = [(reason, count, examples[reason]) for reason, count in counts.most_common()]
+    return rows + [(reason, count, "while answering") for reason, count in tally.skipped.most_common()]
+
+
+def _version_changes(folder: Path, rounds: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What changed from each dataset version to the next; versions with damaged files are not compared."""
+    numbers = [each["number"] for each in rounds if each["version"].get("rows")]
+    changes = []
+    for before, after in pairwise(numbers):
+        try:
+            found = diff(f"{folder}:{before}", f"{folder}:{after}")
+        except UserError:
+            continue
+        changes.append(
+            {
+                "before": before,
+                "after": after,
+                "counts": found.counts,
+                "labels": [(label, counts) for label, counts in found.by_label.items() if _changed(counts)][:_REASONS],
+            }
+        )
+    return changes
+
+
+def _changed(counts: Mapping[Any, int]) -> bool:
+    return any(counts[change] for change in CHANGES[:3])
+
+
+def _confusion(tally: Tally) -> Confusion | None:
+    """Of the last round with answers. Wrong answers count under the label that the verdict or the answer names."""
+    number = max([*tally.right, *tally.wrong], default=None)
+    if number is None:
+        return None
+    right, wrong = tally.right.get(number, Counter()), tally.wrong.get(number, [])
+    names = sorted({*right, *(label for label, _, _ in wrong)})
+    longest_first = sorted(names, key=len, reverse=True)
+    pattern = re.compile("|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in longest_first), re.IGNORECASE)
+    folded = {name.casefold(): name for name in names}
+    table: Counter[tuple[str, str]] = Counter({(label, label): count for label, count in right.items()})
+    for label, parsed, text in wrong:
+        named = [folded.get(match[0].casefold(), _OTHER) for match in pattern.finditer(text)] if names else []
+        found = parsed if isinstance(parsed, str) and parsed in names else named[-1] if named else _OTHER
+        table[label, found if found != label else _OTHER] += 1
+    total = Counter[str]()
+    for (label, _), count in table.items():
+        total[label] += count
+    missed = {label: 1 - table[label, label] / total[label] for label in total}
+    shown = sorted(sorted(missed, key=lambda label: -missed[label])[:_CONFUSED])
+    columns = [*shown, *([_OTHER] if any(table[label, _OTHER] for label in shown) else [])]
+    rows = [
+        (label, [(table[label, column], min(9, round(9 * table[label, column] / total[label]))) for column in columns])
+        for label in shown
+    ]
+    return Confusion(number, rows, columns, len(missed) - len(shown))
+
+
+def _calibration(rounds: Sequence[Mapping[str, Any]]) -> LineChart | None:
+    for each in reversed(rounds):
+        if found := each["evaluate"].get("calibration"):
+            points = [Point(part["confidence"], part["accuracy"]) for part in found["bins"]]
+            return line_chart(
+                "Accuracy by the model's own probability",
+                {f"round {each['number']}": points},
+                x_label="probability",
+                y_label="accuracy",
+                percent=True,
+                whole=False,
+                diagonal=True,
+                width=320,
+                height=300,
+            )
+    return None
