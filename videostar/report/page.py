@@ -73,16 +73,18 @@ def write_report(
     with new_folder(target, durable=False) as folder:
         budget = int((megabytes or (_FILE_MB if single_file else _FOLDER_MB)) * 1e6)
         media = MediaFolder(None if single_file else folder / "media", budget)
-        if media.folder is not None:
-            media.folder.mkdir()
+        data = folder / "data"
+        for below in () if single_file else (folder / "media", data):
+            below.mkdir()
         without = _add_media(opened, gallery, media, progress)
-        shards = list(gallery.shards())
-        index = {**gallery.index(), "runs": [run.name for run in opened], "shards": [first for first, _ in shards]}
-        if not single_file:
-            (folder / "data").mkdir()
-            for number, (_, text) in enumerate(shards):
-                (folder / "data" / f"{number:05}.js").write_text(f"shard({number},{text})", encoding="ascii")
-        texts = [text for _, text in shards] if single_file else []
+        starts, texts = [], []
+        for number, (first, text) in enumerate(gallery.shards()):
+            starts.append(first)
+            if single_file:
+                texts.append(text)
+            else:
+                (data / f"{number:05}.js").write_text(f"shard({number},{text})", encoding="ascii")
+        index = {**gallery.index(), "runs": [run.name for run in opened], "shards": starts}
         page = _render(summaries, gallery, index, texts, without, refresh, single_file=single_file)
         write_text(folder / "index.html", page)
     return target / "index.html"

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from videostar.report.charts import BarChart, LineChart, Point, bar_chart, line_chart, sparkline
-from videostar.runs import forecast
 from videostar.runs.diff import CHANGES, diff
 from videostar.runs.folder import FORECAST
 from videostar.runs.manifest import Manifest, remaining
@@ -131,7 +130,7 @@ def summarise(name: str, folder: Path, manifest: Manifest, tally: Tally) -> RunS
         curves=_curves(folder, rounds),
         time=_time(manifest),
         tokens=None,
-        forecast=forecast.compare(folder, manifest) if (folder / FORECAST).is_file() else [],
+        forecast=_forecast(folder, manifest),
         skipped=_skipped(folder, tally),
         changes=_version_changes(folder, rounds),
         confusion=_confusion(tally),
@@ -139,6 +138,14 @@ def summarise(name: str, folder: Path, manifest: Manifest, tally: Tally) -> RunS
         progress=_progress(manifest, tally),
         seconds=sum(stage.seconds for stage in manifest.stages.values()),
     )
+
+
+def _forecast(folder: Path, manifest: Manifest) -> list[tuple[str, str, str]]:
+    if not (folder / FORECAST).is_file():
+        return []
+    from videostar.runs.forecast import compare  # loads torch
+
+    return compare(folder, manifest)
 
 
 def _progress(manifest: Manifest, tally: Tally) -> str:
