@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,6 +18,7 @@ import pytest
 from commands import Command
 
 from videostar.report.page import write_report
+from videostar.runs.manifest import read_manifest, write_manifest
 from videostar.stages.ledger import Answer, read_answers
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -263,6 +267,25 @@ def test_the_cycle_leaves_a_report(finished: tuple[Path, str]) -> None:
     folder, told = finished
     assert (folder / "report" / "index.html").is_file()
     assert f"report: {folder.name}/report/index.html" in told
+
+
+def test_watching_a_run_writes_a_page_that_loads_itself_again(finished: tuple[Path, str], tmp_path: Path) -> None:
+    manifest = read_manifest(finished[0] / "manifest.json")
+    stages = {name: stage for name, stage in manifest.stages.items() if name < "02/train"}
+    shutil.copytree(finished[0] / "rounds", tmp_path / "run" / "rounds")
+    write_manifest(tmp_path / "run" / "manifest.json", manifest.model_copy(update={"stages": stages}))
+    command = [sys.executable, "-m", "videostar.cli.app", "report", str(tmp_path / "run"), "--watch"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watching:
+        assert watching.stdout is not None
+        page = Path(watching.stdout.readline().partition(" (")[0])
+        assert '<meta http-equiv="refresh"' in page.read_text()
+        assert "not finished: round 2, train" in page.read_text()
+        write_manifest(tmp_path / "run" / "manifest.json", manifest)  # the run ends meanwhile
+        watching.send_signal(signal.SIGINT)
+    assert watching.returncode == 130
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=60)
+    assert done.returncode == 0
+    assert '<meta http-equiv="refresh"' not in page.read_text()
 
 
 def test_wrong_uses_are_one_line(videostar: Command, run: Path, tmp_path: Path) -> None:

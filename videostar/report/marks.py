@@ -37,7 +37,7 @@ def _spans(text: str, answer: Answer) -> list[tuple[int, int]]:
         match = _last(_pattern(value), text)
         if match is not None:
             found.append(match)
-    if not found and answer.group == answer.label and len(text) <= _JUDGED:
+    if not found and answer.label and answer.group == answer.label and len(text) <= _JUDGED:
         found = _judged(text, answer.label)
     return found
 
@@ -60,7 +60,8 @@ def _pattern(value: Any) -> re.Pattern[str]:
     if isinstance(value, bool):
         return _compiled(r"\b(?:yes|true)\b" if value else r"\b(?:no|not|false)\b")
     if isinstance(value, int | float):
-        forms = [re.escape(f"{value:g}") + r"(?:\.0+)?"]
+        written = f"{value:g}"
+        forms = [re.escape(written) + ("0*" if "." in written else r"(?:\.0+)?")]
         if float(value).is_integer() and 0 <= value < len(_WORDS):
             forms.append(_WORDS[int(value)])
         if value in _COUNTS:
@@ -74,7 +75,7 @@ def _pattern(value: Any) -> re.Pattern[str]:
 
 def _loose(name: str) -> str:
     """A pattern for a name whose words may have other endings and a word or two between them."""
-    words = re.findall(r"\w+", name)
+    words = [word for word in re.findall(r"\w+", name) if word.casefold() not in ("a", "an", "the")]
     stems = [re.escape(word if len(word) < 4 else word[: max(3, len(word) - 3)]) + r"\w*" for word in words]
     return r"\b" + r"\W+(?:\w+\W+){0,2}?".join(stems) if stems else r"(?!)"
 

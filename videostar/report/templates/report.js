@@ -202,7 +202,7 @@
     const head = element("h3", {},
       element("span", {}, ...visible(label)),
       element("span", { className: "quiet" }, ...visible(`${index.splits[index.split[item]]} · ${videos.join(", ")}`)),
-      element("a", { href: `#q=${encodeURIComponent(index.ids[item])}`, className: "permalink" }, "link"));
+      element("a", { href: `#q=${encodeURIComponent(index.ids[item])}`, className: "permalink", ariaLabel: "Link to this question" }, "link"));
     const answers = rows.map((row, place) => answer(row, first + place, matches(first + place)));
     return element("article", { className: "item", id: `item-${item}` }, head, ...media.map(pictures),
       element("p", { className: "question" }, ...visible(question)), element("ol", { className: "answers" }, ...answers));
