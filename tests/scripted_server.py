@@ -59,7 +59,7 @@ def scripted_server(model: Path, answer: Callable[[str, int | None], str]) -> It
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            question = body["messages"][0]["content"][1]["text"]
+            question = body["messages"][0]["content"][-1]["text"]
             reply = "x"
             if question != _FIRST:
                 scripted.asked.append(question)
