@@ -87,7 +87,7 @@ def _asked(questions: Questions, full: Path, control: Control) -> list[Question]
 
 
 def _under_control(ledger: Path, full: Path, asked: Sequence[Question]) -> dict[str, Any]:
-    """The figures of a control: accuracy as of the test split, `chance`, and the paired `difference` (full - control)."""
+    """The figures of a control: its accuracy, the `chance`, and the paired `difference`, full minus control."""
     outcomes = _outcomes(ledger)
     return {
         **_accuracy(outcomes),
