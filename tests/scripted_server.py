@@ -46,8 +46,13 @@ class ScriptedServer:
 
 
 @contextmanager
-def scripted_server(model: Path, answer: Callable[[str, int | None], str]) -> Iterator[ScriptedServer]:
-    """`answer` gets the question and the seed (None: greedy) of each request; `model` is a small downloaded model."""
+def scripted_server(
+    model: Path, answer: Callable[[str, int | None], str], blind: Callable[[str], str] | None = None
+) -> Iterator[ScriptedServer]:
+    """`answer` gets the question and the seed (None: greedy) of each request; `model` is a small downloaded model.
+
+    `blind`, if it is given, answers the requests without a video.
+    """
     scripted = ScriptedServer(model)
     settings = load_pipeline("embedded", model=str(model), video={"frames": _FRAMES})
     chat = Chat(load_processor(settings.spec))
@@ -59,11 +64,12 @@ def scripted_server(model: Path, answer: Callable[[str, int | None], str]) -> It
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            question = body["messages"][0]["content"][-1]["text"]
+            *video, text = body["messages"][0]["content"]
+            question = text["text"]
             reply = "x"
             if question != _FIRST:
                 scripted.asked.append(question)
-                reply = answer(question, body.get("seed"))
+                reply = blind(question) if blind and not video else answer(question, body.get("seed"))
             tokens = chat.processor.tokenizer(reply)["input_ids"]
             self._send({"prompt_token_ids": first, "choices": [{"token_ids": tokens}]})
 

@@ -119,7 +119,7 @@ class Server:
             raise self._lost(error) from None
 
     def complete(self, model: str, question: str, clip: Clip | None, **params: Any) -> Completion | Refused:
-        """The model's answer about a clip, or to a text alone. Special tokens in it are split; `params` are vLLM's."""
+        """The model's answer about a clip or a text alone. The question has no special tokens; `params` are vLLM's."""
         content: list[dict[str, Any]] = [{"type": "text", "text": question}]
         video = {}
         if clip is not None:
