@@ -167,7 +167,7 @@ class Generation(Settings):
     )
     keep_blind: Literal["keep", "drop", "halve"] = Field(
         "keep",
-        description="Answers to questions that the model also answers without the video (needs `controls: [blind]`): "
+        description="Answers to questions that the model also answers blind (needs `controls: [blind]`): "
         "kept, dropped, or dropped for half of the questions.",
     )
 
@@ -257,8 +257,8 @@ class Evaluation(Settings):
 
     controls: Controls = Field(
         (),
-        description="blind: without the video; shuffled: frames in another order; single: the middle frame in place "
-        "of all; options: the options of a choice in another order.",
+        description="blind: grey frames in place of the video; shuffled: its frames in another order; single: its "
+        "middle frame in place of all; options: the options of a choice in another order.",
     )
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Request:
-    """A question about clips, or alone, to be answered once for each seed; without seeds once and greedily."""
+    """A question about one or more clips, to be answered once for each seed; without seeds once and greedily."""
 
     question: str
     clips: Sequence[Clip]

@@ -1,11 +1,11 @@
 """Controls: a question is asked again with something taken away, to show what its answer owes to that.
 
-- blind: without the video. The prompt has the question's text only, for every model and engine.
+- blind: grey frames in place of the video's. Their number, shape and times stay.
 - shuffled: each video's frames in a random order, at the times of the frames that they replace.
 - single: the middle frame in place of every frame, so the shape and the number of tokens stay.
 - options: the options of a choice in a random order. The right option gets another letter.
 
-What is random is drawn from the control, the seed of the run and the question's id.
+Times stay in all of them, so a model can still know how long a video is. What is random is drawn from the control, the seed of the run and the question's id.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from videostar.labels import Action, Label
 from videostar.labels.boolean import Boolean
 from videostar.labels.choice import Choice
 from videostar.video.clip import Clip
+
+_GREY = 128
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Control:
         """The clips that are shown with it."""
         match self.name:
             case "blind":
-                return ()
+                return [replace(clip, frames=np.full_like(clip.frames, _GREY), key="") for clip in clips]
             case "shuffled":
                 draw = self._draw(question)
                 return [_shuffled(clip, draw) for clip in clips]

@@ -91,7 +91,7 @@ def build_version(
 
     With `direct_only` (the paper's rule for the last round) rationalised answers are rejected for the labels of a task
     for which at least half of the questions have a kept direct answer. `keep_blind` of the settings `generation` may
-    reject answers to questions that are also answered without the video.
+    reject answers to questions that are also answered blind.
     """
     generation = generation or Generation()
     ledger = Ledger(answers)
@@ -188,7 +188,7 @@ def _kept_row(answer: Answer) -> dict[str, Any]:
 
 
 def _needs_no_video(answer: Answer, keep_blind: Literal["keep", "drop", "halve"]) -> bool:
-    """Whether a kept answer is rejected because the model also answers its question without the video."""
+    """Whether a kept answer is rejected because the model also answers its question blind."""
     if keep_blind == "keep" or not answer.controls.get("blind"):
         return False
     odd = hashlib.sha256(f"halve/{answer.question_id}".encode()).digest()[0] % 2 == 1

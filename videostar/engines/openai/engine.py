@@ -117,7 +117,7 @@ class OpenaiEngine:
             return Refused(str(refusal))
         if len(clips) > 1:
             return Refused(ONE_VIDEO)
-        return self.server.complete(self._model, self.chat.plain(question), clips[0] if clips else None, **params)
+        return self.server.complete(self._model, self.chat.plain(question), clips[0], **params)
 
     def _prompt(self, completion: Completion) -> list[int]:
         return as_processed(completion.prompt_token_ids, self.chat.processor, load_config(self.spec))

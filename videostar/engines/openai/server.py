@@ -118,17 +118,13 @@ class Server:
         except openai.OpenAIError as error:
             raise self._lost(error) from None
 
-    def complete(self, model: str, question: str, clip: Clip | None, **params: Any) -> Completion | Refused:
-        """The model's answer about a clip or a text alone. The question has no special tokens; `params` are vLLM's."""
-        content: list[dict[str, Any]] = [{"type": "text", "text": question}]
-        video = {}
-        if clip is not None:
-            content.insert(0, {"type": "video_url", "video_url": {"url": _frames(clip)}})
-            video = {"media_io_kwargs": {"video": _about(clip)}}
+    def complete(self, model: str, question: str, clip: Clip, **params: Any) -> Completion | Refused:
+        """The model's answer about a clip. The question has no special tokens; `params` are vLLM's."""
+        content = [{"type": "video_url", "video_url": {"url": _frames(clip)}}, {"type": "text", "text": question}]
         body = {
             "model": model,
             "messages": [{"role": "user", "content": content}],
-            **video,
+            "media_io_kwargs": {"video": _about(clip)},
             **_SAMPLING,
             **params,
         }

@@ -166,8 +166,6 @@ class VllmEngine:
             refused: Future[Any] = Future()
             refused.set_result(Refused(str(refusal)))
             return refused
-        if not clips:
-            return self._enqueue(prompt, self._lora, **params)
         about = {"do_sample_frames": False, "video_backend": "pyav"}
         prompt |= {"multi_modal_data": {"video": [(clip.frames, {**metadata(clip), **about}) for clip in clips]}}
         if all(clip.key for clip in clips):
