@@ -5,7 +5,8 @@
 - single: the middle frame in place of every frame, so the shape and the number of tokens stay.
 - options: the options of a choice in a random order. The right option gets another letter.
 
-Times stay in all of them, so a model can still know how long a video is. What is random is drawn from the control, the seed of the run and the question's id.
+Times of frames stay, so a model can still know how long a video is. What is random is drawn from the control, the seed
+of the run and the question's id.
 """
 
 from __future__ import annotations
