@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import threading
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 from videostar.models.chat import Chat, Turn
 from videostar.models.load import load_processor
@@ -46,8 +50,13 @@ class ScriptedServer:
 
 
 @contextmanager
-def scripted_server(model: Path, answer: Callable[[str, int | None], str]) -> Iterator[ScriptedServer]:
-    """`answer` gets the question and the seed (None: greedy) of each request; `model` is a small downloaded model."""
+def scripted_server(
+    model: Path, answer: Callable[[str, int | None], str], blind: Callable[[str], str] | None = None
+) -> Iterator[ScriptedServer]:
+    """`answer` gets the question and the seed (None: greedy) of each request; `model` is a small downloaded model.
+
+    `blind`, if it is given, answers the requests whose frames are plain.
+    """
     scripted = ScriptedServer(model)
     settings = load_pipeline("embedded", model=str(model), video={"frames": _FRAMES})
     chat = Chat(load_processor(settings.spec))
@@ -59,11 +68,13 @@ def scripted_server(model: Path, answer: Callable[[str, int | None], str]) -> It
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            question = body["messages"][0]["content"][1]["text"]
+            video, text = body["messages"][0]["content"]
+            question = text["text"]
             reply = "x"
             if question != _FIRST:
                 scripted.asked.append(question)
-                reply = answer(question, body.get("seed"))
+                is_blind = blind is not None and _is_plain(video["video_url"]["url"])
+                reply = blind(question) if is_blind else answer(question, body.get("seed"))
             tokens = chat.processor.tokenizer(reply)["input_ids"]
             self._send({"prompt_token_ids": first, "choices": [{"token_ids": tokens}]})
 
@@ -80,3 +91,9 @@ def scripted_server(model: Path, answer: Callable[[str, int | None], str]) -> It
         scripted.url = f"http://127.0.0.1:{http.server_port}/v1"
         yield scripted
         http.shutdown()
+
+
+def _is_plain(url: str) -> bool:
+    """Whether all pixels of a video are equal."""
+    pictures = (Image.open(BytesIO(b64decode(one))) for one in url.partition(",")[2].split(","))
+    return len({extremes for picture in pictures for band in picture.getextrema() for extremes in band}) == 1

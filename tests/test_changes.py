@@ -131,10 +131,10 @@ def test_a_changed_setting_is_refused_with_the_stage_that_it_touches_and_taken_o
     assert files(run, 0) == before[0]
 
 
-#: The first stage that each setting touches in a run of three rounds; None: a place, or when to stop.
+#: The first stage that each setting touches in a run of three rounds; None: a place, when to stop, or controls.
 TOUCHED = {
     **dict.fromkeys("data.name data.classes root adapter prompts model cache.folder cache.gb engine.base_url".split()),
-    **dict.fromkeys("mix.data stop.patience rounds".split()),
+    **dict.fromkeys("mix.data stop.patience rounds evaluation.controls".split()),
     **dict.fromkeys(
         "data.validation data.leaks data.encoding columns limit seed engine.name engine.batch_size".split(),
         "00/evaluate",
@@ -144,7 +144,8 @@ TOUCHED = {
     **dict.fromkeys("video.frame_rate video.still".split(), "00/evaluate"),
     **dict.fromkeys("generation.max_new_tokens generation.final_line verification.text judge".split(), "00/evaluate"),
     **dict.fromkeys("generation.answers generation.verify generation.samples".split(), "01/generate"),
-    **dict.fromkeys("generation.temperature generation.keep_per_question".split(), "01/generate"),
+    **dict.fromkeys("generation.temperature generation.keep_per_question generation.controls".split(), "01/generate"),
+    "generation.keep_blind": "01/version",
     **dict.fromkeys("training.rank training.alpha training.learning_rate training.batch_size".split(), "01/train"),
     **dict.fromkeys(
         "training.gradient_accumulation training.gradient_checkpointing training.epochs".split(), "01/train"
@@ -165,7 +166,7 @@ def test_what_every_setting_touches_first_is_known() -> None:
     }
     assert names == set(TOUCHED)
     free = {name for name, stage in TOUCHED.items() if stage is None}
-    assert not free & set(without_places(pipeline)) - {"rounds"}
+    assert not free & set(without_places(pipeline)) - {"rounds", "evaluation.controls"}
     for name, stage in TOUCHED.items():
         if name not in free:
             assert first_affected(name, 3) == stage, name

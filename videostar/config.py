@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 from urllib.parse import urlsplit
 
 from platformdirs import user_cache_dir
@@ -22,6 +22,7 @@ LabelKind = Literal[
 ]
 # fmt: on
 JudgeName = Literal["rules", "embeddings", "engine"]
+ControlName = Literal["blind", "shuffled", "single", "options"]
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
@@ -132,6 +133,14 @@ class Cache(Settings):
         return FrameCache(self.home / "frames", int(self.gb * 1e9))
 
 
+def _unique_in_order(names: tuple[ControlName, ...]) -> tuple[ControlName, ...]:
+    """So that equal settings are equal."""
+    return tuple(name for name in get_args(ControlName) if name in names)
+
+
+Controls = Annotated[tuple[ControlName, ...], AfterValidator(_unique_in_order)]
+
+
 class Generation(Settings):
     """How answers are generated and which are kept (paper, section 3)."""
 
@@ -151,6 +160,22 @@ class Generation(Settings):
     samples: int = Field(1, ge=1, description="Tries per question; 1 is greedy, more are drawn at `temperature`.")
     temperature: float = Field(0.8, gt=0, le=2, description="Sampling temperature, if `samples` is more than 1.")
     keep_per_question: int = Field(1, ge=1, description="Different kept answers per question, at most.")
+    controls: Controls = Field(
+        (),
+        description="Questions with a kept direct answer are asked again under these controls; see `evaluation`. The "
+        "result is stored with the answer.",
+    )
+    keep_blind: Literal["keep", "drop", "halve"] = Field(
+        "keep",
+        description="Answers to questions that the model also answers blind (needs `controls: [blind]`): "
+        "kept, dropped, or dropped for half of the questions.",
+    )
+
+    @model_validator(mode="after")
+    def _asks_blind(self) -> Self:
+        if self.keep_blind != "keep" and "blind" not in self.controls:
+            raise ValueError(f"`keep_blind: {self.keep_blind}` needs blind answers; set generation.controls=[blind]")
+        return self
 
 
 class JudgeServer(Settings):
@@ -227,6 +252,16 @@ class Data(Settings):
     )
 
 
+class Evaluation(Settings):
+    """Controls: test questions are asked again with something taken away, to show what an answer owes to it."""
+
+    controls: Controls = Field(
+        (),
+        description="blind: grey frames in place of the video; shuffled: its frames in another order; single: its "
+        "middle frame in place of all; options: the options of a choice in another order.",
+    )
+
+
 class Stop(Settings):
     """When a run ends before its last round."""
 
@@ -265,6 +300,7 @@ class Pipeline(Settings):
     judge: JudgeServer | None = None
     training: Training = Training()
     mix: Mix | None = None
+    evaluation: Evaluation = Evaluation()
     stop: Stop = Stop()
 
     @field_validator("data", mode="before")

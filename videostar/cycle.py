@@ -21,7 +21,8 @@ from videostar.runs.folder import check_folder
 from videostar.runs.record import RunRecord, read_run
 from videostar.runs.run import Run, verify_finished
 from videostar.runs.stage_names import RoundFiles
-from videostar.stages.evaluation import Ledgers, evaluate, held_out_ledgers
+from videostar.stages.controls import Control
+from videostar.stages.evaluation import Ledgers, control_ledger, evaluate, held_out_ledgers
 from videostar.stages.generation import generate
 from videostar.stages.plan import AnswerPlan
 from videostar.stages.versions import build_version
@@ -121,6 +122,7 @@ class _Round:
             self.files.dataset,
             lineage=self.run.lineage(lora, self.engine.name),
             direct_only=is_last and self.settings.training.final_round == "direct_only",
+            generation=self.settings.generation,
         )
         return self._stage("version", work, writes=[self.files.dataset], reads=[self.files.answers])
 
@@ -146,6 +148,7 @@ class _Round:
     def evaluate(self, lora: Path | None, earlier: list[Ledgers]) -> Ledgers:
         """Measure accuracy on the held-out videos, and return the ledgers of the answers."""
         ledgers = held_out_ledgers(self.questions, self.files.evaluation)
+        controls = self.settings.evaluation.controls
         work = partial(
             evaluate,
             self.questions,
@@ -154,10 +157,13 @@ class _Round:
             lora=lora,
             out=self.files.evaluation,
             earlier=list(earlier),
+            controls=Control.each(controls, self.settings.seed),
             tick=self._bar("held-out videos"),
         )
         reads = [*([lora] if lora else []), *(path for before in earlier for path in before.values())]
-        self._stage("evaluate", work, writes=[self.files.evaluation, *ledgers.values()], reads=reads)
+        writes = [self.files.evaluation, *ledgers.values()]
+        writes += [control_ledger(self.files.evaluation, control) for control in controls]
+        self._stage("evaluate", work, writes=writes, reads=reads)
         return ledgers
 
     def _stage(

@@ -99,10 +99,9 @@ class KindAdapter(LabelAdapter):
         return next((column for column in (["labels", main] if main == "names" else [main]) if column in row), "label")
 
     def values(self, row: Row) -> Row:
-        """Options and fields as text; `question`, `event` and `of`, which a row may lack."""
-        if self.kind == "choice" and isinstance(options := self.label(row).get("options"), Mapping):
-            question = {"question": _WHICH} if is_missing(row.get("question")) else {}
-            return {**question, "options": "\n".join(f"({letter}) {text}" for letter, text in options.items())}
+        """Fields as text; `question`, `event` and `of`, which a row may lack."""
+        if self.kind == "choice":
+            return {"question": _WHICH} if is_missing(row.get("question")) else {}
         if self.kind == "fields" and isinstance(fields := self.label(row).get("fields"), Mapping):
             return {"names": ", ".join(fields)}
         if self.kind in ("interval", "timestamp"):

@@ -51,8 +51,12 @@ class Questions:
 
     def some(self, split: Split, chosen: slice) -> Questions:
         """Some of one split's questions, and nothing else."""
+        return self.only(self.split(split)[chosen])
+
+    def only(self, questions: Sequence[Question]) -> Questions:
+        """These questions, and nothing else."""
         some = copy.copy(self)
-        some._questions = self.split(split)[chosen]
+        some._questions = list(questions)
         return some
 
     @property

@@ -19,6 +19,7 @@ from videostar.adapters.prompts import Prompts, load_prompts
 from videostar.config import AnswerSource, Video
 from videostar.data.samples import Sample
 from videostar.labels import Action, Label, parse_label
+from videostar.labels.choice import Choice
 from videostar.labels.fields import Fields
 from videostar.labels.interval import Interval
 from videostar.labels.timestamp import Timestamp
@@ -48,6 +49,7 @@ class Question:
     sample: Sample
     source: Task
     numbers: tuple[int, int]  # of its question and its hint in the prompt file
+    order: tuple[int, ...] = ()  # of the options of a choice, as places in the label; empty: as they are there
 
     @property
     def id(self) -> str:
@@ -68,7 +70,8 @@ class Question:
     @property
     def label(self) -> Label:
         """The label that an answer must contain."""
-        return self.source.parsed(self.sample.values)
+        label = self.source.parsed(self.sample.values)
+        return label.in_order(self.order) if self.order and isinstance(label, Choice) else label
 
     @property
     def text(self) -> str:
@@ -189,7 +192,8 @@ class Task:
 
     def words(self, row: Row, label: Label, question: int, hint: int) -> Words:
         """The texts about a row in that phrasing. Raises UserError for a template that cannot be filled in."""
-        values = {**row, **self._call(self.adapter.values, row)}
+        options = {"options": label.listing()} if isinstance(label, Choice) else {}
+        values = {**row, **options, **self._call(self.adapter.values, row)}
         text = self.prompts.render(self.prompts.questions[question], values)
         line = self.final_line
         request = "" if line is None else request_for(self.prompts.render(line, values))

@@ -169,7 +169,11 @@ def evaluate(
 
         result = single_stage.evaluate(settings, out, lora=lora, progress=progress)
     figures = {name: result[name] for name in ("accuracy", "ci95", "n", "skipped")}
-    print(json.dumps({**figures, "validation": (result["validation"] or {}).get("accuracy")}))
+    controls = {
+        name: {key: found[key] for key in ("accuracy", "ci95", "chance")} for name, found in result["controls"].items()
+    }
+    shown = {**figures, "validation": (result["validation"] or {}).get("accuracy")}
+    print(json.dumps({**shown, "controls": controls} if controls else shown))
 
 
 @contextmanager

@@ -140,6 +140,12 @@ def print_rounds(folder: Path, manifest: Manifest) -> None:
     for number in list(evaluations)[-1:]:
         for kind, figures in _metrics(evaluations[number].get("per_kind", {})):
             _line(f"round {number}, {kind}: {figures}")
+        controls = evaluations[number].get("controls", {})
+        if shown := _controls(controls):
+            _line(f"round {number}, controls: {shown}")
+        if missing := [name for name in manifest.settings.evaluation.controls if name not in controls]:
+            where = f"--restart-from {number:02}/evaluate"
+            _line(f"round {number} was evaluated without {', '.join(missing)}; {where} does it again with them")
     if evaluations:
         _line(_best(folder, manifest))
     if manifest.stopped is not None:
@@ -204,6 +210,18 @@ def _metrics(per_kind: dict[str, Any]) -> Iterator[tuple[str, str]]:
         if shown:
             yield kind, f"{', '.join(shown)}; {figures['read']} answers with a value"
         yield from _metrics({f"{kind} {name}": part for name, part in figures.get("fields", {}).items()})
+
+
+def _controls(controls: dict[str, Any]) -> str:
+    """The accuracy under each control that questions were asked under, with its interval and the share of chance."""
+    parts = []
+    for name, figures in controls.items():
+        if figures["n"]:
+            chance = "" if figures["chance"] is None else f", chance {figures['chance']:.1%}"
+            low, high = figures["ci95"]
+            shown = "single frame" if name == "single" else name
+            parts.append(f"{shown} {figures['accuracy']:.1%} ({low:.1%} to {high:.1%}{chance})")
+    return ", ".join(parts)
 
 
 def _percent(figures: dict[str, Any] | None) -> str:

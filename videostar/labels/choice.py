@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Literal
 
@@ -42,6 +42,18 @@ class Choice(Label):
     def names_as_written(self) -> tuple[str, ...]:
         """The texts of the options."""
         return tuple(self.options.values())
+
+    def listing(self) -> str:
+        """The options as a question shows them, one a line."""
+        return "\n".join(f"({letter}) {text}" for letter, text in self.options.items())
+
+    def in_order(self, order: Sequence[int]) -> Choice:
+        """The same options, those at the places `order` of today's; letters keep their places."""
+        texts = list(self.options.values())
+        letters = list(self.options)
+        right = letters[list(order).index(letters.index(self.answer))]
+        options = dict(zip(letters, (texts[place] for place in order), strict=True))
+        return Choice(options=options, answer=right)
 
     @cached_property
     def _options(self) -> Options:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from rapidfuzz import fuzz, process
 
+from videostar.config import ControlName
 from videostar.runs.history import recorded_version
 from videostar.runs.manifest import Manifest, open_run
 from videostar.runs.stage_names import RoundFiles
@@ -18,7 +20,8 @@ from videostar.stages.ledger import Answer, Key, Shown, read_answers
 from videostar.stages.versions import Lineage, Version
 from videostar.util.errors import UserError
 
-_LEDGERS = ("answers.jsonl", "evaluation.jsonl", "validation.jsonl")
+_CONTROLS = tuple(f"evaluation.{control}.jsonl" for control in get_args(ControlName))
+_LEDGERS = ("answers.jsonl", "evaluation.jsonl", *_CONTROLS, "validation.jsonl")
 _NEAR = 50.0  # of 100: similarity from which a name is suggested
 _NAMED = 3  # names in a message
 

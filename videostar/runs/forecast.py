@@ -56,6 +56,7 @@ def forecast(questions: Questions, settings: Pipeline, engine: EngineProtocol, p
     """Time a few videos. Raises UserError as the stages do."""
     trained = len(questions.split("train"))
     tested = len(questions.split("test")) + len(questions.split("validation"))
+    evaluated = tested + len(settings.evaluation.controls) * len(questions.split("test"))  # questions that are asked
     plan = AnswerPlan.of(settings, "forecast")
     some = questions.some("train", slice(plan.batch_size * (engine.windows + 2)))
     with TemporaryDirectory() as scratch:
@@ -75,7 +76,7 @@ def forecast(questions: Questions, settings: Pipeline, engine: EngineProtocol, p
     options, rounds = settings.training, settings.rounds
     rows = kept / asked * trained * (1 + (settings.mix.ratio if settings.mix else 0))
     steps = math.ceil(rows / (options.batch_size * options.gradient_accumulation)) * options.epochs
-    all_answers = rounds * trained * per_question + (rounds + 1) * tested
+    all_answers = rounds * trained * per_question + (rounds + 1) * evaluated
     return Forecast(
         settings=digest_json(without_places(settings)),
         seconds={
@@ -83,7 +84,7 @@ def forecast(questions: Questions, settings: Pipeline, engine: EngineProtocol, p
             "decode": max(0.0, decode - answer) * trained + max(0.0, decode - answer / per_question) * tested,
             "generate": rounds * trained * answer,
             "train": rounds * (load + steps * step),
-            "evaluate": (rounds + 1) * tested * answer / per_question,
+            "evaluate": (rounds + 1) * evaluated * answer / per_question,
         },
         tokens=round(all_answers * tokens),
         disk=round(frames * (trained + tested) + all_answers * line + rounds * lora),
@@ -117,7 +118,7 @@ def compare(run: Path, manifest: Manifest) -> list[tuple[str, str, str]]:
         actual = sum(stage.seconds for name, stage in manifest.stages.items() if name.endswith(part))
         rows.append((f"{part}, minutes", f"{seconds / 60:.1f}", f"{actual / 60:.1f}"))
     ledgers = [
-        path for name in ("answers", "evaluation", "validation") for path in (run / "rounds").glob(f"*/{name}.jsonl")
+        path for name in ("answers", "evaluation*", "validation") for path in (run / "rounds").glob(f"*/{name}.jsonl")
     ]
     settings = manifest.settings
     tokens = sum(count_tokens(Ledger(path), settings.spec, settings.video) for path in ledgers)

@@ -22,7 +22,10 @@ from videostar.util.resources import model_digest
 from videostar.util.yaml_files import validate
 
 _SHOWN = 12  # digits of a digest
-_NEWER = {"generation.final_line"}  # settings that came after the first versions, whose ids must stay
+_NEWER = {
+    "generation.final_line",
+    "generation.controls",
+}  # settings that came after the first versions, whose ids must stay
 
 
 class MadeBy(Settings):

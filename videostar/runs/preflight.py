@@ -204,6 +204,8 @@ def _warn_of_unused(settings: Pipeline) -> None:
         warn(f"engine.options: have an effect with vllm only; {settings.engine.name} takes none")
     if settings.generation.samples == 1 and settings.generation.keep_per_question > 1:
         warn("generation.keep_per_question: has an effect with several tries only; raise generation.samples")
+    if settings.generation.controls and "direct" not in settings.generation.answers:
+        warn("generation.controls: have an effect on direct answers only; add direct to generation.answers")
     if settings.video.margin and settings.video.within == "video":
         warn("video.margin: has an effect with --set video.within=label only")
 

@@ -16,10 +16,12 @@ _PLACES |= {"engine.base_url", "judge.base_url", "cache.folder", "cache.gb", "st
 # The first stage that a setting or section affects; the longest matching name counts. Any other setting affects the
 # first stage of all, and so do the training rows: an answer may name any action of the data.
 _FIRST = {
+    "evaluation": "",  # none: controls change no other figure, and rounds that are finished stay as they are
     "training": "01/train",
     "training.start_from": "02/train",  # the first round has no LoRA to continue
     "mix": "01/train",
     "generation": "01/generate",
+    "generation.keep_blind": "01/version",
     "generation.final_line": "00/evaluate",
     "generation.max_new_tokens": "00/evaluate",
 }

@@ -12,6 +12,7 @@ from videostar.runs.data import RunData
 from videostar.runs.folder import LOG
 from videostar.runs.made_by import MadeBy, bound, lineage
 from videostar.stages import evaluation, generation
+from videostar.stages.controls import Control
 from videostar.stages.judge import Judge, JudgePlan
 from videostar.stages.judge_check import JudgeReport, check_judge
 from videostar.stages.plan import AnswerPlan
@@ -43,7 +44,7 @@ def generate(
     check_lora(lora, pipeline)
     data.prepare(pipeline, folder, progress, trains=False)
     answers, dataset = folder / "answers.jsonl", folder / "dataset"
-    made_by = MadeBy.of("01/generate", pipeline, data.identity, lora)
+    made_by = MadeBy.of("01/version", pipeline, data.identity, lora)
     with bound(folder / "made_by.json", made_by, [answers, dataset]):
         keep_log(folder / LOG)
         data.report()
@@ -52,7 +53,7 @@ def generate(
             with open_engine(pipeline, data.videos) as engine:
                 generation.generate(data.questions, engine, plan, split="train", lora=lora, out=answers, tick=tick)
                 origin = lineage(data.identity, pipeline, lora, engine.name)
-            build_version(answers, dataset, lineage=origin, direct_only=False)
+            build_version(answers, dataset, lineage=origin, direct_only=False, generation=pipeline.generation)
         return read_version(dataset)
 
 
@@ -105,7 +106,8 @@ def evaluate(
 
     Args:
         pipeline: The settings, from `load_pipeline`.
-        out: A new .json file; the answers go beside it. The same call goes on where it was interrupted.
+        out: A new .json file; the answers go beside it. The same call goes on where it was interrupted, and with more
+            `evaluation.controls` asks only under those.
         lora: The LoRA to evaluate; None: the base model.
         progress: Makes the progress bars; by default none are shown.
 
@@ -121,12 +123,14 @@ def evaluate(
     data.prepare(pipeline, file, progress, trains=False)
     ledgers = evaluation.held_out_ledgers(data.questions, file)
     made_by = MadeBy.of("00/evaluate", pipeline, data.identity, lora)
-    with bound(file.with_suffix(".made_by.json"), made_by, [file, *ledgers.values()]):
+    made = [file, *ledgers.values(), *(evaluation.control_ledger(file, name) for name in pipeline.evaluation.controls)]
+    with bound(file.with_suffix(".made_by.json"), made_by, made):
         keep_log(file.with_suffix(".log"))
         data.report()
         plan, tick = AnswerPlan.for_evaluation(pipeline), progress("held-out videos")
         with open_engine(pipeline, data.videos) as engine:
-            return evaluation.evaluate(data.questions, engine, plan, lora=lora, out=file, tick=tick)
+            controls = Control.each(pipeline.evaluation.controls, pipeline.seed)
+            return evaluation.evaluate(data.questions, engine, plan, lora=lora, out=file, controls=controls, tick=tick)
 
 
 def judge_check(pipeline: Pipeline, cases: Path, judge: JudgeName, *, progress: Progress = silent) -> JudgeReport:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
+from videostar.config import ControlName
 from videostar.util.errors import UserError
 
 PARTS = ("generate", "version", "train", "evaluate")
@@ -57,6 +59,7 @@ class RoundFiles:
                 self.evaluation,
                 self.evaluation.with_suffix(".jsonl"),
                 self.evaluation.with_name("validation.jsonl"),
+                *(self.evaluation.with_suffix(f".{control}.jsonl") for control in get_args(ControlName)),
             ],
         }[part]
 

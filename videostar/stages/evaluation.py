@@ -1,6 +1,7 @@
 """Held-out label accuracy of a round: greedy direct answers, judged as in generation.
 
-The test split is only reported; the validation split, if the data have one, selects the best round.
+The test split is only reported; the validation split, if the data have one, selects the best round. Controls ask the
+test questions again.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from videostar.adapters.questions import Questions
+from videostar.adapters.task import Question
+from videostar.config import ControlName
 from videostar.data.rows import Split
 from videostar.engines.base import EngineProtocol
 from videostar.labels import Label
+from videostar.stages.controls import Control, chance
 from videostar.stages.generation import generate
 from videostar.stages.ledger import read_answers
 from videostar.stages.metrics import Judged, metrics_by_kind
@@ -33,6 +37,11 @@ def held_out_ledgers(questions: Questions, out: Path) -> Ledgers:
     return ledgers | ({"validation": out.with_name(name)} if questions.split("validation") else {})
 
 
+def control_ledger(out: Path, control: ControlName) -> Path:
+    """The ledger of the answers under a control, beside the figures in the file `out`."""
+    return out.with_suffix(f".{control}.jsonl")
+
+
 def evaluate(
     questions: Questions,
     engine: EngineProtocol,
@@ -41,6 +50,7 @@ def evaluate(
     lora: Path | None,
     out: Path,
     earlier: Sequence[Ledgers] = (),
+    controls: Sequence[Control] = (),
     tick: Tick,
 ) -> dict[str, Any]:
     """Answer the held-out splits and write the figures to the file `out`, the answers to ledgers beside it.
@@ -48,17 +58,43 @@ def evaluate(
     `earlier` are the ledgers of the earlier rounds, from 0 on. The figures are those of the test split; under
     `validation` are the same figures of that split, or null: `accuracy`, `se` and `ci95` (clustered by video), `n`,
     `videos`, `mean_score`, `skipped`, `per_kind` (see `metrics_by_kind`), `per_task`, `per_label`, and `against`, the
-    paired differences from earlier rounds. A video that cannot be shown counts in `skipped`, not in `n`. Raises
-    UserError as `generate` does.
+    paired differences from earlier rounds. A video that cannot be shown counts in `skipped`, not in `n`. `controls` has
+    the figures of each control, see `_under_control`. Raises UserError as `generate` does.
     """
     figures: dict[Split, dict[str, Any]] = {}
     for split, path in held_out_ledgers(questions, out).items():
         generate(questions, engine, plan, split=split, lora=lora, out=path, tick=tick)
         labels = {question.id: question.label for question in questions.split(split)}
         figures[split] = _figures(path, labels, [before[split] for before in earlier])
-    result = {**figures["test"], "validation": figures.get("validation")}
+    full = out.with_suffix(".jsonl")
+    found: dict[str, Any] = {}
+    for control in controls:
+        asked = _asked(questions, full, control)
+        path = control_ledger(out, control.name)
+        only = questions.only(asked)
+        generate(only, engine, plan.greedy(control), split="test", lora=lora, out=path, tick=tick)
+        found[control.name] = _under_control(path, full, asked)
+    result = {**figures["test"], "validation": figures.get("validation"), "controls": found}
     write_json(out, result)
     return result
+
+
+def _asked(questions: Questions, full: Path, control: Control) -> list[Question]:
+    """The questions of the test split that have an answer, as they are asked under a control."""
+    answered = _outcomes(full)
+    changed = (control.question(question) for question in questions.split("test") if question.id in answered)
+    return [question for question in changed if question is not None]
+
+
+def _under_control(ledger: Path, full: Path, asked: Sequence[Question]) -> dict[str, Any]:
+    """The figures of a control: its accuracy, the `chance`, and the paired `difference`, full minus control."""
+    outcomes = _outcomes(ledger)
+    return {
+        **_accuracy(outcomes),
+        "skipped": len(asked) - len(outcomes),
+        "chance": chance(question.label for question in asked if question.id in outcomes),
+        "difference": _compare(_outcomes(full), outcomes),
+    }
 
 
 def _figures(ledger: Path, labels: Mapping[str, Label], earlier: Sequence[Path]) -> dict[str, Any]:
@@ -77,15 +113,9 @@ def _figures(ledger: Path, labels: Mapping[str, Label], earlier: Sequence[Path])
             n[table][name] += 1
             right[table][name] += answer.accepted
     outcomes = _outcomes(ledger)
-    total = len(outcomes)
-    estimate = accuracy(*zip(*outcomes.values(), strict=True)) if total else None
     return {
-        "accuracy": estimate.value if estimate else None,
-        "se": estimate.se if estimate else None,
-        "ci95": [estimate.low, estimate.high] if estimate else None,
-        "n": total,
-        "videos": estimate.videos if estimate else 0,
-        "mean_score": score / total if total else None,
+        **_accuracy(outcomes),
+        "mean_score": score / len(outcomes) if outcomes else None,
         "skipped": skipped,
         "per_kind": metrics_by_kind(judged),
         **{
@@ -97,6 +127,17 @@ def _figures(ledger: Path, labels: Mapping[str, Label], earlier: Sequence[Path])
             for number, path in enumerate(earlier)
             if (compared := _compare(outcomes, _outcomes(path)))
         ],
+    }
+
+
+def _accuracy(outcomes: Mapping[str, tuple[bool, str]]) -> dict[str, Any]:
+    estimate = accuracy(*zip(*outcomes.values(), strict=True)) if outcomes else None
+    return {
+        "accuracy": estimate.value if estimate else None,
+        "se": estimate.se if estimate else None,
+        "ci95": [estimate.low, estimate.high] if estimate else None,
+        "n": len(outcomes),
+        "videos": estimate.videos if estimate else 0,
     }
 
 

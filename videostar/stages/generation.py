@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 from videostar.adapters.questions import Questions
 from videostar.adapters.task import Question
-from videostar.config import AnswerSource
+from videostar.config import AnswerSource, ControlName
 from videostar.data.rows import Split
 from videostar.engines.base import EngineDied, EngineProtocol, Refused, Reply, Request
 from videostar.stages.judge import Judge
@@ -47,8 +47,9 @@ def generate(
     """Answer every question of a split and write the answers, with their verdicts, to the ledger at `out`.
 
     Questions whose answers the ledger holds already are not answered again. Returns the numbers of questions and, for
-    each kind of answer, how many questions were asked for it and got a kept one. Raises UserError for a model or ledger
-    that cannot be read; a bad video costs only its own questions.
+    each kind of answer, how many questions were asked for it and got a kept one; for each control, how many were asked
+    under it and answered right. Raises UserError for a model or ledger that cannot be read; a bad video costs only its
+    own questions.
     """
     wanted = questions.split(split)
     ledger = Ledger(out)
@@ -136,12 +137,18 @@ class _Window:
                     answers.append(unanswered(question, reply.reason, self.plan))
                     continue
                 replied.append(Replied(question, clips, reply))
+            judged = judge_replies(replied, kind, self.plan, self.judge)
+            settled: list[Replied] = []
             unsettled: list[_Item] = []
-            for item, judged in zip(replied, judge_replies(replied, kind, self.plan, self.judge), strict=True):
-                as_written = [self._as_written(answer) for answer in judged]
-                answers += as_written
-                if not any(answer.kept for answer in as_written):
+            of_kind: list[Answer] = []
+            for item, lines in zip(replied, judged, strict=True):
+                as_written = [self._as_written(answer) for answer in lines]
+                of_kind += as_written
+                if any(answer.kept for answer in as_written):
+                    settled.append(item)
+                else:
                     unsettled.append((item.question, item.clips))
+            answers += self._with_controls(of_kind, settled, again=again) if kind == "direct" else of_kind
             items = unsettled
         # In the order of questions, not of kinds: rows of a dataset must not depend on the size of a window.
         places = {question.id: place for place, question in enumerate(self.questions)}
@@ -150,7 +157,29 @@ class _Window:
     def _items(self) -> Iterator[_Item]:
         clips = self.clips.get() if self.clips else None
         for question in self.questions:
-            yield question, () if clips is None else _clips_of(question, clips)
+            shown = () if clips is None else _clips_of(question, clips)
+            if self.plan.under and not isinstance(shown, BadVideo):
+                shown = self.plan.under.clips(question, shown)
+            yield question, shown
+
+    def _with_controls(self, answers: Sequence[Answer], settled: Sequence[Replied], *, again: bool) -> list[Answer]:
+        """The same answers, those that are kept with the result of asking their question under each control."""
+        right: dict[str, dict[ControlName, bool]] = {item.question.id: {} for item in settled}
+        for control in self.plan.controls:
+            items = [
+                (question, control.clips(question, item.clips))
+                for item in settled
+                if (question := control.question(item.question))
+            ]
+            replies = self._sent([Request(self.plan.prompt(item[0], "direct"), item[1]) for item in items], again=again)
+            replied = [
+                Replied(*item, reply)
+                for item, reply in zip(items, replies, strict=True)
+                if not isinstance(reply, Refused)
+            ]
+            for (answer,) in judge_replies(replied, "direct", self.plan.greedy(control), self.judge):
+                right[answer.question_id][control.name] = answer.accepted
+        return [replace(answer, controls=right[answer.question_id]) if answer.kept else answer for answer in answers]
 
     def _as_written(self, answer: Answer) -> Answer:
         """The answer with the decision that a ledger of before a crash holds."""
@@ -166,6 +195,10 @@ class _Window:
             for question, clips in items
             if not isinstance(clips, BadVideo)
         )
+        return self._sent(requests, again=again)
+
+    def _sent(self, requests: Iterable[Request], *, again: bool) -> list[Reply]:
+        """The engine's replies."""
         if not again:
             return self.engine.answer(requests)
         self.engine.restart()
@@ -211,7 +244,10 @@ def _finished(question: Question, plan: AnswerPlan, index: LedgerIndex) -> bool:
 
 
 def _counts(ledger: Ledger, questions: int) -> dict[str, int]:
-    """The number of questions and, by kind of answer, of those that were asked for it and got a kept one."""
+    """The number of questions and, by kind of answer, of those that were asked for it and got a kept one.
+
+    By control, the number of questions that were asked under it and of right answers.
+    """
     counts = Counter({"questions": questions})
     kept: set[int] = set()  # hashes, since there may be millions
     for answer in ledger:
@@ -219,4 +255,7 @@ def _counts(ledger: Ledger, questions: int) -> dict[str, int]:
         if answer.kept and (key := hash((answer.question_id, answer.kind))) not in kept:
             kept.add(key)
             counts[f"{answer.kind}_kept"] += 1
+            for control, right in answer.controls.items():
+                counts[f"{control}_asked"] += 1
+                counts[f"{control}_right"] += right
     return dict(counts)

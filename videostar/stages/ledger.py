@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from videostar.config import ControlName
 from videostar.util.errors import UserError
 from videostar.util.files import make_folder, sync_folder
 
@@ -63,6 +64,7 @@ class Answer:
     more: tuple[Shown, ...] = ()  # the videos after the first
     judge: str = ""  # the model that judged: the digest of the base model, or its name on a server
     judge_prompt: str = ""  # digest of that model's prompt, without the answer
+    controls: Mapping[ControlName, bool] = field(default_factory=dict)  # asked under these: is the answer right?
 
     @property
     def key(self) -> Key:
@@ -75,12 +77,13 @@ class Answer:
         return Shown(self.video, self.video_sha256, self.frame_times), *self.more
 
 
+_IF_ANY = ("more", "judge", "judge_prompt", "controls")
 _LINE = TypeAdapter(Answer)
 
 
 def as_line(items: list[tuple[str, Any]]) -> dict[str, Any]:
     """A dict factory for `asdict`: without the fields that a line has only if they are not empty."""
-    return {name: value for name, value in items if value or name not in ("more", "judge", "judge_prompt")}
+    return {name: value for name, value in items if value or name not in _IF_ANY}
 
 
 def read_answers(path: Path, about: str | None = None) -> Iterator[Answer]:

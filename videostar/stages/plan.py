@@ -8,6 +8,7 @@ from typing import Self
 
 from videostar.adapters.task import Question
 from videostar.config import AnswerSource, Generation, Pipeline, Video
+from videostar.stages.controls import Control
 from videostar.stages.judge import JudgePlan
 from videostar.video.cache import FrameCache
 
@@ -23,6 +24,8 @@ class AnswerPlan:
     judging: JudgePlan
     salt: str  # seeds are drawn from it, the question, the kind of answer and the number of the try
     asks_final_line: bool = True  # if the question has one
+    under: Control | None = None  # all questions are asked under it
+    controls: tuple[Control, ...] = ()  # questions with a kept direct answer are asked again under each
 
     @classmethod
     def of(cls, settings: Pipeline, salt: str) -> Self:
@@ -34,14 +37,19 @@ class AnswerPlan:
             settings.engine.batch_size,
             JudgePlan.of(settings),
             salt,
+            controls=Control.each(settings.generation.controls, settings.seed),
         )
 
     @classmethod
     def for_evaluation(cls, settings: Pipeline) -> Self:
         """The plan for held-out splits: one greedy direct answer per question, which is asked as it is trained on."""
-        plan = cls.of(settings, "evaluation")
-        generation = plan.generation.model_copy(update={"answers": ("direct",), "samples": 1})
-        return replace(plan, generation=generation, asks_final_line=plan.keeps_final_line)
+        plan = cls.of(settings, "evaluation").greedy()
+        return replace(plan, asks_final_line=plan.keeps_final_line)
+
+    def greedy(self, under: Control | None = None) -> Self:
+        """The plan with one greedy direct answer per question, under a control if one is given."""
+        generation = self.generation.model_copy(update={"answers": ("direct",), "samples": 1})
+        return replace(self, generation=generation, under=under, controls=())
 
     @property
     def keeps_final_line(self) -> bool:

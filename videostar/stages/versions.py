@@ -9,16 +9,18 @@ dataset/
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel
 
+from videostar.config import Generation
 from videostar.stages.ledger import Answer, Ledger
 from videostar.util.errors import UserError
 from videostar.util.files import digest, digest_json, new_folder, write_json, write_text
@@ -40,11 +42,14 @@ _KEPT = pa.schema(
         ("pass_rate", pa.float64()),
     ]
 )
+# With `generation.controls`: the controls under which the model is right as well; null if it was asked under none.
+_RIGHT_UNDER = pa.field("right_under", pa.list_(pa.string()))
 _REJECTED = pa.schema(
     [(name, pa.string()) for name in ("question_id", "kind", "video", "task", "label", "prompt", "answer", "reason")]
 )
 _ROWS_AT_ONCE = 1024
 _NOT_IN_LAST = "left out of the last round"  # a reason in files
+_NO_VIDEO = "needs no video"  # a reason in files
 
 
 class Lineage(BaseModel):
@@ -79,12 +84,16 @@ def read_version(folder: Path) -> Version:
     return version
 
 
-def build_version(answers: Path, out: Path, *, lineage: dict[str, Any], direct_only: bool) -> dict[str, Any]:
+def build_version(
+    answers: Path, out: Path, *, lineage: dict[str, Any], direct_only: bool, generation: Generation | None = None
+) -> dict[str, Any]:
     """Write the version folder `out` from the ledger at `answers`, and return the content of its version.json.
 
     With `direct_only` (the paper's rule for the last round) rationalised answers are rejected for the labels of a task
-    for which at least half of the questions have a kept direct answer.
+    for which at least half of the questions have a kept direct answer. `keep_blind` of the settings `generation` may
+    reject answers to questions that are also answered blind.
     """
+    generation = generation or Generation()
     ledger = Ledger(answers)
     covered = _covered(ledger) if direct_only else set()
     counts: Counter[str] = Counter()
@@ -97,6 +106,8 @@ def build_version(answers: Path, out: Path, *, lineage: dict[str, Any], direct_o
             if answer.kept and answer.kind == "rationalised" and hash((answer.task, answer.label)) in covered:
                 dropped.setdefault(answer.task, Counter())[answer.label] += 1
                 reason = _NOT_IN_LAST
+            elif answer.kept and _needs_no_video(answer, generation.keep_blind):
+                reason = _NO_VIDEO
             elif answer.kept:
                 counts[answer.kind] += 1
                 by_label.setdefault(answer.group, Counter())[answer.kind] += 1
@@ -109,7 +120,8 @@ def build_version(answers: Path, out: Path, *, lineage: dict[str, Any], direct_o
             yield False, _rejected_row(answer, reason)
 
     with new_folder(out) as folder:
-        _write_parquet(sort(), folder / "data-00000.parquet", folder / "rejected.parquet")
+        schema = _KEPT.append(_RIGHT_UNDER) if generation.controls else _KEPT
+        _write_parquet(sort(), folder / "data-00000.parquet", folder / "rejected.parquet", schema)
         files = {path.name: digest(path) for path in sorted(folder.glob("*.parquet"))}
         version = {
             "format": 1,
@@ -171,16 +183,26 @@ def _kept_row(answer: Answer) -> dict[str, Any]:
         "question_id": answer.question_id,
         "try": answer.number,
         "pass_rate": answer.pass_rate,
+        "right_under": [name for name, right in answer.controls.items() if right] if answer.controls else None,
     }
+
+
+def _needs_no_video(answer: Answer, keep_blind: Literal["keep", "drop", "halve"]) -> bool:
+    """Whether a kept answer is rejected because the model also answers its question blind."""
+    if keep_blind == "keep" or not answer.controls.get("blind"):
+        return False
+    odd = hashlib.sha256(f"halve/{answer.question_id}".encode()).digest()[0] % 2 == 1
+    return keep_blind == "drop" or odd
 
 
 def _rejected_row(answer: Answer, reason: str) -> dict[str, Any]:
     return {name: getattr(answer, name) for name in _REJECTED.names if name != "reason"} | {"reason": reason}
 
 
-def _write_parquet(rows: Iterable[tuple[bool, dict[str, Any]]], kept: Path, rejected: Path) -> None:
-    with pq.ParquetWriter(kept, _KEPT) as kept_file, pq.ParquetWriter(rejected, _REJECTED) as rejected_file:
-        files = {True: (kept_file, _KEPT), False: (rejected_file, _REJECTED)}
+def _write_parquet(rows: Iterable[tuple[bool, dict[str, Any]]], kept: Path, rejected: Path, schema: pa.Schema) -> None:
+    """`schema` is that of kept rows."""
+    with pq.ParquetWriter(kept, schema) as kept_file, pq.ParquetWriter(rejected, _REJECTED) as rejected_file:
+        files = {True: (kept_file, schema), False: (rejected_file, _REJECTED)}
         pending: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
 
         def flush(which: bool) -> None:
