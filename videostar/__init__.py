@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from videostar.demo.build import write_demo
     from videostar.labels import Verdict, judge
     from videostar.pipeline_files import load_pipeline
+    from videostar.runs.comparison import Comparison, compare_runs
     from videostar.runs.record import RunRecord, read_run
     from videostar.runs.single_stage import evaluate, generate, train
     from videostar.util.errors import UserError
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 __version__ = "0.2.0"
 
 __all__ = [
+    "Comparison",
     "Data",
     "LabelAdapter",
     "NoQuestion",
@@ -39,6 +41,7 @@ __all__ = [
     "RunRecord",
     "UserError",
     "Verdict",
+    "compare_runs",
     "evaluate",
     "generate",
     "judge",
@@ -58,6 +61,7 @@ _HOMES = {
     "videostar.data.source": ("Data", "load_data"),
     "videostar.demo.build": ("write_demo",),
     "videostar.labels": ("Verdict", "judge"),
+    "videostar.runs.comparison": ("Comparison", "compare_runs"),
     "videostar.runs.record": ("RunRecord", "read_run"),
     "videostar.runs.single_stage": ("evaluate", "generate", "train"),
     "videostar.util.errors": ("UserError",),

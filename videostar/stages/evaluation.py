@@ -24,6 +24,8 @@ from videostar.util.progress import Tick
 
 #: The file of the answers to each held-out split.
 Ledgers = Mapping[Split, Path]
+#: By question: whether its answer is right, and its video's content.
+Outcomes = Mapping[str, tuple[bool, str]]
 
 
 def held_out_ledgers(questions: Questions, out: Path) -> Ledgers:
@@ -76,7 +78,7 @@ def _figures(ledger: Path, labels: Mapping[str, Label], earlier: Sequence[Path])
         for table, name in (("per_task", answer.task), ("per_label", answer.group)):
             n[table][name] += 1
             right[table][name] += answer.accepted
-    outcomes = _outcomes(ledger)
+    outcomes = read_outcomes(ledger)
     total = len(outcomes)
     estimate = accuracy(*zip(*outcomes.values(), strict=True)) if total else None
     return {
@@ -95,13 +97,13 @@ def _figures(ledger: Path, labels: Mapping[str, Label], earlier: Sequence[Path])
         "against": [
             {"round": number, **compared}
             for number, path in enumerate(earlier)
-            if (compared := _compare(outcomes, _outcomes(path)))
+            if (compared := compare_outcomes(outcomes, read_outcomes(path)))
         ],
     }
 
 
-def _outcomes(ledger: Path) -> dict[str, tuple[bool, str]]:
-    """By question: whether its answer is right, and its video's content."""
+def read_outcomes(ledger: Path) -> Outcomes:
+    """The outcomes of the answers in a ledger, without videos that could not be shown."""
     return {
         answer.question_id: (answer.accepted, answer.video_sha256 or answer.video)
         for answer in read_answers(ledger)
@@ -109,7 +111,7 @@ def _outcomes(ledger: Path) -> dict[str, tuple[bool, str]]:
     }
 
 
-def _compare(now: Mapping[str, tuple[bool, str]], before: Mapping[str, tuple[bool, str]]) -> dict[str, Any] | None:
+def compare_outcomes(now: Outcomes, before: Outcomes) -> dict[str, Any] | None:
     """The paired difference on the questions in both; None if there are none."""
     pairs = [(right, before[question][0], video) for question, (right, video) in now.items() if question in before]
     if not pairs:
