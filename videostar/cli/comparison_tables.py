@@ -16,26 +16,21 @@ from videostar.util.terminal import printable, warn
 
 _PLOT = 21  # columns of the plot: every 5 %
 _SCALE = f"0%{'100%':>{_PLOT - 2}}"
-_MARK = "●"
 _METHODS: dict[Method, str] = {
-    "paired by seed": "paired by seed: 95 %, Student's t over seeds",
-    "Welch": "of independent runs: 95 %, Welch's t",
-    "paired by question": "paired by question: 95 %, of these two runs, without the chance of seeds",
-    "none": "without an interval: one run",
+    "paired by seed": "paired by seed (95 %, Student's t)",
+    "Welch": "over independent runs (95 %, Welch's t)",
+    "paired by question": "paired by question (95 %; only of these two runs, not over seeds)",
+    "none": "without an interval, for one run",
 }
 
 
 def print_comparison(found: Comparison) -> None:
     """The settings that differ, accuracies by round with a plot, differences, and kept answers and seconds."""
     console = Console()
-    if len(found.groups) > 1:
-        for table in _settings(found, max(2, (console.width - 24) // 16)):
-            console.print(table)
-    console.print(_accuracies(found))
-    if len(found.groups) > 1:
-        console.print(_differences(found))
-    for table in _costs(found):
+    settings = _settings(found, max(2, (console.width - 24) // 16))
+    for table in (*settings, _accuracies(found), _differences(found), *_costs(found)):
         console.print(table)
+        console.print()
     for note in found.notes:
         warn(note)
 
@@ -53,7 +48,7 @@ def _settings(found: Comparison, most: int) -> Iterator[Table]:
 
 def _accuracies(found: Comparison) -> Table:
     """One row per round and group; the best round of each run comes last."""
-    title = "held-out accuracy: mean ± standard deviation (range); of one run its 95 % interval"
+    title = "held-out accuracy: mean ± standard deviation (range); one run: (95 % interval)"
     table = _table(title, "round", "group", "runs", "accuracy", _SCALE)
     table.columns[-1].no_wrap = True
     rounds = sorted({one.round for figures in found.figures for one in figures.rounds})
@@ -75,7 +70,7 @@ def _add(table: Table, name: str, groups: list[Group], spreads: list[Spread | No
 
 def _differences(found: Comparison) -> Table:
     """The validation accuracy of each group, and its difference from the first, in a column for each method."""
-    first = _named(found.groups[0]).plain
+    first = printable(found.groups[0].name)
     against = [figures.against for figures in found.figures]
     methods = [method for method in _METHODS if any(one and one.method == method for one in against)]
     headers = [f"points against {first}, {_METHODS[method]}" for method in methods]
@@ -141,11 +136,9 @@ def _points(difference: Difference) -> str:
 
 def _plot(spread: Spread) -> str:
     """The mean as a point, and the range or the interval as a line."""
-    low, mean, high = (
-        round(share * (_PLOT - 1)) for share in (*(spread.ci95 or (spread.min, spread.max)), spread.mean)
-    )
-    low, mean, high = sorted((low, mean, high))
-    return f"{' ' * low}{'─' * (mean - low)}{_MARK}{'─' * (high - mean)}"
+    shares = (*(spread.ci95 or (spread.min, spread.max)), spread.mean)
+    low, mean, high = sorted(round(share * (_PLOT - 1)) for share in shares)
+    return f"{' ' * low}{'─' * (mean - low)}●{'─' * (high - mean)}"
 
 
 def _plain(text: str) -> Text:

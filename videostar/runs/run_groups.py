@@ -155,15 +155,15 @@ def differing(groups: Sequence[Sequence[OpenedRun]]) -> dict[str, list[Any]]:
     rows: dict[str, list[Any]] = {}
     if any(not _same_data(first[0], run) for run in first):
         rows |= _varied([run.files for run in first])
-        if not rows:
-            rows["data"] = [run.manifest.data[:12] for run in first]
     for name in first[0].digests:
         names, digests = zip(*(run.digests[name] for run in first), strict=True)
         if len(set(digests)) > 1:
             told_apart = len(set(names)) == len(set(digests))
             pairs = zip(names, digests, strict=True)
             rows[name] = list(names) if told_apart else [d and f"{n or ''} {d[:12]}".strip() for n, d in pairs]
-    return rows | _varied([run.settings for run in first])
+    rows |= _varied([run.settings for run in first])
+    # Only the content of the data differs.
+    return rows or ({"data": [run.manifest.data[:12] for run in first]} if len(groups) > 1 else {})
 
 
 def _varied(values: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
@@ -173,18 +173,17 @@ def _varied(values: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
 
 
 def names(groups: Sequence[Sequence[OpenedRun]]) -> list[str]:
-    """A short name for each group: its folder, below the folder that all runs share."""
+    """A short name for each group, different from the others: the end of the path of its folder."""
     folders = [[run.folder.absolute() for run in group] for group in groups]
-    everything = [folder for group in folders for folder in group]
-    top = Path(os.path.commonpath(everything))
-    found = []
+    homes = []
     for group in folders:
         home = Path(os.path.commonpath(group))
-        alone = all(folder in group or not folder.is_relative_to(home) for folder in everything)
-        name = _below(home if alone else group[0], top)
-        found.append(name if alone or len(group) == 1 else f"{name} and {len(group) - 1} more")
+        shared = any(folder.is_relative_to(home) for other in folders if other is not group for folder in other)
+        homes.append(group[0] if shared else home)
+    found = []
+    for home, group in zip(homes, folders, strict=True):
+        ends = (home.parts[-length:] for length in range(1, len(home.parts)))
+        end = next((end for end in ends if sum(other.parts[-len(end) :] == end for other in homes) == 1), home.parts)
+        more = f" and {len(group) - 1} more" if home == group[0] and len(group) > 1 else ""
+        found.append("/".join(end) + more)
     return found
-
-
-def _below(folder: Path, top: Path) -> str:
-    return folder.name if folder == top else folder.relative_to(top).as_posix()
