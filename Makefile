@@ -46,8 +46,9 @@ demos: setup  ## the same loop with labels that are times, counts and steps
 		$(BIN)/videostar cycle --pipeline demo_$$label --out runs/demo_$$label || exit 1; \
 	done
 
-ablations: setup  ## the paper's ablations on the small world, as one table
+ablations: setup  ## the paper's ablations on the small world, compared with the demo
 	$(BIN)/python -m videostar.demo.ablations --out runs/ablations
+	$(BIN)/videostar compare runs/ablations/demo runs/ablations/*
 
 # vLLM is tested where its build without a GPU can be installed. Two processes, so that each has a core.
 test: export OMP_NUM_THREADS := 1

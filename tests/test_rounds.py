@@ -256,19 +256,20 @@ def test_rounds_are_compared_on_the_same_questions_and_seeds_in_one_table(
     asked = ("cycle", *lucky, "--limit", 12, "--rounds", 1, "--set", "generation.samples=2", "--out", "runs")
     asked += ("--seeds", "0,1")
     printed = done(videostar, *asked)
-    found = json.loads((tmp_path / "runs" / "seeds.json").read_text())
+    (found,) = json.loads((tmp_path / "runs" / "seeds.json").read_text())["figures"]
     runs = [tmp_path / "runs" / f"seed-{seed}" for seed in (0, 1)]
-    for number in ("0", "1"):
-        values = [figures(run, int(number))["accuracy"] for run in runs]
+    for number in (0, 1):
+        values = [figures(run, number)["accuracy"] for run in runs]
         told = found["rounds"][number]["accuracy"]
         assert (told["mean"], told["min"], told["max"]) == (sum(values) / 2, min(values), max(values))
         assert told["sd"] == pytest.approx(abs(values[0] - values[1]) / 2**0.5)
     kept = [json.loads((run / "rounds/01/dataset/version.json").read_text())["rows"] for run in runs]
-    assert (found["rounds"]["1"]["kept"]["min"], found["rounds"]["1"]["kept"]["max"]) == (min(kept), max(kept))
-    assert found["rounds"]["0"]["kept"] is None
+    assert (found["rounds"][1]["kept"]["min"], found["rounds"][1]["kept"]["max"]) == (min(kept), max(kept))
+    assert found["rounds"][0]["kept"] is None
     best = [figures(run, read_manifest(run / "manifest.json").best.round)["accuracy"] for run in runs]  # type: ignore[union-attr]  # there is one
-    assert found["best"]["accuracy"]["mean"] == sum(best) / 2
-    assert "best of each" in printed
+    assert found["best"]["mean"] == sum(best) / 2
+    assert "best    runs    2 " in printed
+    assert printed.endswith(done(videostar, "compare", "runs")), "it prints the same"
     for run in runs:
         ledgers = [lines(run / "rounds" / name / "evaluation.jsonl") for name in ("00", "01")]
         before, after = ([line["question_id"] for line in each] for each in ledgers)

@@ -51,6 +51,7 @@ def load_all() -> None:
     from transformers.conversion_mapping import get_checkpoint_conversion_mapping
 
     import videostar.cli.app
+    import videostar.cli.comparison_tables
     import videostar.cli.tables
     import videostar.cli.version_tables
     import videostar.cycle

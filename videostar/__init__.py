@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from videostar.labels import Verdict, judge
     from videostar.pipeline_files import load_pipeline
     from videostar.report.page import write_report
+    from videostar.runs.comparison import Comparison, compare_runs
     from videostar.runs.record import RunRecord, read_run
     from videostar.runs.single_stage import evaluate, generate, train
     from videostar.util.errors import UserError
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 __version__ = "0.2.0"
 
 __all__ = [
+    "Comparison",
     "Data",
     "LabelAdapter",
     "NoQuestion",
@@ -40,6 +42,7 @@ __all__ = [
     "RunRecord",
     "UserError",
     "Verdict",
+    "compare_runs",
     "evaluate",
     "generate",
     "judge",
@@ -61,6 +64,7 @@ _HOMES = {
     "videostar.demo.build": ("write_demo",),
     "videostar.labels": ("Verdict", "judge"),
     "videostar.report.page": ("write_report",),
+    "videostar.runs.comparison": ("Comparison", "compare_runs"),
     "videostar.runs.record": ("RunRecord", "read_run"),
     "videostar.runs.single_stage": ("evaluate", "generate", "train"),
     "videostar.util.errors": ("UserError",),

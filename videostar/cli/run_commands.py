@@ -1,8 +1,10 @@
-"""Commands about runs: `cycle`, `demo`, `status`, `rollback` and `gc`."""
+"""Commands about runs: `cycle`, `demo`, `status`, `compare`, `rollback` and `gc`."""
 
 from __future__ import annotations
 
+import json
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,6 +13,7 @@ import yaml
 
 from videostar.cli.demo_data import write_data
 from videostar.cli.options import (
+    AsJson,
     CacheFolder,
     DataName,
     EngineName,
@@ -120,6 +123,27 @@ def status(run: RunFolder) -> None:
 
 
 @app.command()
+def compare(
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUNS...", help="Folders of runs, or with runs in them; globs are fine.")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Compare runs: the settings that differ, and accuracy, kept answers and seconds with their spread over seeds.
+
+    Runs that differ only in their seeds form a group. The first group is the one that the others are compared with.
+    """
+    from videostar.cli.comparison_tables import print_comparison
+    from videostar.runs.comparison import compare_runs
+
+    found = compare_runs(runs)
+    if as_json:
+        print(json.dumps(asdict(found), indent=2))
+    else:
+        print_comparison(found)
+
+
+@app.command()
 def rollback(
     run: RunFolder,
     rounds: Annotated[int, typer.Argument(min=1, help="Rounds that stay.")],
@@ -181,8 +205,9 @@ def _run(settings: Pipeline, out: Path, restart_from: str | None = None, *, verb
 
 def _run_seeds(settings: Pipeline, out: Path, seeds: list[int], *, verbose: bool) -> None:
     """Run the cycle once per seed, in `out/seed-N`, and print and write the figures over all."""
-    from videostar.cli.tables import print_seeds
-    from videostar.runs.seeds import across
+    from videostar.cli.comparison_tables import print_comparison
+    from videostar.runs.comparison import comparison
+    from videostar.runs.run_groups import open_runs
 
     if (out / "manifest.json").exists():
         raise UserError(f"{out}: is a run itself; give --out another folder for the runs of --seeds")
@@ -191,9 +216,9 @@ def _run_seeds(settings: Pipeline, out: Path, seeds: list[int], *, verbose: bool
         check_folder(folder, one)
     for one, folder in runs.values():
         _run(one, folder, verbose=verbose)
-    figures = across({seed: read_manifest(folder / "manifest.json") for seed, (_, folder) in runs.items()})
-    write_json(out / "seeds.json", figures)
-    print_seeds(figures)
+    found = comparison(open_runs([folder for _, folder in runs.values()]))
+    write_json(out / "seeds.json", asdict(found))
+    print_comparison(found)
 
 
 def _plan(settings: Pipeline, out: Path, *, verbose: bool) -> None:

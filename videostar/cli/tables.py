@@ -160,21 +160,6 @@ def print_status(folder: Path, manifest: Manifest) -> None:
     _line(f"next: {names[0]}" if names else "finished")
 
 
-def print_seeds(found: dict[str, Any]) -> None:
-    """Means over seeds, each with its standard deviation and range."""
-    seeds = found["seeds"]
-    table = Table(title=_plain(f"seeds {', '.join(map(str, seeds))}"), box=SIMPLE_HEAD)
-    for column in ("round", "runs", "kept", "held-out accuracy"):
-        table.add_column(column, justify="right")
-    for number, figures in found["rounds"].items():
-        table.add_row(
-            number, str(figures["runs"]), _spread(figures["kept"], "{:.0f}"), _spread(figures["accuracy"], "{:.1%}")
-        )
-    best = found["best"]
-    table.add_row("best of each", str(best["runs"]), "", _spread(best["accuracy"], "{:.1%}"))
-    Console().print(table)
-
-
 def _rounds(manifest: Manifest) -> range:
     return range(manifest.settings.rounds + 1)
 
@@ -231,13 +216,6 @@ def _percent(figures: dict[str, Any] | None) -> str:
 def _points(compared: dict[str, Any]) -> str:
     difference, low, high = (100 * share for share in (compared["difference"], *compared["ci95"]))
     return f"{difference:+.1f} points ({low:.1f} to {high:.1f})"
-
-
-def _spread(figures: dict[str, float] | None, form: str) -> str:
-    if figures is None:
-        return "-"
-    mean, sd, low, high = (form.format(figures[name]) for name in ("mean", "sd", "min", "max"))
-    return f"{mean} ± {sd} ({low} to {high})"
 
 
 def _line(text: str) -> None:

@@ -28,6 +28,8 @@ from videostar.util.progress import Tick
 
 #: The file of the answers to each held-out split.
 Ledgers = Mapping[Split, Path]
+#: By question: whether its answer is right, and its video's content.
+Outcomes = Mapping[str, tuple[bool, str]]
 
 
 def held_out_ledgers(questions: Questions, out: Path) -> Ledgers:
@@ -81,19 +83,19 @@ def evaluate(
 
 def _asked(questions: Questions, full: Path, control: Control) -> list[Question]:
     """The questions of the test split that have an answer, as they are asked under a control."""
-    answered = _outcomes(full)
+    answered = read_outcomes(full)
     changed = (control.question(question) for question in questions.split("test") if question.id in answered)
     return [question for question in changed if question is not None]
 
 
 def _under_control(ledger: Path, full: Path, asked: Sequence[Question]) -> dict[str, Any]:
     """The figures of a control: its accuracy, the `chance`, and the paired `difference`, full minus control."""
-    outcomes = _outcomes(ledger)
+    outcomes = read_outcomes(ledger)
     return {
         **_accuracy(outcomes),
         "skipped": len(asked) - len(outcomes),
         "chance": chance(question.label for question in asked if question.id in outcomes),
-        "difference": _compare(_outcomes(full), outcomes),
+        "difference": compare_outcomes(read_outcomes(full), outcomes),
     }
 
 
@@ -112,7 +114,7 @@ def _figures(ledger: Path, labels: Mapping[str, Label], earlier: Sequence[Path])
         for table, name in (("per_task", answer.task), ("per_label", answer.group)):
             n[table][name] += 1
             right[table][name] += answer.accepted
-    outcomes = _outcomes(ledger)
+    outcomes = read_outcomes(ledger)
     return {
         **_accuracy(outcomes),
         "mean_score": score / len(outcomes) if outcomes else None,
@@ -125,12 +127,12 @@ def _figures(ledger: Path, labels: Mapping[str, Label], earlier: Sequence[Path])
         "against": [
             {"round": number, **compared}
             for number, path in enumerate(earlier)
-            if (compared := _compare(outcomes, _outcomes(path)))
+            if (compared := compare_outcomes(outcomes, read_outcomes(path)))
         ],
     }
 
 
-def _accuracy(outcomes: Mapping[str, tuple[bool, str]]) -> dict[str, Any]:
+def _accuracy(outcomes: Outcomes) -> dict[str, Any]:
     estimate = accuracy(*zip(*outcomes.values(), strict=True)) if outcomes else None
     return {
         "accuracy": estimate.value if estimate else None,
@@ -141,8 +143,8 @@ def _accuracy(outcomes: Mapping[str, tuple[bool, str]]) -> dict[str, Any]:
     }
 
 
-def _outcomes(ledger: Path) -> dict[str, tuple[bool, str]]:
-    """By question: whether its answer is right, and its video's content."""
+def read_outcomes(ledger: Path) -> Outcomes:
+    """The outcomes of the answers in a ledger, without videos that could not be shown."""
     return {
         answer.question_id: (answer.accepted, answer.video_sha256 or answer.video)
         for answer in read_answers(ledger)
@@ -150,7 +152,7 @@ def _outcomes(ledger: Path) -> dict[str, tuple[bool, str]]:
     }
 
 
-def _compare(now: Mapping[str, tuple[bool, str]], before: Mapping[str, tuple[bool, str]]) -> dict[str, Any] | None:
+def compare_outcomes(now: Outcomes, before: Outcomes) -> dict[str, Any] | None:
     """The paired difference on the questions in both; None if there are none."""
     pairs = [(right, before[question][0], video) for question, (right, video) in now.items() if question in before]
     if not pairs:

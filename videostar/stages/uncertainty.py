@@ -1,4 +1,4 @@
-"""Standard errors and intervals of held-out accuracy, clustered by video.
+"""Standard errors and intervals of held-out accuracy: over questions, clustered by video, and over runs.
 
 Several questions about one video are not independent, so variances are cluster-robust, with a video as cluster. For a
 mean over n values in G clusters, with e_g the sum of the deviations in cluster g, the variance is
@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+_EQUAL = 1e-12  # accuracies that differ by less are equal but for rounding
 _Z = 1.959963984540054  # the 0.975 quantile of the normal distribution
 
 
@@ -58,6 +59,38 @@ def difference(after: Sequence[bool], before: Sequence[bool], videos: Sequence[s
     variance, count = _variance(values, videos)
     reach = float(stdtrit(count - 1, 0.975)) * math.sqrt(variance) if variance else wilson(0.0, count)[1]
     return Estimate(mean, _root(variance), max(-1.0, mean - reach), min(1.0, mean + reach), len(values), count)
+
+
+def paired_interval(after: Sequence[float], before: Sequence[float]) -> tuple[float, float] | None:
+    """The 95 % interval of the mean difference of two accuracies over pairs of runs: Student's t.
+
+    None for a single pair, and if all differences are equal, since the variance is unknown then.
+    """
+    values = np.asarray(after, float) - np.asarray(before, float)
+    if len(values) < 2 or np.ptp(values) < _EQUAL:
+        return None
+    return _interval(float(values.mean()), float(values.var(ddof=1)) / len(values), len(values) - 1)
+
+
+def welch_interval(after: Sequence[float], before: Sequence[float]) -> tuple[float, float] | None:
+    """The 95 % interval of the difference of two mean accuracies of independent runs (Welch, 1947).
+
+    None if a side has a single run, and if neither side varies.
+    """
+    sides = [np.asarray(side, float) for side in (after, before)]
+    if min(map(len, sides)) < 2 or max(map(np.ptp, sides)) < _EQUAL:
+        return None
+    parts = [float(side.var(ddof=1)) / len(side) for side in sides]
+    freedom = sum(parts) ** 2 / sum(part**2 / (len(side) - 1) for part, side in zip(parts, sides, strict=True))
+    return _interval(float(sides[0].mean() - sides[1].mean()), sum(parts), freedom)
+
+
+def _interval(mean: float, variance: float, freedom: float) -> tuple[float, float]:
+    """Student's interval of a difference of accuracies."""
+    from scipy.special import stdtrit  # takes long to load
+
+    reach = float(stdtrit(freedom, 0.975)) * math.sqrt(variance)
+    return max(-1.0, mean - reach), min(1.0, mean + reach)
 
 
 def _variance(values: NDArray[np.float64], videos: Sequence[str]) -> tuple[float | None, int]:
