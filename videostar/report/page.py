@@ -22,6 +22,7 @@ from videostar.report import REPORT
 from videostar.report.examples import Gallery, Item, answers_of, count_lines, read_ledgers, selected, shown_share
 from videostar.report.media import MediaFolder, add_media
 from videostar.report.summary import RunSummary, Tally, accuracy_chart, summarise
+from videostar.runs.comparison import Comparison, compare_runs
 from videostar.runs.manifest import Manifest, now, open_run
 from videostar.util.errors import UserError
 from videostar.util.files import new_folder, write_text
@@ -85,7 +86,8 @@ def write_report(
             else:
                 (data / f"{number:05}.js").write_text(f"shard({number},{text})", encoding="ascii")
         index = {**gallery.index(), "runs": [run.name for run in opened], "shards": starts}
-        page = _render(summaries, gallery, index, texts, without, refresh, single_file=single_file)
+        compared = compare_runs(runs) if len(opened) > 1 else None
+        page = _render(summaries, gallery, index, texts, without, compared, refresh, single_file=single_file)
         write_text(folder / "index.html", page)
     return target / "index.html"
 
@@ -156,6 +158,7 @@ def _render(
     index: dict[str, Any],
     texts: Sequence[str],
     without: Sequence[str],
+    comparison: Comparison | None,
     refresh: int | None,
     *,
     single_file: bool,
@@ -178,6 +181,7 @@ def _render(
     environment.filters |= {"share": _share, "points": _points, "duration": _duration}
     return environment.get_template("report.html").render(
         runs=runs,
+        comparison=comparison,
         together=accuracy_chart("Held-out accuracy by round", {run.name: run.rounds for run in runs}),
         gallery=gallery,
         with_media=sum(bool(item.media) for item in gallery.items.values()),
