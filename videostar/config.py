@@ -227,6 +227,16 @@ class Data(Settings):
     )
 
 
+class Evaluation(Settings):
+    """Held-out sets of their own, to show whether general ability is kept."""
+
+    sets: tuple[str, ...] = Field(
+        (),
+        description="Data sets that are not trained on, by names or paths as in `data`, about which every round is "
+        "asked too. Each has videos, labels and adapters of its own.",
+    )
+
+
 class Stop(Settings):
     """When a run ends before its last round."""
 
@@ -265,6 +275,7 @@ class Pipeline(Settings):
     judge: JudgeServer | None = None
     training: Training = Training()
     mix: Mix | None = None
+    evaluation: Evaluation = Evaluation()
     stop: Stop = Stop()
 
     @field_validator("data", mode="before")

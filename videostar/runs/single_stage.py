@@ -39,7 +39,7 @@ def generate(
     """
     folder, lora = Path(out), Path(lora) if lora else None
     pipeline = with_frame_rate(pipeline)
-    data = RunData(pipeline)
+    data = RunData(pipeline, sets=False)
     check_lora(lora, pipeline)
     data.prepare(pipeline, folder, progress, trains=False)
     answers, dataset = folder / "answers.jsonl", folder / "dataset"
@@ -83,7 +83,7 @@ def train(
     if folder.exists():
         raise UserError(f"{folder}: exists; LoRAs are never overwritten: give --out a new folder")
     pipeline = with_frame_rate(pipeline)
-    data = RunData(pipeline)
+    data = RunData(pipeline, sets=False)
     check_lora(start_from, pipeline, trained=True)
     from videostar.models.load import load_config
     from videostar.models.quantised import check_quantised
@@ -119,14 +119,14 @@ def evaluate(
     data = RunData(pipeline)
     check_lora(lora, pipeline)
     data.prepare(pipeline, file, progress, trains=False)
-    ledgers = evaluation.held_out_ledgers(data.questions, file)
-    made_by = MadeBy.of("00/evaluate", pipeline, data.identity, lora)
+    ledgers = evaluation.held_out_ledgers(data.questions, file, data.sets)
+    made_by = MadeBy.of("00/evaluate", pipeline, data.identity, lora, data.sets_identity)
     with bound(file.with_suffix(".made_by.json"), made_by, [file, *ledgers.values()]):
         keep_log(file.with_suffix(".log"))
         data.report()
         plan, tick = AnswerPlan.for_evaluation(pipeline), progress("held-out videos")
         with open_engine(pipeline, data.videos) as engine:
-            return evaluation.evaluate(data.questions, engine, plan, lora=lora, out=file, tick=tick)
+            return evaluation.evaluate(data.questions, engine, plan, lora=lora, out=file, sets=data.sets, tick=tick)
 
 
 def judge_check(pipeline: Pipeline, cases: Path, judge: JudgeName, *, progress: Progress = silent) -> JudgeReport:

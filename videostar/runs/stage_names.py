@@ -8,6 +8,8 @@ from pathlib import Path
 
 from videostar.util.errors import UserError
 
+#: The ledgers of `evaluation.sets` in the folder of a round.
+SET_LEDGERS = "evaluation.set-*.jsonl"
 PARTS = ("generate", "version", "train", "evaluate")
 
 
@@ -57,6 +59,7 @@ class RoundFiles:
                 self.evaluation,
                 self.evaluation.with_suffix(".jsonl"),
                 self.evaluation.with_name("validation.jsonl"),
+                *sorted(self.folder.glob(SET_LEDGERS)),
             ],
         }[part]
 
