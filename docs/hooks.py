@@ -7,10 +7,23 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from videostar.config import Cache, Data, Engine, Generation, JudgeServer, Mix, Pipeline, Stop, Training, Video
+from videostar.config import (
+    Cache,
+    Data,
+    Engine,
+    Evaluation,
+    Generation,
+    JudgeServer,
+    Mix,
+    Pipeline,
+    Stop,
+    Training,
+    Video,
+)
 
 _SECTIONS = {"data": Data, "video": Video, "generation": Generation, "judge": JudgeServer}
-_SECTIONS |= {"training": Training, "mix": Mix, "engine": Engine, "stop": Stop, "cache": Cache}
+_SECTIONS |= {"training": Training, "mix": Mix, "engine": Engine, "evaluation": Evaluation}
+_SECTIONS |= {"stop": Stop, "cache": Cache}
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:

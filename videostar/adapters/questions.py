@@ -83,7 +83,9 @@ class Questions:
                 continue
             reasons = [row.detail for row in self.skipped[:50]] or [self.why_not.get(task.name, "no rows")]
             why = "; ".join(dict.fromkeys(reasons))[:400]
-            raise UserError(f"adapter {task.name}: no question about any {self.needed} video: {why}")
+            if self.needed == "test":
+                raise UserError(f"adapter {task.name}: no question about any video to evaluate on: {why}")
+            raise UserError(f"adapter {task.name}: no question about any train video: {why}")
 
     def _add(self, task: Task, samples: Sequence[Sample], seed: int) -> None:
         first = True

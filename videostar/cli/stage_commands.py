@@ -169,7 +169,9 @@ def evaluate(
 
         result = single_stage.evaluate(settings, out, lora=lora, progress=progress)
     figures = {name: result[name] for name in ("accuracy", "ci95", "n", "skipped")}
-    print(json.dumps({**figures, "validation": (result["validation"] or {}).get("accuracy")}))
+    shown = {**figures, "validation": (result["validation"] or {}).get("accuracy")}
+    sets = {name: found["accuracy"] for name, found in result["sets"].items()}
+    print(json.dumps({**shown, "sets": sets} if sets else shown))
 
 
 @contextmanager

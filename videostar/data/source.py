@@ -164,9 +164,9 @@ class DataSource:
         reasons = "; ".join(f"{item.where}: {item.video or '(no path)'}: {item.reason}" for item in skipped[:3])
         if skipped:
             reasons += f": {skipped[0].detail}" if len(skipped) == 1 else f"; of the first: {skipped[0].detail}"
+        what = "no usable video to evaluate on in" if self.only_evaluated else "no usable train video in"
         return UserError(
-            f"{self.where}: no usable {self.needed} video in {rows} rows ({reasons or 'no such rows'}); fix the rows or "
-            "give more of them"
+            f"{self.where}: {what} {rows} rows ({reasons or 'no such rows'}); fix the rows or give more of them"
         )
 
 
