@@ -87,24 +87,20 @@ class RunData:
     def read(self, progress: Progress) -> None:
         """Read the rows, open the videos and make the questions.
 
-        Raises UserError if no row can be trained on, or if an adapter has no question about any training row.
+        Raises UserError if no row can be trained on (or, of a set, evaluated on), or if an adapter asks about none.
         """
         self._data = self.source.read(self._home, progress)
         self._data.check()
         self.questions.check()
-        trained = {
-            content(video): video.video
-            for sample in self.data.split("train")
-            for video in (sample.videos if self._sets else ())
-        }
-        for one in self._sets:
-            one.read(self._home, trained, progress)
-        for source, questions in ((self.source, self.questions), *((one.source, one.questions) for one in self._sets)):
-            for task, columns in questions.unread.items():
-                warn(
-                    f"{source.where}: {task} does not read the column {columns[0]!r}, whose name is ambiguous; "
-                    f"--set columns.{columns[0]}={columns[0]} reads it, --set columns.{columns[0]}=null hides this line"
-                )
+        for task, columns in self.questions.unread.items():
+            warn(
+                f"{self.source.where}: {task} does not read the column {columns[0]!r}, whose name is ambiguous; "
+                f"--set columns.{columns[0]}={columns[0]} reads it, --set columns.{columns[0]}=null hides this line"
+            )
+        if self._sets:
+            trained = {content(video): video.video for sample in self.data.split("train") for video in sample.videos}
+            for one in self._sets:
+                one.read(self._home, trained, progress)
 
     @property
     def videos(self) -> int:
