@@ -177,7 +177,7 @@ def _serial(
         for q, clip in zip(train, clips, strict=False):
             path = questions.root / q.sample.video
             reply = ask(q.text, path, clip)
-            if not isinstance(reply, list) or not _accepts(q.label, reply[0], q.text):
+            if not isinstance(reply, list) or not _accepts(q.label, reply[0].text, q.text):
                 ask(q.hinted, path, clip)
     return [len(train) / sum(spent.values())], [len(train) / spent["generating"]]
 

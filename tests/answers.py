@@ -29,6 +29,13 @@ def questions_about(world: Path) -> list[Request]:
     return asked
 
 
+def confidences(replies: Sequence[Reply]) -> list[float]:
+    """Those of all answers, each of which has one."""
+    found = [one.confidence for reply in replies if isinstance(reply, list) for one in reply]
+    assert None not in found
+    return [one for one in found if one is not None]
+
+
 def said(engine: EngineProtocol, lora: Path | None, requests: Sequence[Request]) -> list[Reply]:
     engine.use(lora)
     return engine.answer(requests)

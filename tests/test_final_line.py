@@ -255,7 +255,7 @@ def test_a_line_that_gives_the_label_away_breaks_a_promise(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("name", resource_names("prompts"))
 def test_shipped_prompts_ask_for_a_line_unless_the_whole_answer_is_the_label(name: str) -> None:
-    assert (load_prompts(name).final_line is None) == (name in ("text", "fields"))
+    assert (load_prompts(name).final_line is None) == (name in ("text", "open", "fields"))
 
 
 @pytest.mark.parametrize(

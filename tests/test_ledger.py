@@ -37,6 +37,7 @@ answers = st.builds(
     frame_times=st.lists(st.floats(0, 1e6), max_size=3).map(tuple),
     seed=st.none() | st.integers(0, 2**32 - 1),
     template=text,
+    confidence=st.none() | st.floats(0, 1),
 )
 
 
@@ -73,6 +74,7 @@ def test_a_ledger_from_before_lineage_was_told_is_read(tmp_path: Path) -> None:
     (tmp_path / "answers.jsonl").write_text(json.dumps(line) + "\n")
     (answer,) = Ledger(tmp_path / "answers.jsonl")
     assert (answer.video_sha256, answer.frame_times, answer.seed, answer.template) == ("", (), None, "")
+    assert answer.confidence is None
 
 
 def test_a_ledger_is_read_while_it_is_written(tmp_path: Path) -> None:

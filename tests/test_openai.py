@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from answers import questions_about, said, served_at
+from answers import confidences, questions_about, said, served_at
 from random_lora import make_lora
 
 from videostar.config import Pipeline
@@ -105,7 +105,10 @@ def test_answers_are_those_of_transformers(
     engine: OpenaiEngine, reference: TransformersEngine, requests: list[Request], adapters: list[Path]
 ) -> None:
     spoken = [said(engine, adapter, requests) for adapter in (None, *adapters)]
-    assert spoken == [said(reference, adapter, requests) for adapter in (None, *adapters)]
+    known = [said(reference, adapter, requests) for adapter in (None, *adapters)]
+    assert spoken == known
+    for mine, theirs in zip(spoken, known, strict=True):
+        assert confidences(mine) == pytest.approx(confidences(theirs), abs=1e-3)
     assert spoken[0] != spoken[1] != spoken[2] != spoken[0]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import socket
 import threading
@@ -131,8 +132,16 @@ def test_more_tokens_than_were_asked_for_are_not_taken(stub: str) -> None:
     Stub.replies = {"/v1/chat/completions": (200, long)}
     with OpenaiEngine(served_at(stub)) as engine:
         (reply,) = engine.answer([Request("What is shown?", [largest_clip(engine.video)])])
+        assert isinstance(reply, list)
         limit = engine.generation.max_new_tokens
-        assert reply == engine.chat.decode([[40] * limit])
+        assert [answer.text for answer in reply] == engine.chat.decode([[40] * limit])
+        assert reply[0].confidence is None
+        steps = [{"token": "x", "logprob": math.log(0.5)}] * 1000
+        Stub.replies = {
+            "/v1/chat/completions": (200, {**long, "choices": [{**long["choices"][0], "logprobs": {"content": steps}}]})
+        }
+        ((answer,),) = engine.answer([Request("What is shown?", [largest_clip(engine.video)])])
+        assert answer.confidence == 0.5
 
 
 @pytest.mark.parametrize(

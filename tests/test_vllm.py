@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from answers import questions_about, said
+from answers import confidences, questions_about, said
 from commands import Command, command
 from data_sets import load, questions_of
 from random_lora import make_lora
@@ -88,7 +88,10 @@ def test_answers_are_those_of_transformers(
 ) -> None:
     asked = requests[:16]
     spoken = [said(either, adapter, asked) for adapter in (None, *adapters)]
-    assert spoken == [said(reference, adapter, asked) for adapter in (None, *adapters)]
+    known = [said(reference, adapter, asked) for adapter in (None, *adapters)]
+    assert spoken == known
+    for mine, theirs in zip(spoken, known, strict=True):
+        assert confidences(mine) == pytest.approx(confidences(theirs), abs=1e-3)
     assert spoken[0] != spoken[1] != spoken[2] != spoken[0]
 
 

@@ -253,12 +253,18 @@ class Data(Settings):
 
 
 class Evaluation(Settings):
-    """Controls: test questions are asked again with something taken away, to show what an answer owes to it."""
+    """What is measured besides accuracy: what answers owe to the video, and whether general ability is kept."""
 
     controls: Controls = Field(
         (),
-        description="blind: grey frames in place of the video; shuffled: its frames in another order; single: its "
-        "middle frame in place of all; options: the options of a choice in another order.",
+        description="Test questions are asked again. blind: with grey frames in place of the video; shuffled: its "
+        "frames in another order; single: its middle frame in place of all; options: the options of a choice in "
+        "another order.",
+    )
+    sets: tuple[str, ...] = Field(
+        (),
+        description="Data sets that are not trained on, by names or paths as in `data`, about which every round is "
+        "asked too. Each has videos, labels and adapters of its own.",
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -55,23 +55,28 @@ def run_cycle(
     with Run.open(folder, pipeline, data.digests, restart_from) as run, open_engine(pipeline, data.videos) as engine:
         skipped = data.report()
         write_text(folder / "skipped.jsonl", "".join(json.dumps(asdict(row)) + "\n" for row in skipped))
-        cycle(run, data.questions, pipeline, engine, progress)
+        cycle(run, data.questions, pipeline, engine, progress, data.sets)
     add_report(folder, progress)
     return read_run(folder)
 
 
 def cycle(
-    run: Run, questions: Questions, settings: Pipeline, engine: EngineProtocol, progress: Progress = silent
+    run: Run,
+    questions: Questions,
+    settings: Pipeline,
+    engine: EngineProtocol,
+    progress: Progress = silent,
+    sets: Mapping[str, Questions] | None = None,
 ) -> None:
     """Do every stage of `run` that is not done yet. One engine answers in all of them.
 
-    Round 0 only evaluates the base model. The figures of each stage are in `run.manifest`. Raises UserError as the
-    stages do.
+    Round 0 only evaluates the base model. `sets` are the questions of `evaluation.sets`. The figures of each stage are
+    in `run.manifest`. Raises UserError as the stages do.
     """
     lora: Path | None = None  # None: the base model alone answers
     ledgers: list[Ledgers] = []  # of the held-out answers, by round
     for number in range(settings.rounds + 1):
-        this = _Round(run, questions, settings, engine, progress, number)
+        this = _Round(run, questions, settings, engine, progress, number, sets or {})
         if number > 0:
             this.generate(lora)  # and verify: every answer has a verdict
             version = this.build_version(lora)
@@ -92,6 +97,7 @@ class _Round:
     engine: EngineProtocol
     progress: Progress
     number: int
+    sets: Mapping[str, Questions]  # those of `evaluation.sets`
 
     @property
     def files(self) -> RoundFiles:
@@ -147,8 +153,8 @@ class _Round:
 
     def evaluate(self, lora: Path | None, earlier: list[Ledgers]) -> Ledgers:
         """Measure accuracy on the held-out videos, and return the ledgers of the answers."""
-        ledgers = held_out_ledgers(self.questions, self.files.evaluation)
         controls = self.settings.evaluation.controls
+        ledgers = held_out_ledgers(self.questions, self.files.evaluation, self.sets)
         work = partial(
             evaluate,
             self.questions,
@@ -158,6 +164,7 @@ class _Round:
             out=self.files.evaluation,
             earlier=list(earlier),
             controls=Control.each(controls, self.settings.seed),
+            sets=self.sets,
             tick=self._bar("held-out videos"),
         )
         reads = [*([lora] if lora else []), *(path for before in earlier for path in before.values())]

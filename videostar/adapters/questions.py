@@ -28,6 +28,8 @@ class Questions:
 
     def __init__(self, data: Data, tasks: Sequence[Task], seed: int) -> None:
         self.root, self.tasks = data.root, tasks
+        self.needed = data.source.needed
+        self.frame_rate = data.source.frame_rate
         self.skipped: list[Skipped] = []  # rows that a task cannot read
         self.not_asked: Counter[str] = Counter()  # by task: rows that it has no question about
         self.why_not: dict[str, str] = {}  # by task: the reason of the first such row
@@ -79,12 +81,14 @@ class Questions:
         return found.hexdigest()
 
     def check(self) -> None:
-        """Raises UserError if a task has no question about any training video."""
+        """Raises UserError if a task has no question about any video of the split that must have one."""
         for task in self.tasks:
-            if any(q.task == task.name and q.sample.split == "train" for q in self._questions):
+            if any(q.task == task.name and q.sample.split == self.needed for q in self._questions):
                 continue
             reasons = [row.detail for row in self.skipped[:50]] or [self.why_not.get(task.name, "no rows")]
             why = "; ".join(dict.fromkeys(reasons))[:400]
+            if self.needed == "test":
+                raise UserError(f"adapter {task.name}: no question about any video to evaluate on: {why}")
             raise UserError(f"adapter {task.name}: no question about any train video: {why}")
 
     def _add(self, task: Task, samples: Sequence[Sample], seed: int) -> None:
@@ -176,7 +180,8 @@ def load_tasks(
     named = [name for name, column in manifest.columns.items() if column is not None]
 
     def load(name: str, prompts: str | None) -> Task:
-        return Task.load(name, load_adapter(name, named=named), prompts, asks_final_line=model != "embedded")
+        asks, grouped = model != "embedded", "group" in named
+        return Task.load(name, load_adapter(name, named=named), prompts, asks_final_line=asks, grouped=grouped)
 
     if adapter is not None:
         return [load(adapter, prompts)]

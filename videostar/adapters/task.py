@@ -17,6 +17,7 @@ from videostar.adapters.final_line import lead_of, request_for, without_final_li
 from videostar.adapters.kinds import MAIN
 from videostar.adapters.prompts import Prompts, load_prompts
 from videostar.config import AnswerSource, Video
+from videostar.data.cells import is_missing
 from videostar.data.samples import Sample
 from videostar.labels import Action, Label, parse_label
 from videostar.labels.choice import Choice
@@ -63,9 +64,12 @@ class Question:
 
     @property
     def group(self) -> str:
-        """The name that it is counted under: an action's name, else the task."""
+        """The name that it is counted under: an action's name, else that in a mapped column `group`, else the task."""
         label = self.label
-        return label.words() if isinstance(label, Action) else self.task
+        if isinstance(label, Action):
+            return label.words()
+        group = self.sample.values.get("group") if self.source.grouped else None
+        return self.task if is_missing(group) else str(group)
 
     @property
     def label(self) -> Label:
@@ -141,16 +145,23 @@ class Task:
     prompts: Prompts
     among: tuple[str, ...] = ()  # all actions of the data, for action labels without `among`
     asks_final_line: bool = True  # if the prompts have one
+    grouped: bool = False  # whether answers are counted under the values of the column `group`
     _known: dict[str, Label] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @classmethod
     def load(
-        cls, name: str, adapter: LabelAdapter, prompts: str | None = None, *, asks_final_line: bool = True
+        cls,
+        name: str,
+        adapter: LabelAdapter,
+        prompts: str | None = None,
+        *,
+        asks_final_line: bool = True,
+        grouped: bool = False,
     ) -> Task:
         """The task of an adapter, with the prompt file called `prompts` or its own."""
         file = prompts or adapter.prompts
         loaded = load_prompts(file, None if prompts else adapter_folder(adapter))
-        return cls(name, adapter, loaded, asks_final_line=asks_final_line)
+        return cls(name, adapter, loaded, asks_final_line=asks_final_line, grouped=grouped)
 
     @property
     def final_line(self) -> str | None:

@@ -238,7 +238,7 @@ def _plan(settings: Pipeline, out: Path, *, verbose: bool) -> None:
         from videostar.util.resources import model_path
 
         with open_engine(settings, data.videos) as engine:
-            found = forecast.forecast(data.questions, settings, engine, progress)
+            found = forecast.forecast(data.questions, settings, engine, progress, data.sets)
     write_json(out / FORECAST, found.model_dump())
     source = data.source
     plan = {

@@ -173,7 +173,9 @@ def evaluate(
         name: {key: found[key] for key in ("accuracy", "ci95", "chance")} for name, found in result["controls"].items()
     }
     shown = {**figures, "validation": (result["validation"] or {}).get("accuracy")}
-    print(json.dumps({**shown, "controls": controls} if controls else shown))
+    sets = {name: found["accuracy"] for name, found in result["sets"].items()}
+    parts = {"controls": controls, "sets": sets}
+    print(json.dumps({**shown, **{name: found for name, found in parts.items() if found}}))
 
 
 @contextmanager

@@ -146,6 +146,11 @@ def print_rounds(folder: Path, manifest: Manifest) -> None:
         if missing := [name for name in manifest.settings.evaluation.controls if name not in controls]:
             where = f"--restart-from {number:02}/evaluate"
             _line(f"round {number} was evaluated without {', '.join(missing)}; {where} does it again with them")
+        if found := evaluations[number].get("calibration"):
+            _line(f"round {number}, calibration: {_calibration(found)}")
+        for name, figures in evaluations[number].get("sets", {}).items():
+            if figures["n"]:
+                _line(f"round {number}, {name} {_against_base(figures, evaluations[0]['sets'][name])}")
     if evaluations:
         _line(_best(folder, manifest))
     if manifest.stopped is not None:
@@ -207,6 +212,21 @@ def _controls(controls: dict[str, Any]) -> str:
             shown = "single frame" if name == "single" else name
             parts.append(f"{shown} {figures['accuracy']:.1%} ({low:.1%} to {high:.1%}{chance})")
     return ", ".join(parts)
+
+
+def _calibration(figures: dict[str, Any]) -> str:
+    auroc = "-" if figures["auroc"] is None else f"{figures['auroc']:.2f}"
+    return f"ECE {figures['ece']:.1%}, Brier {figures['brier']:.2f}, AUROC {auroc}"
+
+
+def _against_base(figures: dict[str, Any], base: dict[str, Any]) -> str:
+    """The accuracy on a set, and its difference from that of the base model, with the interval in points."""
+    compared = next((one for one in figures["against"] if one["round"] == 0), None)
+    accuracy = f"{figures['accuracy']:.1%}"
+    if compared is None:
+        return accuracy
+    difference, low, high = (100 * share for share in (compared["difference"], *compared["ci95"]))
+    return f"{accuracy} (base {base['accuracy']:.1%}, {difference:+.1f} points, {low:.1f} to {high:.1f})"
 
 
 def _percent(figures: dict[str, Any] | None) -> str:

@@ -30,6 +30,16 @@ def find_leaks(samples: Sequence[Sample]) -> dict[int, Skipped]:
     return found
 
 
+def find_trained(samples: Sequence[Sample], trained: Mapping[str, str]) -> dict[int, Skipped]:
+    """By index in `samples`: those with a video that is trained on. `trained` has paths by content."""
+    found: dict[int, Skipped] = {}
+    for place, sample in enumerate(samples):
+        other = next((trained[content(video)] for video in sample.videos if content(video) in trained), None)
+        if other is not None:
+            found[place] = Skipped(sample.row, sample.video, "also in train", f"the same content as {other}")
+    return found
+
+
 def _leak(sample: Sample, held_out: Mapping[Split, Mapping[str, str]]) -> Skipped | None:
     for video in sample.videos:
         for split in _APART[sample.split]:

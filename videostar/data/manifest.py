@@ -49,7 +49,8 @@ class DataManifest(Settings):
     )
     encoding: str | None = Field(None, description="The encoding of .csv, .tsv and .json files; default: UTF-8.")
     rows: dict[Split | Literal["all"], Paths] = Field(
-        description="A file for each split, below the root; `all`: with a `split` column, or a fifth is for test."
+        description="A file for each split, below the root; `all`: with a `split` column, or a fifth is for test; "
+        "`test` alone: a set to evaluate on."
     )
     files: dict[str, Paths] = Field({}, description="Other files of the format, such as `classes`, below the root.")
     video: Paths = Field(("{video}",), description="The video's path below the root, made from a row's values.")
@@ -78,8 +79,8 @@ class DataManifest(Settings):
     @field_validator("rows")
     @classmethod
     def _splits(cls, rows: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-        if ("all" in rows) == ("train" in rows) or ("all" in rows and len(rows) > 1):
-            raise ValueError("give `all`, or `train` and what there is of `validation` and `test`")
+        if set(rows) != {"test"} and (("all" in rows) == ("train" in rows) or ("all" in rows and len(rows) > 1)):
+            raise ValueError("give `all`, or `train` and what there is of `validation` and `test`, or `test` alone")
         return rows
 
     @field_validator("video")

@@ -22,7 +22,7 @@ from videostar.data.measure_videos import MeasuredRow, measure_videos
 from videostar.data.places import Places
 from videostar.data.rows import Row, Skipped, Split
 from videostar.data.samples import Sample, make_sample
-from videostar.data.splits import SplitPlan
+from videostar.data.splits import EvaluationPlan, SplitPlan
 from videostar.util.errors import UserError
 from videostar.util.files import Below
 from videostar.util.progress import Progress, Tick, silent
@@ -43,6 +43,7 @@ class DataSource:
     row_file: Path | None = None  # absolute, if the user named one; otherwise row files lie below the root
     root_named: bool = False  # whether the user named the root: links in it are then the user's own
     frame_rate: float | None = None  # pictures per second of videos that do not state it
+    only_evaluated: bool = False  # all its rows, or those of its held-out split, are test rows
 
     @classmethod
     def find(
@@ -53,8 +54,11 @@ class DataSource:
         columns: Mapping[str, str | None] | None = None,
         limit: int | None = None,
         frame_rate: float | None = None,
+        only_evaluated: bool = False,
     ) -> DataSource:
         """The data called `data.name`; `root`, `columns` and `frame_rate` replace those of its manifest.
+
+        `only_evaluated`: all its rows are test rows, or those of its held-out split if it has one.
 
         Raises UserError if there is no such manifest, or if it is wrong.
         """
@@ -70,7 +74,7 @@ class DataSource:
         row_file = folder.absolute() / manifest.rows["all"][0] if is_row_file(data.name) else None
         rate = frame_rate or manifest.frame_rate
         named = root is not None
-        return cls(manifest, base.absolute(), where, classes, data, limit, row_file, named, rate)
+        return cls(manifest, base.absolute(), where, classes, data, limit, row_file, named, rate, only_evaluated)
 
     @classmethod
     def of(cls, pipeline: config.Pipeline) -> DataSource:
@@ -109,11 +113,13 @@ class DataSource:
         return list(official_classes(self.manifest, self._folder, self.where, self.classes))
 
     @cached_property
-    def plan(self) -> SplitPlan:
+    def plan(self) -> SplitPlan | EvaluationPlan:
         """The split of every row. Reads all rows, so that errors in files show before any video is opened."""
         if not self.root.is_dir():
             raise UserError(f"{self.where}: root {self.root}: no such folder; give the folder that holds the videos")
-        return SplitPlan.of(self.rows(), self.splits.validation)
+        return (
+            EvaluationPlan.of(self.rows()) if self.only_evaluated else SplitPlan.of(self.rows(), self.splits.validation)
+        )
 
     def split_rows(self) -> Iterator[Row | Skipped]:
         """The rows with their splits, at most `limit` of each."""
@@ -125,7 +131,7 @@ class DataSource:
                 yield row
 
     def check_rows(self) -> None:
-        """Look for a training row whose video exists, without opening it.
+        """Look for a training row (or else a test row) whose video exists, without opening it.
 
         Raises UserError as `rows` does, or if there is none.
         """
@@ -133,9 +139,9 @@ class DataSource:
         for row in measure_videos(self.split_rows(), self.places, None, self.frame_rate):
             if isinstance(row, Skipped):
                 skipped.append(row)
-            elif row.row.split == "train":
+            elif row.row.split == self.needed:
                 return
-        raise self.nothing_to_train_on(skipped, self.plan.rows)
+        raise self.nothing_usable(skipped, self.plan.rows)
 
     def read(self, home: Path | None, progress: Progress) -> Data:
         """The checked samples; `home` is the cache folder. Without one, videos are looked up but not opened.
@@ -148,14 +154,19 @@ class DataSource:
         samples, leaks = _without_leaks(samples, self.splits.leaks, self.where)
         return Data(self, samples, [*skipped, *leaks])
 
-    def nothing_to_train_on(self, skipped: list[Skipped], rows: int) -> UserError:
-        """The error of data without a usable training row, with the first reasons."""
+    @property
+    def needed(self) -> Split:
+        """The split that must have a usable row."""
+        return "test" if self.only_evaluated else "train"
+
+    def nothing_usable(self, skipped: list[Skipped], rows: int) -> UserError:
+        """The error of data without a usable row to train on, or to evaluate on, with the first reasons."""
         reasons = "; ".join(f"{item.where}: {item.video or '(no path)'}: {item.reason}" for item in skipped[:3])
         if skipped:
             reasons += f": {skipped[0].detail}" if len(skipped) == 1 else f"; of the first: {skipped[0].detail}"
+        what = "no usable video to evaluate on in" if self.only_evaluated else "no usable train video in"
         return UserError(
-            f"{self.where}: no usable train video in {rows} rows ({reasons or 'no such rows'}); fix the rows or give "
-            "more of them"
+            f"{self.where}: {what} {rows} rows ({reasons or 'no such rows'}); fix the rows or give more of them"
         )
 
 
@@ -177,9 +188,9 @@ class Data:
         return [sample for sample in self.samples if sample.split == split]
 
     def check(self) -> None:
-        """Raises UserError if there is no sample to train on."""
-        if not self.split("train"):
-            raise self.source.nothing_to_train_on(self.skipped, len(self.samples) + len(self.skipped))
+        """Raises UserError if there is no sample to train on, or to evaluate on."""
+        if not self.split(self.source.needed):
+            raise self.source.nothing_usable(self.skipped, len(self.samples) + len(self.skipped))
 
     def digest(self, questions: str) -> str:
         """The identity of the samples and their questions, given the questions' digest; independent of places.

@@ -7,6 +7,7 @@ rows, and the same for all rows of a video.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -103,6 +104,41 @@ class SplitPlan:
             return False
         share = _share("validation", video)
         return share < self.validation or share == self.lowest_training
+
+
+@dataclass
+class EvaluationPlan:
+    """The rows of a data set that is only evaluated on: those for test, else those for validation, else all.
+
+    All of them count as test rows.
+    """
+
+    split: Split | None = None  # None: all rows
+    rows: int = 0
+    videos: int = 1  # of a row, at most
+
+    @classmethod
+    def of(cls, rows: Iterable[Row | Skipped]) -> EvaluationPlan:
+        """The plan for all rows of a data set."""
+        counts: Counter[Split | None] = Counter()
+        skipped, videos = 0, 1
+        for row in rows:
+            if isinstance(row, Skipped):
+                skipped += 1
+            else:
+                counts[row.split] += 1
+                videos = max(videos, 1 + len(row.more))
+        held_out: tuple[Split, ...] = ("test", "validation")
+        split = next((name for name in held_out if counts[name]), None)
+        return cls(split, skipped + (counts[split] if split else counts.total()), videos)
+
+    def assign(self, rows: Iterable[Row | Skipped]) -> Iterator[Row | Skipped]:
+        """The rows that are evaluated on, as test rows."""
+        for row in rows:
+            if isinstance(row, Skipped):
+                yield row
+            elif self.split is None or row.split == self.split:
+                yield replace(row, split="test")
 
 
 def _share(salt: str, video: str) -> float:

@@ -78,7 +78,7 @@ def answer(settings: Pipeline, lora: Path | None, root: Path, pairs: Sequence[tu
     with open_engine(settings) as engine:
         engine.use(lora)
         replies = engine.answer([Request(question, [clip]) for (_, question), clip in zip(pairs, clips, strict=True)])
-    return [reply.reason if isinstance(reply, Refused) else reply[0] for reply in replies]
+    return [reply.reason if isinstance(reply, Refused) else reply[0].text for reply in replies]
 
 
 def free_descriptions(settings: Pipeline, lora: Path | None, root: Path, videos: Sequence[str]) -> Score:

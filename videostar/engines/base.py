@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
+from videostar.models.response import Response
+
 if TYPE_CHECKING:
     from videostar.video.clip import Clip
 
@@ -28,7 +30,7 @@ class Refused:
 
 
 #: The answers to a request, one for each of its seeds, or the greedy one.
-Reply = list[str] | Refused
+Reply = list[Response] | Refused
 
 
 class EngineDied(Exception):

@@ -9,6 +9,7 @@ from typing import Any, Self, TypeVar
 
 import torch
 from peft import PeftModel
+from transformers import LogitsProcessor, LogitsProcessorList
 
 from videostar.config import Pipeline
 from videostar.engines.base import Refused, Reply, Request
@@ -16,10 +17,37 @@ from videostar.models.chat import Chat, Turn
 from videostar.models.load import dtype, free_memory, load_config, load_model, load_processor
 from videostar.models.quantised import is_quantised
 from videostar.models.refusals import Refusals
+from videostar.models.response import Response
 from videostar.models.sizes import context_length
 from videostar.util.files import digest
 
 _Item = TypeVar("_Item")
+
+
+class _Likelihood(LogitsProcessor):
+    """Collects the log-probabilities of the tokens that `generate` chooses, by the model's own distribution.
+
+    `generate` calls it before it applies the temperature. One step of the whole vocabulary is kept, not all of them.
+    """
+
+    def __init__(self) -> None:
+        self._chosen: list[torch.Tensor] = []  # [batch] of each step
+        self._next: torch.Tensor | None = None  # log-probabilities [batch, vocabulary] of the step being chosen
+
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+        self._choose(input_ids[:, -1])
+        self._next = torch.log_softmax(scores, dim=-1)
+        return scores
+
+    def of(self, tokens: torch.Tensor) -> torch.Tensor:
+        """The log-probabilities [batch, steps] of the generated `tokens`. On a GPU `generate` may take steps back."""
+        if len(self._chosen) < tokens.shape[1]:
+            self._choose(tokens[:, -1])
+        return torch.stack(self._chosen[: tokens.shape[1]], dim=1)
+
+    def _choose(self, tokens: torch.Tensor) -> None:
+        if self._next is not None:
+            self._chosen.append(self._next.gather(1, tokens[:, None])[:, 0])
 
 
 class TransformersEngine:
@@ -71,7 +99,7 @@ class TransformersEngine:
         fits = [most is None or self.chat.length(turn) + max_new_tokens <= most for turn in turns]
         with self.model.disable_adapter() if isinstance(self.model, PeftModel) else nullcontext():
             batches = self._batches([turn for turn, fit in zip(turns, fits, strict=True) if fit])
-            replies = iter([reply for batch in batches for reply in self._generate(batch, None, max_new_tokens)])
+            replies = iter([reply.text for batch in batches for reply in self._generate(batch, None, max_new_tokens)])
         return [next(replies) if fit else Refused(f"longer than the context of {most} tokens") for fit in fits]
 
     def _batches(self, waiting: list[_Item]) -> Iterator[list[_Item]]:
@@ -87,20 +115,31 @@ class TransformersEngine:
         answers = zip(*tries, strict=True)
         return [list(next(answers)) if refusal is None else Refused(str(refusal)) for refusal in refusals]
 
-    def _generate(self, turns: Sequence[Turn], seed: int | None, most: int) -> list[str]:
+    def _generate(self, turns: Sequence[Turn], seed: int | None, most: int) -> list[Response]:
         inputs = self.chat.prompts(turns)
         prompt_length = inputs["input_ids"].shape[1]
         sampling: dict[str, Any] = {"do_sample": False}
         if seed is not None:
             torch.manual_seed(seed)
             sampling = {"do_sample": True, "temperature": self.options.temperature, "top_p": 1.0, "top_k": 0}
+        likelihood = _Likelihood()
         with torch.inference_mode():
             tokens = self.model.generate(
                 **{name: value.to(self.model.device) for name, value in inputs.items()},
                 max_new_tokens=most,
+                logits_processor=LogitsProcessorList([likelihood]),
                 **sampling,
-            )
-        return self.chat.answers(tokens[:, prompt_length:].tolist(), most)
+            )[:, prompt_length:]
+        rows = [self._answer(row) for row in tokens.tolist()]
+        likely = likelihood.of(tokens).tolist()
+        return self.chat.responses(rows, [sum(of[: len(row)]) for row, of in zip(rows, likely, strict=True)], most)
+
+    def _answer(self, row: list[int]) -> list[int]:
+        """A generated row up to the token that ends it: what follows is padding."""
+        known = self.model.generation_config.eos_token_id
+        ends = set(known if isinstance(known, list) else [known])
+        end = next((place for place, token in enumerate(row) if token in ends), len(row))
+        return row[: end + 1]
 
     def restart(self) -> None:
         """Nothing to do: the model is in this process."""

@@ -15,7 +15,7 @@ import torch
 from jinja2 import TemplateError
 from transformers.video_utils import VideoMetadata
 
-from videostar.models.cut_off import CutOff
+from videostar.models.response import Response, confidence
 from videostar.util.errors import UserError
 from videostar.video.clip import Clip
 
@@ -115,12 +115,17 @@ class Chat:
             batch[name] = grown
         return batch, lengths
 
-    def answers(self, rows: Sequence[Sequence[int]], most: int) -> list[str]:
-        """Generated token rows as text. A row with `most` tokens and no end becomes CutOff."""
+    def responses(
+        self, rows: Sequence[Sequence[int]], log_probabilities: Sequence[float | None], most: int
+    ) -> list[Response]:
+        """Generated token rows as answers; the log-probability of each row is None if it is not known.
+
+        A row with `most` tokens and no end is cut off.
+        """
         ends = set(self.tokenizer.all_special_ids)
         return [
-            CutOff(text) if len(row) >= most and ends.isdisjoint(row) else text
-            for row, text in zip(rows, self.decode(rows), strict=True)
+            Response(text, len(row) >= most and ends.isdisjoint(row), confidence(known, len(row)))
+            for row, text, known in zip(rows, self.decode(rows), log_probabilities, strict=True)
         ]
 
     def decode(self, tokens: torch.Tensor | Sequence[Sequence[int]]) -> list[str]:

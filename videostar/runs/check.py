@@ -120,7 +120,11 @@ def check(
         skipped=skipped,
         problems=[
             *_by_reason(skipped),
-            *([] if splits["train"] else [Problem("no usable train video", 1, True, [])]),
+            *(
+                []
+                if splits["train"] or set(source.manifest.rows) == {"test"}
+                else [Problem("no usable train video", 1, True, [])]
+            ),
             *([] if splits["test"] else [Problem("no usable test video", 1, not splits["validation"], [])]),
             *_partly_broken(broken.values()),
             *_two_labels(data.samples),

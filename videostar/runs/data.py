@@ -9,12 +9,14 @@ from pathlib import Path
 
 from videostar.adapters.questions import Questions, load_tasks
 from videostar.config import Pipeline
+from videostar.data.leaks import content
 from videostar.data.rows import Skipped
 from videostar.data.source import Data, DataSource
 from videostar.runs.data_fingerprint import data_fingerprint
+from videostar.runs.evaluation_sets import EvaluationSet, open_sets
 from videostar.stages.closed_question import PROMPT_DIGEST
 from videostar.util.errors import UserError
-from videostar.util.files import digest
+from videostar.util.files import digest, digest_json
 from videostar.util.progress import Progress
 from videostar.util.resources import check_model, model_digest, model_path
 from videostar.util.terminal import warn
@@ -31,17 +33,21 @@ class Digests:
     mix: str | None  # of the instruction set's file
     judge: str | None  # of the prompt of the model that judges, if one does
     sources: str | None  # of the files that samples and questions are made from, if there are any
+    sets: str | None  # of the data of `evaluation.sets`
 
 
 class RunData:
-    """The data of a run. The manifest and the adapters are loaded at once; rows and videos when they are needed.
+    """The data of a run. Manifests and adapters are loaded at once; rows and videos when they are needed.
+
+    `sets`: whether the sets of `evaluation.sets` belong to them.
 
     Raises UserError if there is no such manifest, adapter or prompt file, or if one of them is wrong.
     """
 
-    def __init__(self, settings: Pipeline) -> None:
+    def __init__(self, settings: Pipeline, *, sets: bool = True) -> None:
         self.source = DataSource.of(settings)
         self.tasks = load_tasks(self.source, settings.adapter, settings.prompts, settings.model)
+        self._sets: list[EvaluationSet] = open_sets(settings) if sets else []
         model_path(settings.model)  # raises UserError for a folder that is no model
         self._name, self._model, self._mix = (
             settings.data.name,
@@ -55,7 +61,11 @@ class RunData:
     @property
     def fingerprint(self) -> str | None:
         """Digest of the files and settings that samples and questions are made from; None if there is no row file."""
-        return data_fingerprint(self.source, self.tasks, self._seed)
+        own = data_fingerprint(self.source, self.tasks, self._seed)
+        if not self._sets:
+            return own
+        every = [own, *(one.fingerprint for one in self._sets)]
+        return None if None in every else digest_json(every)
 
     def prepare(self, settings: Pipeline, out: Path, progress: Progress, *, trains: bool) -> None:
         """Check everything that the run needs, and read the data: cheap checks first, without torch.
@@ -63,21 +73,21 @@ class RunData:
         `trains`: whether the run trains the model. Raises UserError for the first problem.
         """
         check_model(settings.model)
-        self.source.check_rows()
+        for source in self._sources:
+            source.check_rows()
         from videostar.runs.preflight import check_cache, preflight
 
         preflight(settings, out, self.videos, trains=trains)
         self.read(progress)
+        samples = [sample for data in (self.data, *(one.data for one in self._sets)) for sample in data.samples]
         check_cache(
-            settings.cache,
-            settings.video,
-            len({video.sha256 for sample in self.data.samples for video in sample.videos}),
+            settings.cache, settings.video, len({video.sha256 for sample in samples for video in sample.videos})
         )
 
     def read(self, progress: Progress) -> None:
         """Read the rows, open the videos and make the questions.
 
-        Raises UserError if no row can be trained on, or if an adapter has no question about any training row.
+        Raises UserError if no row can be trained on (or, of a set, evaluated on), or if an adapter asks about none.
         """
         self._data = self.source.read(self._home, progress)
         self._data.check()
@@ -87,11 +97,24 @@ class RunData:
                 f"{self.source.where}: {task} does not read the column {columns[0]!r}, whose name is ambiguous; "
                 f"--set columns.{columns[0]}={columns[0]} reads it, --set columns.{columns[0]}=null hides this line"
             )
+        if self._sets:
+            trained = {content(video): video.video for sample in self.data.split("train") for video in sample.videos}
+            for one in self._sets:
+                one.read(self._home, trained, progress)
 
     @property
     def videos(self) -> int:
         """The number of videos of a row, at most."""
-        return self.source.plan.videos
+        return max(source.plan.videos for source in self._sources)
+
+    @property
+    def _sources(self) -> list[DataSource]:
+        return [self.source, *(one.source for one in self._sets)]
+
+    @property
+    def sets(self) -> dict[str, Questions]:
+        """The questions of `evaluation.sets`, by the names of the sets."""
+        return {one.name: one.questions for one in self._sets}
 
     @property
     def data(self) -> Data:
@@ -110,14 +133,19 @@ class RunData:
         """Digest of the samples and their questions."""
         return self.data.digest(self.questions.digest)
 
-    def known_digests(self, data: str) -> Digests:
-        """The digests, for data whose own digest is known."""
-        return Digests(data, model_digest(self._model), self._mix_digest(), self._judge, self.fingerprint)
+    @property
+    def sets_identity(self) -> str | None:
+        """Digest of the samples and questions of `evaluation.sets`, with their names; None if there are none."""
+        return digest_json({one.name: one.identity for one in self._sets}) if self._sets else None
+
+    def known_digests(self, data: str, sets: str | None) -> Digests:
+        """The digests, for data and sets whose own digests are known."""
+        return Digests(data, model_digest(self._model), self._mix_digest(), self._judge, self.fingerprint, sets)
 
     @property
     def digests(self) -> Digests:
         """The identity of everything that the run reads."""
-        return self.known_digests(self.identity)
+        return self.known_digests(self.identity, self.sets_identity)
 
     def _mix_digest(self) -> str | None:
         if self._mix is None:
@@ -130,7 +158,7 @@ class RunData:
         """Warn of a toy model and of rows that are not asked about, and return those that cannot be used."""
         if self._model == "embedded" and not self._name.startswith("demo"):
             warn("the embedded model answers: it is a toy for trying things out; --model gives a real one")
-        skipped = [*self.data.skipped, *self.questions.skipped]
+        skipped = [*self.data.skipped, *self.questions.skipped, *(row for one in self._sets for row in one.skipped)]
         for row in skipped[:_SHOWN]:
             warn(f"skipped: {row.where}: {row.video or '(no path)'}: {row.reason}: {row.detail}")
         if skipped:

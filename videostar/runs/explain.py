@@ -15,7 +15,7 @@ from rapidfuzz import fuzz, process
 from videostar.config import ControlName
 from videostar.runs.history import recorded_version
 from videostar.runs.manifest import Manifest, open_run
-from videostar.runs.stage_names import RoundFiles
+from videostar.runs.stage_names import SET_LEDGERS, RoundFiles
 from videostar.stages.ledger import Answer, Key, Shown, read_answers
 from videostar.stages.versions import Lineage, Version
 from videostar.util.errors import UserError
@@ -110,7 +110,9 @@ def _shown(answer: Answer, video: str) -> Shown | None:
 def _ledgers(folder: Path) -> list[tuple[int, Path]]:
     """The ledgers of a run with the number of their round, in the order of rounds and stages."""
     rounds = sorted((int(path.name), path) for path in (folder / "rounds").glob("[0-9]*") if path.name.isdecimal())
-    return [(number, path / name) for number, path in rounds for name in _LEDGERS if (path / name).is_file()]
+    own = [(number, path / name) for number, path in rounds for name in _LEDGERS if (path / name).is_file()]
+    sets = [(number, found) for number, path in rounds for found in sorted(path.glob(SET_LEDGERS))]
+    return sorted([*own, *sets], key=lambda item: item[0])
 
 
 def _find(name: str, ledgers: Sequence[Path], folder: Path) -> tuple[str, str | None]:

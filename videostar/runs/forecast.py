@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -52,10 +52,17 @@ class Forecast(Settings):
     disk: int = Field(description="Bytes of frames, answers and LoRAs.")
 
 
-def forecast(questions: Questions, settings: Pipeline, engine: EngineProtocol, progress: Progress) -> Forecast:
-    """Time a few videos. Raises UserError as the stages do."""
+def forecast(
+    questions: Questions,
+    settings: Pipeline,
+    engine: EngineProtocol,
+    progress: Progress,
+    sets: Mapping[str, Questions] | None = None,
+) -> Forecast:
+    """Time a few videos. `sets` are those of `evaluation.sets`. Raises UserError as the stages do."""
     trained = len(questions.split("train"))
     tested = len(questions.split("test")) + len(questions.split("validation"))
+    tested += sum(len(held_out.split("test")) for held_out in (sets or {}).values())
     evaluated = tested + len(settings.evaluation.controls) * len(questions.split("test"))  # questions that are asked
     plan = AnswerPlan.of(settings, "forecast")
     some = questions.some("train", slice(plan.batch_size * (engine.windows + 2)))

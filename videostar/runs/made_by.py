@@ -37,13 +37,15 @@ class MadeBy(Settings):
     settings: dict[str, Any]
 
     @classmethod
-    def of(cls, stage: str, settings: Pipeline, data: str, lora: Path | None) -> MadeBy:
+    def of(cls, stage: str, settings: Pipeline, data: str, lora: Path | None, sets: str | None = None) -> MadeBy:
         """The origin of the answers of a stage, which has the name of the corresponding stage of a run."""
         from videostar.models.load import dtype_name  # loads torch
 
         found = {**affecting(settings, stage), "engine.dtype": dtype_name(settings.spec)}  # `auto` resolved
         if settings.model_judges:
             found["judge's prompt"] = PROMPT_DIGEST
+        if sets is not None:
+            found["data of evaluation.sets"] = sets
         return cls(model=model_digest(settings.model), lora=digest(lora) if lora else None, data=data, settings=found)
 
     def differences(self, other: MadeBy) -> list[str]:

@@ -88,6 +88,7 @@ class Manifest(Settings):
     model: str = Field(description="Digest of the base model's folder, or its hub id, @ and its commit.")
     mix: str | None = Field(None, description="Digest of the instruction set's file.")
     judge: str | None = Field(None, description="Digest of the prompt of the model that judges, if one does.")
+    sets: str | None = Field(None, description="Digest of the data of `evaluation.sets`, if there are any.")
     stages: dict[str, Stage] = Field(default_factory=dict, description="`round/stage`, in the order of their ends.")
     environments: dict[str, Environment] = Field(default_factory=dict)
     changes: list[Change] = Field(default_factory=list)

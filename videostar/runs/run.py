@@ -120,6 +120,7 @@ class Run:
                 ("data (rows, labels or prompts)", before.data, digests.data, "00/evaluate"),
                 ("base model", before.model, model if "@" in before.model else model.partition("@")[0], "00/evaluate"),
                 ("prompt of the judge", before.judge, digests.judge, "00/evaluate"),
+                ("data of evaluation.sets", before.sets, digests.sets, "00/evaluate"),
                 ("instruction set", before.mix or digests.mix, digests.mix, "01/train"),  # format 1 did not record it
             )
             if old != new
@@ -276,7 +277,7 @@ def verify_finished(folder: Path, settings: Pipeline, data: RunData) -> bool:
     manifest = read_manifest(path).model_copy(update={"settings": settings})
     if remaining(manifest) or manifest.sources is None or manifest.sources != data.fingerprint:
         return False
-    with Run.open(folder, settings, data.known_digests(manifest.data)) as run:
+    with Run.open(folder, settings, data.known_digests(manifest.data, manifest.sets)) as run:
         for name in run.manifest.stages:
             run.verify(name)
     return True

@@ -11,7 +11,7 @@ from videostar.runs.stage_names import stage_name, stages
 from videostar.util.errors import UserError
 
 # Places, and the room that they have: their content has a digest and may move. And when to stop.
-_PLACES = {"data.name", "root", "model", "adapter", "prompts", "mix.data", "data.classes"}
+_PLACES = {"data.name", "root", "model", "adapter", "prompts", "mix.data", "data.classes", "evaluation.sets"}
 _PLACES |= {"engine.base_url", "judge.base_url", "cache.folder", "cache.gb", "stop.patience"}
 # The first stage that a setting or section affects; the longest matching name counts. Any other setting affects the
 # first stage of all, and so do the training rows: an answer may name any action of the data.
@@ -37,6 +37,8 @@ def with_absolute_paths(settings: Pipeline) -> Pipeline:
     data = settings.data
     classes = data.classes and str(Path(data.classes).expanduser().absolute())
     change["data"] = data.model_copy(update={"name": _absolute(data.name), "classes": classes})
+    sets = tuple(map(_absolute, settings.evaluation.sets))
+    change["evaluation"] = settings.evaluation.model_copy(update={"sets": sets})
     if settings.root is not None:  # always a path, never a name
         change["root"] = str(Path(settings.root).expanduser().absolute())
     if settings.mix is not None:

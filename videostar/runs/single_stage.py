@@ -40,7 +40,7 @@ def generate(
     """
     folder, lora = Path(out), Path(lora) if lora else None
     pipeline = with_frame_rate(pipeline)
-    data = RunData(pipeline)
+    data = RunData(pipeline, sets=False)
     check_lora(lora, pipeline)
     data.prepare(pipeline, folder, progress, trains=False)
     answers, dataset = folder / "answers.jsonl", folder / "dataset"
@@ -84,7 +84,7 @@ def train(
     if folder.exists():
         raise UserError(f"{folder}: exists; LoRAs are never overwritten: give --out a new folder")
     pipeline = with_frame_rate(pipeline)
-    data = RunData(pipeline)
+    data = RunData(pipeline, sets=False)
     check_lora(start_from, pipeline, trained=True)
     from videostar.models.load import load_config
     from videostar.models.quantised import check_quantised
@@ -121,8 +121,8 @@ def evaluate(
     data = RunData(pipeline)
     check_lora(lora, pipeline)
     data.prepare(pipeline, file, progress, trains=False)
-    ledgers = evaluation.held_out_ledgers(data.questions, file)
-    made_by = MadeBy.of("00/evaluate", pipeline, data.identity, lora)
+    ledgers = evaluation.held_out_ledgers(data.questions, file, data.sets)
+    made_by = MadeBy.of("00/evaluate", pipeline, data.identity, lora, data.sets_identity)
     made = [file, *ledgers.values(), *(evaluation.control_ledger(file, name) for name in pipeline.evaluation.controls)]
     with bound(file.with_suffix(".made_by.json"), made_by, made):
         keep_log(file.with_suffix(".log"))
@@ -130,7 +130,9 @@ def evaluate(
         plan, tick = AnswerPlan.for_evaluation(pipeline), progress("held-out videos")
         with open_engine(pipeline, data.videos) as engine:
             controls = Control.each(pipeline.evaluation.controls, pipeline.seed)
-            return evaluation.evaluate(data.questions, engine, plan, lora=lora, out=file, controls=controls, tick=tick)
+            return evaluation.evaluate(
+                data.questions, engine, plan, lora=lora, out=file, controls=controls, sets=data.sets, tick=tick
+            )
 
 
 def judge_check(pipeline: Pipeline, cases: Path, judge: JudgeName, *, progress: Progress = silent) -> JudgeReport:

@@ -10,6 +10,8 @@ from typing import get_args
 from videostar.config import ControlName
 from videostar.util.errors import UserError
 
+#: The ledgers of `evaluation.sets` in the folder of a round.
+SET_LEDGERS = "evaluation.set-*.jsonl"
 PARTS = ("generate", "version", "train", "evaluate")
 
 
@@ -60,6 +62,7 @@ class RoundFiles:
                 self.evaluation.with_suffix(".jsonl"),
                 self.evaluation.with_name("validation.jsonl"),
                 *(self.evaluation.with_suffix(f".{control}.jsonl") for control in get_args(ControlName)),
+                *sorted(self.folder.glob(SET_LEDGERS)),
             ],
         }[part]
 

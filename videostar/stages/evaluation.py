@@ -1,13 +1,13 @@
 """Held-out label accuracy of a round: greedy direct answers, judged as in generation.
 
 The test split is only reported; the validation split, if the data have one, selects the best round. Controls ask the
-test questions again.
+test questions again. The sets of `evaluation.sets` show whether general ability is kept.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from videostar.config import ControlName
 from videostar.data.rows import Split
 from videostar.engines.base import EngineProtocol
 from videostar.labels import Label
+from videostar.stages.calibration import calibration
 from videostar.stages.controls import Control, chance
 from videostar.stages.generation import generate
 from videostar.stages.ledger import read_answers
@@ -26,17 +27,28 @@ from videostar.stages.uncertainty import accuracy, difference
 from videostar.util.files import write_json
 from videostar.util.progress import Tick
 
-#: The file of the answers to each held-out split.
-Ledgers = Mapping[Split, Path]
 #: By question: whether its answer is right, and its video's content.
 Outcomes = Mapping[str, tuple[bool, str]]
+#: The file of the answers to each held-out split, and to each set under its name.
+Ledgers = Mapping[str, Path]
 
 
-def held_out_ledgers(questions: Questions, out: Path) -> Ledgers:
-    """The ledgers beside the figures in the file `out`: of test, and of validation if the data have it."""
+def held_out_ledgers(questions: Questions, out: Path, sets: Iterable[str] = ()) -> Ledgers:
+    """The ledgers beside the figures in the file `out`: of test, of validation if the data have it, and of `sets`."""
     name = "validation.jsonl" if out.name == "evaluation.json" else f"{out.stem}.validation.jsonl"
-    ledgers: dict[Split, Path] = {"test": out.with_suffix(".jsonl")}
-    return ledgers | ({"validation": out.with_name(name)} if questions.split("validation") else {})
+    splits = _splits(questions)
+    ledgers = {"test": out.with_suffix(".jsonl"), "validation": out.with_name(name)}
+    return {split: ledgers[split] for split in splits} | {
+        _key(held_out): out.with_suffix(f".{_key(held_out)}.jsonl") for held_out in sets
+    }
+
+
+def _splits(questions: Questions) -> tuple[Split, ...]:
+    return ("test", "validation") if questions.split("validation") else ("test",)
+
+
+def _key(held_out: str) -> str:
+    return f"set-{held_out}"
 
 
 def control_ledger(out: Path, control: ControlName) -> Path:
@@ -53,6 +65,7 @@ def evaluate(
     out: Path,
     earlier: Sequence[Ledgers] = (),
     controls: Sequence[Control] = (),
+    sets: Mapping[str, Questions] | None = None,
     tick: Tick,
 ) -> dict[str, Any]:
     """Answer the held-out splits and write the figures to the file `out`, the answers to ledgers beside it.
@@ -60,23 +73,30 @@ def evaluate(
     `earlier` are the ledgers of the earlier rounds, from 0 on. The figures are those of the test split; under
     `validation` are the same figures of that split, or null: `accuracy`, `se` and `ci95` (clustered by video), `n`,
     `videos`, `mean_score`, `skipped`, `per_kind` (see `metrics_by_kind`), `per_task`, `per_label`, and `against`, the
-    paired differences from earlier rounds. A video that cannot be shown counts in `skipped`, not in `n`. `controls` has
-    the figures of each control, see `_under_control`. Raises UserError as `generate` does.
+    paired differences from earlier rounds, and `calibration` (see `calibration`). A video that cannot be shown counts
+    in `skipped`, not in `n`. Under `controls` are the figures of each control (see `_under_control`), under `sets` the
+    same figures of each of `sets`, by its name. Raises UserError as `generate` does.
     """
-    figures: dict[Split, dict[str, Any]] = {}
-    for split, path in held_out_ledgers(questions, out).items():
-        generate(questions, engine, plan, split=split, lora=lora, out=path, tick=tick)
-        labels = {question.id: question.label for question in questions.split(split)}
-        figures[split] = _figures(path, labels, [before[split] for before in earlier])
+    ledgers = held_out_ledgers(questions, out, sets or {})
+
+    def measure(key: str, asked: Questions, split: Split, plan: AnswerPlan) -> dict[str, Any]:
+        generate(asked, engine, plan, split=split, lora=lora, out=ledgers[key], tick=tick)
+        labels = {question.id: question.label for question in asked.split(split)}
+        return _figures(ledgers[key], labels, [before[key] for before in earlier])
+
+    figures = {split: measure(split, questions, split, plan) for split in _splits(questions)}
+    of_sets = {
+        name: measure(_key(name), asked, "test", plan.at_rate(asked.frame_rate)) for name, asked in (sets or {}).items()
+    }
     full = out.with_suffix(".jsonl")
-    found: dict[str, Any] = {}
+    under: dict[str, Any] = {}
     for control in controls:
-        asked = _asked(questions, full, control)
+        again = _asked(questions, full, control)
         path = control_ledger(out, control.name)
-        only = questions.only(asked)
+        only = questions.only(again)
         generate(only, engine, plan.greedy(control), split="test", lora=lora, out=path, tick=tick)
-        found[control.name] = _under_control(path, full, asked)
-    result = {**figures["test"], "validation": figures.get("validation"), "controls": found}
+        under[control.name] = _under_control(path, full, again)
+    result = {**figures["test"], "validation": figures.get("validation"), "controls": under, "sets": of_sets}
     write_json(out, result)
     return result
 
@@ -105,12 +125,15 @@ def _figures(ledger: Path, labels: Mapping[str, Label], earlier: Sequence[Path])
     score = 0.0
     skipped = 0
     judged: list[Judged] = []
+    stated: list[tuple[float, bool]] = []  # confidence, and whether the answer is right
     for answer in read_answers(ledger):
         if answer.kind == "video":
             skipped += 1
             continue
         score += answer.score
         judged.append(Judged(labels[answer.question_id], answer.parsed, answer.accepted, bool(answer.judge)))
+        if answer.confidence is not None:
+            stated.append((answer.confidence, answer.accepted))
         for table, name in (("per_task", answer.task), ("per_label", answer.group)):
             n[table][name] += 1
             right[table][name] += answer.accepted
@@ -120,6 +143,7 @@ def _figures(ledger: Path, labels: Mapping[str, Label], earlier: Sequence[Path])
         "mean_score": score / len(outcomes) if outcomes else None,
         "skipped": skipped,
         "per_kind": metrics_by_kind(judged),
+        "calibration": calibration(*zip(*stated, strict=True)) if stated else None,
         **{
             table: {name: {"accuracy": right[table][name] / counts[name], "n": counts[name]} for name in sorted(counts)}
             for table, counts in n.items()

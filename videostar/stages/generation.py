@@ -20,6 +20,7 @@ from videostar.adapters.task import Question
 from videostar.config import AnswerSource, ControlName
 from videostar.data.rows import Split
 from videostar.engines.base import EngineDied, EngineProtocol, Refused, Reply, Request
+from videostar.models.response import Response
 from videostar.stages.judge import Judge
 from videostar.stages.judging import Replied, judge_replies, unanswered
 from videostar.stages.ledger import Answer, Ledger, LedgerIndex
@@ -189,7 +190,9 @@ class _Window:
     def _replies(self, kind: AnswerSource, items: Iterable[_Item], *, again: bool) -> list[Reply]:
         """One reply for each item whose video can be shown."""
         if kind == "template":
-            return [[question.template_answer] for question, clips in items if not isinstance(clips, BadVideo)]
+            return [
+                [Response(question.template_answer)] for question, clips in items if not isinstance(clips, BadVideo)
+            ]
         requests = (
             Request(self.plan.prompt(question, kind), clips, self.plan.seeds(question, kind))
             for question, clips in items

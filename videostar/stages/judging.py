@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from videostar.adapters.task import Question
 from videostar.config import AnswerSource
-from videostar.models.cut_off import CutOff
+from videostar.models.response import Response
 from videostar.stages.judge import Case, Judge, Judged
 from videostar.stages.ledger import Answer, Shown
 from videostar.stages.plan import AnswerPlan
@@ -22,14 +22,14 @@ class Replied(NamedTuple):
 
     question: Question
     clips: Sequence[Clip]
-    replies: Sequence[str]
+    replies: Sequence[Response]
 
 
 @dataclass(frozen=True)
 class _Try:
     """One reply to a question, judged."""
 
-    reply: str
+    reply: Response
     text: str | None  # without the hint; None if it cannot be removed
     stored: str
     judged: Judged
@@ -38,21 +38,18 @@ class _Try:
 
     @property
     def passed(self) -> bool:
-        good = self.judged.verdict.accepted and not self._cut and not self.only_in_line
+        # Training on an answer that is cut off would teach to stop half-way.
+        good = self.judged.verdict.accepted and not self.reply.cut_off and not self.only_in_line
         return bool(self.stored) and (good or not self.verify)
 
     @property
     def reason(self) -> str:
         if self.text is None:
             return "hint"
-        if self.judged.verdict.accepted and self._cut:
+        if self.judged.verdict.accepted and self.reply.cut_off:
             return "cut off"
         only = self.judged.verdict.accepted and self.only_in_line
         return "only in the final line" if only else self.judged.verdict.reason
-
-    @property
-    def _cut(self) -> bool:
-        return isinstance(self.reply, CutOff)  # training on it would teach to stop half-way
 
 
 def judge_replies(items: Sequence[Replied], kind: AnswerSource, plan: AnswerPlan, judge: Judge) -> list[list[Answer]]:
@@ -66,7 +63,7 @@ def judge_replies(items: Sequence[Replied], kind: AnswerSource, plan: AnswerPlan
         return Case(question.label, text, plan.prompt(question, kind) or None, question.text)
 
     replies = [(item.question, reply) for item in items for reply in item.replies]
-    texts = [strip_hint(reply) if kind == "rationalised" else reply for _, reply in replies]
+    texts = [strip_hint(reply.text) if kind == "rationalised" else reply.text for _, reply in replies]
     stored = [plan.stored_answer(question, text or "") for (question, _), text in zip(replies, texts, strict=True)]
     judged = judge.judge([case(question, text or "") for (question, _), text in zip(replies, texts, strict=True)])
     # Training data must contain the label, so an answer that loses its final line is judged without it too.
@@ -98,7 +95,7 @@ def _lines(item: Replied, kind: AnswerSource, tries: Sequence[_Try], plan: Answe
             label=question.label.words(),
             question=plan.stored_question(question),
             prompt=plan.prompt(question, kind),
-            answer=one.reply,
+            answer=one.reply.text,
             text=one.stored,
             kept=one.passed and extra is None,
             accepted=one.judged.verdict.accepted,
@@ -115,6 +112,7 @@ def _lines(item: Replied, kind: AnswerSource, tries: Sequence[_Try], plan: Answe
             more=_more(question, times[1:]),
             judge=one.judged.model,
             judge_prompt=one.judged.prompt,
+            confidence=one.reply.confidence,
         )
         for number, (one, extra, seed) in enumerate(zip(tries, surplus, seeds, strict=False))
     ]

@@ -60,11 +60,14 @@ class Answer:
     span: tuple[float, ...] = ()  # start and end of the part that was sampled, in seconds; empty: all of it
     seed: int | None = None  # of this try; None: greedy. transformers seeds a batch with its first request's
     template: str = ""  # the prompt template, such as "action.yaml questions[2]"
-    # A line has these only if they are not empty.
+    # A line has these only if they are not empty, or known.
     more: tuple[Shown, ...] = ()  # the videos after the first
     judge: str = ""  # the model that judged: the digest of the base model, or its name on a server
     judge_prompt: str = ""  # digest of that model's prompt, without the answer
     controls: Mapping[ControlName, bool] = field(default_factory=dict)  # asked under these: is the answer right?
+    # Geometric mean of the probabilities of the answer's tokens, with the one that ended it. They are those at
+    # temperature 1, for sampled answers too.
+    confidence: float | None = None
 
     @property
     def key(self) -> Key:
@@ -77,13 +80,13 @@ class Answer:
         return Shown(self.video, self.video_sha256, self.frame_times), *self.more
 
 
-_IF_ANY = ("more", "judge", "judge_prompt", "controls")
 _LINE = TypeAdapter(Answer)
+_IF_ANY = ("more", "judge", "judge_prompt", "confidence", "controls")
 
 
 def as_line(items: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A dict factory for `asdict`: without the fields that a line has only if they are not empty."""
-    return {name: value for name, value in items if value or name not in _IF_ANY}
+    """A dict factory for `asdict`: without the fields that a line has only if they are not empty, or known."""
+    return {name: value for name, value in items if name not in _IF_ANY or value not in ((), "", None, {})}
 
 
 def read_answers(path: Path, about: str | None = None) -> Iterator[Answer]:

@@ -51,6 +51,10 @@ class AnswerPlan:
         generation = self.generation.model_copy(update={"answers": ("direct",), "samples": 1})
         return replace(self, generation=generation, under=under, controls=())
 
+    def at_rate(self, frame_rate: float | None) -> Self:
+        """The same plan for videos of a data set whose folders of pictures and raw streams have that rate."""
+        return replace(self, video=self.video.model_copy(update={"frame_rate": frame_rate}))
+
     @property
     def keeps_final_line(self) -> bool:
         """Whether questions and answers are stored with the final line."""

@@ -27,6 +27,7 @@ from videostar.data.formats.row_maker import Classes, RowMaker, one_line
 from videostar.data.formats.something import read_something, something_classes
 from videostar.data.formats.spreadsheet import read_xlsx
 from videostar.data.formats.star import read_star
+from videostar.data.formats.tempcompass import read_tempcompass
 from videostar.data.formats.text_files import plain_classes
 from videostar.data.formats.ucf101 import read_ucf101, ucf101_classes
 from videostar.data.manifest import DataManifest
@@ -60,6 +61,7 @@ FORMATS: Mapping[str, Format] = {
     "charades": Format(read_charades, charades_classes),
     "star": Format(read_star),
     "finediving": Format(read_finediving),
+    "tempcompass": Format(read_tempcompass),
     "diving48": Format(read_diving48, diving48_classes),
 }
 
@@ -88,7 +90,7 @@ def read_rows(
         if path is None:
             names = manifest.rows[split]
             expected = manifest.annotations or f"add a .{manifest.format} file below the root"
-            if split in ("all", "train") or not manifest.annotations:
+            if split in ("all", "train") or len(manifest.rows) == 1 or not manifest.annotations:
                 raise UserError(f"{where}: rows {folder.root / names[0]}: no such file; {expected}")
             # Of a public data set people may have one split alone.
             yield Skipped(names[0], "", "no row file", f"the {split} split has no rows: {expected}")

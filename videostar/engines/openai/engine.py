@@ -85,6 +85,7 @@ class OpenaiEngine:
                     max_tokens=self.generation.max_new_tokens,
                     temperature=0.0 if seed is None else self.generation.temperature,
                     seed=seed,
+                    logprobs=True,
                 )
                 for seed in request.seeds or (None,)
             ]
@@ -104,13 +105,14 @@ class OpenaiEngine:
         return self.server.replies(self._base_model, plain, max_new_tokens)
 
     def _reply(self, tries: Sequence[Completion | Refused]) -> Reply:
-        most, rows = self.generation.max_new_tokens, []
+        most, rows, known = self.generation.max_new_tokens, [], []
         for completion in tries:
             if isinstance(completion, Refused):
                 return completion
             rows.append(completion.tokens[:most])
+            known.append(completion.log_probability(most))
         # Decoded here, by the tokenizer that training uses, so that all engines give the same text.
-        return self.chat.answers(rows, most)
+        return self.chat.responses(rows, known, most)
 
     def _complete(self, question: str, clips: Sequence[Clip], **params: Any) -> Completion | Refused:
         if refusal := self.refusals.refusal(clips):

@@ -49,11 +49,12 @@ class _Likely(BaseModel):
 
 
 class _Step(BaseModel):
-    top_logprobs: list[_Likely]
+    logprob: float
+    top_logprobs: list[_Likely] = []
 
 
 class _Steps(BaseModel):
-    content: list[_Step]
+    content: list[_Step] | None = None
 
 
 class _Message(BaseModel):
@@ -84,11 +85,20 @@ class Completion(BaseModel):
         """Token ids of the answer."""
         return self.choices[0].token_ids
 
+    def log_probability(self, tokens: int) -> float | None:
+        """That of the first `tokens` tokens of the answer; None if the server does not give it."""
+        steps = self._steps[:tokens]
+        return sum(step.logprob for step in steps) if steps else None
+
+    @property
+    def _steps(self) -> list[_Step]:
+        known = self.choices[0].logprobs
+        return (known and known.content) or []
+
     def log_probabilities(self, answer: Sequence[int]) -> list[float]:
         """Log-probabilities of `answer`, up to the first token at which this completion differs from it."""
-        steps = self.choices[0].logprobs
         likely = []
-        for wanted, token, step in zip(answer, self.tokens, steps.content if steps else (), strict=False):
+        for wanted, token, step in zip(answer, self.tokens, self._steps, strict=False):
             found = {item.token: item.logprob for item in step.top_logprobs}
             likely.append(found.get(f"token_id:{wanted}", -math.inf))
             if token != wanted:

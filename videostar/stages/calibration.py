@@ -1,0 +1,53 @@
+"""Whether the model's confidence says how often it is right.
+
+The confidence of an answer is the geometric mean of the probabilities of its tokens (`Answer.confidence`). A model is
+calibrated if of the answers with confidence p a share p is right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+_BINS = 10
+
+
+def calibration(confidences: Sequence[float], right: Sequence[bool]) -> dict[str, Any] | None:
+    """The figures of answers with these confidences; None if there are no answers.
+
+    - `ece`: the expected calibration error, the mean of |accuracy - mean confidence| over bins, weighted by their
+      numbers of answers (Guo et al., 2017). There are 10 bins, in the order of confidence, with equal numbers of
+      answers (Nixon et al., 2019; Kumar et al., 2019): models are confident in most answers, so bins of equal width
+      would leave some with a few. Fewer than 10 answers have a bin each; equal ones stay in the given order.
+    - `brier`: the mean squared difference of confidence and outcome, 1 or 0 (Brier, 1950).
+    - `auroc`: the probability that a right answer has a higher confidence than a wrong one; ties count half. It is the
+      statistic of Mann and Whitney (1947) as a share of all pairs. None if all answers are right or all are wrong.
+    - `n`: the number of answers. `bins`: mean `confidence`, `accuracy` and `n` of each bin.
+    """
+    if not confidences:
+        return None
+    outcomes = np.asarray(right, float)
+    stated = np.asarray(confidences, float)
+    order = np.argsort(stated, kind="stable")
+    bins = [
+        {"confidence": float(stated[part].mean()), "accuracy": float(outcomes[part].mean()), "n": len(part)}
+        for part in np.array_split(order, min(_BINS, len(order)))
+    ]
+    return {
+        "ece": sum(one["n"] * abs(one["accuracy"] - one["confidence"]) for one in bins) / len(order),
+        "brier": float(np.mean((stated - outcomes) ** 2)),
+        "auroc": _auroc(stated, outcomes == 1),
+        "n": len(order),
+        "bins": bins,
+    }
+
+
+def _auroc(stated: np.ndarray, right: np.ndarray) -> float | None:
+    of_right, of_wrong = stated[right], np.sort(stated[~right])
+    if not len(of_right) or not len(of_wrong):
+        return None
+    below = np.searchsorted(of_wrong, of_right, "left").sum()
+    not_above = np.searchsorted(of_wrong, of_right, "right").sum()
+    return float(below + not_above) / (2 * len(of_right) * len(of_wrong))
