@@ -16,11 +16,14 @@ from videostar.engines import open_engine
 from videostar.engines.base import EngineProtocol
 from videostar.runs.data import RunData
 from videostar.runs.folder import check_folder
+from videostar.runs.gates import check_gates
+from videostar.runs.manifest import remaining
 from videostar.runs.record import RunRecord, read_run
 from videostar.runs.run import Run, verify_finished
 from videostar.runs.stage_names import RoundFiles
 from videostar.stages.evaluation import Ledgers, evaluate, held_out_ledgers
 from videostar.stages.generation import generate
+from videostar.stages.health import measure_health
 from videostar.stages.plan import AnswerPlan
 from videostar.stages.versions import build_version
 from videostar.util.files import write_text
@@ -60,7 +63,7 @@ def cycle(
     """Do every stage of `run` that is not done yet. One engine answers in all of them.
 
     Round 0 only evaluates the base model. The figures of each stage are in `run.manifest`. Raises UserError as the
-    stages do.
+    stages do, and if a gate ends the run.
     """
     lora: Path | None = None  # None: the base model alone answers
     ledgers: list[Ledgers] = []  # of the held-out answers, by round
@@ -69,6 +72,7 @@ def cycle(
         if number > 0:
             this.generate(lora)  # and verify: every answer has a verdict
             version = this.build_version(lora)
+            this.health(base=ledgers[0])
             if version["rows"]:  # if nothing was kept, the model stays
                 lora = this.train(start_from=lora if settings.training.start_from == "previous" else None)
         ledgers.append(this.evaluate(lora, ledgers))
@@ -119,6 +123,18 @@ class _Round:
         )
         return self._stage("version", work, writes=[self.files.dataset], reads=[self.files.answers])
 
+    def health(self, base: Ledgers) -> None:
+        """Measure the answers, before hours of training; `base` are the held-out answers of the base model."""
+        reads = [self.files.answers, *base.values()]
+
+        def work() -> dict[str, Any]:
+            questions = self.questions.split("train")
+            plan = AnswerPlan.of(self.settings, "health")
+            return {"figures": measure_health(self.files.answers, base.values(), questions, plan), "fired": []}
+
+        if self.files.stage("health") in remaining(self.run.manifest):
+            self._stage("health", work, writes=[], reads=reads)
+
     def train(self, start_from: Path | None) -> Path:
         """Train a LoRA on the dataset version, from the base model or from the LoRA `start_from`."""
         from videostar.training.stage import train  # loads torch
@@ -158,7 +174,9 @@ class _Round:
     def _stage(
         self, part: str, work: Callable[[], dict[str, Any]], *, writes: list[Path], reads: list[Path]
     ) -> dict[str, Any]:
-        return self.run.stage(self.files.stage(part), work, writes=writes, reads=reads)
+        facts = self.run.stage(self.files.stage(part), work, writes=writes, reads=reads)
+        check_gates(self.run, self.number)
+        return facts
 
     def _bar(self, what: str) -> Tick:
         return self.progress(f"round {self.number}: {what}" if self.number else f"base: {what}")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from videostar.util.errors import UserError
 
-PARTS = ("generate", "version", "train", "evaluate")
+PARTS = ("generate", "version", "health", "train", "evaluate")
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ class RoundFiles:
         return {
             "generate": [self.answers],
             "version": [self.dataset],
+            "health": [],  # only figures in the manifest
             "train": [self.lora],
             "evaluate": [
                 self.evaluation,
