@@ -80,9 +80,12 @@ class Gates(BaseModel, extra="forbid", frozen=True):
         Gate(max=0.1, action="stop"),
     )
     loss: Gate | None = _gate(
-        "Mean loss of the last quarter of the training steps; 1: as of the first step.", Gate(max=1.2, action="stop")
+        "Loss in the last quarter of the training steps, less that of the first step; in nats per token.",
+        Gate(max=1, action="stop"),
     )
-    lora_norm: Gate | None = _gate("Norm of the LoRA's update; 1: as of the weights that it adapts.", Gate(max=2))
+    lora_norm: Gate | None = _gate(
+        "Norm of the LoRA's update; 1: as of the weights that it adapts.", Gate(max=2, action="stop")
+    )
     accuracy: Gate | None = _gate(
         "Difference of validation accuracy from the best earlier round: upper end of its 95 % interval.",
         Gate(min=-0.2, action="stop"),

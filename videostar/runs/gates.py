@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from videostar.config import Pipeline
 from videostar.gates import Gate
 from videostar.runs.manifest import Fired, Halted, Manifest
+from videostar.runs.stage_names import stages
 from videostar.util.errors import UserError
 from videostar.util.terminal import warn
 
@@ -19,17 +20,17 @@ if TYPE_CHECKING:
 
 
 class _Cause(NamedTuple):
-    """What a crossed bound means, and the stage of the round that is done again once the cause is fixed."""
+    """What a crossed bound means, and the first stage that fixing it affects."""
 
     reason: str
-    stage: str = "generate"
+    stage: str = "01/generate"
 
 
 _YIELD = _Cause("too few answers pass; dataset/rejected.parquet has the reasons")
 _REPEATS = _Cause("kept answers repeat each other; look at dataset/")
 _TRIES = _Cause("the share of right direct answers; look at answers.jsonl")
 _LENGTH = _Cause("the length of kept answers has changed; look at dataset/")
-_DIVERGES = _Cause("training diverges; look at lora/steps.json and lower training.learning_rate", "train")
+_DIVERGES = _Cause("training diverges; look at lora/steps.json and lower training.learning_rate", "01/train")
 _CAUSES = {
     "coverage": _YIELD,
     "kept": _YIELD,
@@ -45,11 +46,11 @@ _CAUSES = {
     "words_median": _LENGTH,
     "length": _LENGTH,
     "drift": _Cause("the model answers in another language; look at answers.jsonl"),
-    "overlap": _Cause("held-out videos are trained on, so accuracy is worthless; see data.leaks"),
-    "label_in_question": _Cause("questions contain their answers; look at `prompt` in answers.jsonl"),
+    "overlap": _Cause("held-out videos are trained on, so accuracy is worthless; see data.leaks", "00/evaluate"),
+    "label_in_question": _Cause("questions contain their answers; look at `prompt` in answers.jsonl", "00/evaluate"),
     "loss": _DIVERGES,
     "lora_norm": _DIVERGES,
-    "accuracy": _Cause("the trained model is worse than an earlier one; look at evaluation.json", "train"),
+    "accuracy": _Cause("the trained model is worse than an earlier one; look at evaluation.json", "01/train"),
 }
 
 
@@ -71,9 +72,9 @@ def check_gates(run: Run, number: int) -> None:
     facts = {"figures": figures, "fired": [one.model_dump() for one in fired]}
     for one in fired:
         if one.action == "warn" and one.model_dump() not in stage.facts["fired"]:
-            warn(f"{run.folder}: round {number}: gate {_describe(one)}")
+            warn(f"{run.folder}: round {number}: gate {describe_fired(one)}")
     if halted and rolled_back:
-        why = [f"gate {_describe(one)}" for one in ending]
+        why = [f"gate {describe_fired(one)}" for one in ending]
         run.strike(f"{number:02}/generate", "rolled back by a gate", why, {"halted": halted})
     elif facts != stage.facts or halted != run.manifest.halted:
         stages = {**run.manifest.stages, name: stage.model_copy(update={"facts": facts})}
@@ -95,13 +96,11 @@ def check_halted(folder: Path, manifest: Manifest, settings: Pipeline) -> None:
 def describe_halt(folder: Path, halted: Halted) -> str:
     """One line: which gates ended the run, why, and how to go on."""
     done = "was rolled back" if halted.action == "roll_back" else "is stopped"
-    gates = "; ".join(map(_describe, halted.fired))
+    gates = "; ".join(map(describe_fired, halted.fired))
     off = " ".join(f"--set gates.{one.gate}=off" for one in halted.fired)
-    first = "generate" if halted.action == "roll_back" else _CAUSES[halted.fired[0].gate].stage
-    return (
-        f"{folder}: round {halted.round} {done} by gate {gates}; fix that and --restart-from "
-        f"{halted.round:02}/{first}, or go on with {off}"
-    )
+    first = min((_CAUSES[one.gate].stage for one in halted.fired), key=stages(1).index)
+    how = f"fix that and give --restart-from {first}, or go on with {off}"
+    return f"{folder}: round {halted.round} {done} by gate {gates}; {how}"
 
 
 def round_figures(manifest: Manifest, number: int) -> dict[str, float | None]:
@@ -150,5 +149,6 @@ def _still_ends(fired: Fired, gate: Gate | None) -> bool:
     return (fired.action, gate.action) != ("stop", "roll_back")
 
 
-def _describe(fired: Fired) -> str:
+def describe_fired(fired: Fired) -> str:
+    """A gate that has fired, with its figure, its bound and what it means."""
     return f"{fired.gate} ({fired.value:.3g}, {fired.bound}): {fired.reason}"

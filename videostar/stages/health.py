@@ -206,10 +206,12 @@ def label_in_question(questions: Sequence[Question], plan: AnswerPlan) -> float 
 
 
 def _contains(question: str, label: Label) -> bool:
-    if isinstance(label, Paraphrase):  # a question is similar to its answer in meaning, but does not have its words
-        words, own = _words(question), _words(label.words())
-        return any(words[at : at + len(own)] == own for at in range(len(words) - len(own) + 1))
-    return label.judge(question).accepted
+    """Whether a question states its label, or has its words; in "walking or running?" they are a choice."""
+    words, own = _words(question), _words(label.words())
+    if "or" not in words and any(words[at : at + len(own)] == own for at in range(len(words) - len(own) + 1)):
+        return True
+    # A question is always similar to its answer in meaning.
+    return not isinstance(label, Paraphrase) and label.judge(question).accepted
 
 
 def _overlap(videos: Iterable[int], held_out: Iterable[Answer]) -> float | None:

@@ -44,14 +44,13 @@ class LossCurve(TrainerCallback):
         return _mean(self.steps)
 
     def change(self) -> float | None:
-        """The mean loss of the last quarter of the steps, as a multiple of that of the first, which nothing precedes.
+        """The mean loss of the last quarter of the steps, less that of the first step, whose weights are untrained.
 
         None with fewer than four steps.
         """
         if len(self.steps) < 4:
             return None
-        first = self.steps[0]["loss"] or 0.0
-        return _mean(self.steps[-(len(self.steps) // 4) :]) / first if first else None
+        return _mean(self.steps[-(len(self.steps) // 4) :]) - _mean(self.steps[:1])
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Advance the progress bar."""
