@@ -8,9 +8,10 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from videostar.config import Cache, Data, Engine, Generation, JudgeServer, Mix, Pipeline, Stop, Training, Video
+from videostar.gates import Gates
 
 _SECTIONS = {"data": Data, "video": Video, "generation": Generation, "judge": JudgeServer}
-_SECTIONS |= {"training": Training, "mix": Mix, "engine": Engine, "stop": Stop, "cache": Cache}
+_SECTIONS |= {"gates": Gates, "training": Training, "mix": Mix, "engine": Engine, "stop": Stop, "cache": Cache}
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:

@@ -51,7 +51,7 @@ def _gate(description: str, default: Gate | None = None) -> Any:
 class Gates(BaseModel, extra="forbid", frozen=True):
     """Bounds of the health figures of each round: `{min: 0.2, max: 0.8, action: warn | stop | roll_back}`.
 
-    `coverage: off` turns a gate off, `coverage: stop` changes only its action, and `gates: off` turns all off.
+    `coverage: off` turns a gate off, and `gates: off` all of them; `coverage: stop` is its default with another action.
     """
 
     coverage: Gate | None = _gate("Share of the labels with a kept answer.", Gate(min=0.05))

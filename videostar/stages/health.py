@@ -171,7 +171,7 @@ def _passes(questions: Iterable[int], right: Iterable[int]) -> Figures:
     _, places = np.unique(np.array(questions, dtype=np.int64), return_inverse=True)
     tries = np.bincount(places)
     passed = np.bincount(places, np.array(right, dtype=np.int64)).astype(np.int64)
-    states = Counter(zip(tries.tolist(), passed.tolist(), strict=True))
+    states = dict(sorted(Counter(zip(tries.tolist(), passed.tolist(), strict=True)).items()))
     k = int(tries.max(initial=1))
 
     def mean(of: int) -> float | None:
@@ -230,7 +230,7 @@ def _content(video: str) -> int:
 
 def _entropy(items: Iterable[int]) -> float:
     _, counts = np.unique(np.array(items, dtype=np.int64), return_counts=True)
-    shares = counts / counts.sum()
+    shares = np.sort(counts) / counts.sum()  # hashes, and so their order, differ between processes
     return float(-(shares * np.log2(shares)).sum())
 
 
@@ -247,14 +247,23 @@ def _words(text: str) -> list[str]:
 
 
 def _without(words: Sequence[str], label: str) -> list[str]:
-    own = set(_words(label))
-    return [word for word in words if word not in own]
+    """
+    >>> _without(_words("A man opens a door: opening a door"), "opening a door")
+    ['a', 'man', 'opens', 'a', 'door']
+    """
+    own = _words(label)
+    rest: list[str] = []
+    for word in words:
+        rest.append(word)
+        if own and rest[-len(own) :] == own:
+            del rest[-len(own) :]
+    return rest
 
 
 def _last_sentence(text: str) -> str:
     """
     >>> _last_sentence("It moves up. The action is pacing.")
-    'The action is pacing.'
+    'The action is pacing'
     """
     sentences = [part for part in _SENTENCE_END.split(text) if part.strip()]
     return sentences[-1] if sentences else ""
