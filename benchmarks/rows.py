@@ -6,6 +6,7 @@ the cache of measures), and a run with a finished round. Then each of these work
 - check --rows-only: check every row, and that its video exists;
 - plan: from rows to samples, questions and their digest, as at every start of an unfinished run;
 - plan, then resume scan: the same, and the scan of a half-written ledger up to the first question;
+- plan, then health: the same, and the health figures of the round's answers;
 - versions: verify the files of the dataset version;
 - resume of a finished round: `videostar cycle` again.
 """
@@ -84,6 +85,7 @@ def make_run(folder: Path) -> None:
                 lambda: build_version(answers, answers.parent / "dataset", lineage=origin, direct_only=True),
                 [answers.parent / "dataset"],
             ),
+            "01/health": (lambda: {"figures": {}, "fired": []}, []),
         }
         for name in remaining(run.manifest):
             work, writes = works.get(name, (dict, []))
@@ -175,6 +177,16 @@ def scan(folder: Path) -> None:
         raise SystemExit("nothing was left to ask")
 
 
+def health(folder: Path) -> None:
+    """The health stage, whose questions are in memory anyway."""
+    from videostar.stages.health import measure_health
+    from videostar.stages.plan import AnswerPlan
+
+    answers = folder / "run" / "rounds" / "01" / "answers.jsonl"
+    plan = AnswerPlan.for_evaluation(_settings(folder))
+    measure_health(answers, [], _read(folder).questions.split("train"), plan)
+
+
 def versions(folder: Path) -> None:
     """`videostar versions`."""
     from videostar.runs.record import read_run
@@ -194,6 +206,7 @@ _WORKS: dict[str, Callable[[Path], None]] = {
     "check --rows-only": check,
     "plan": plan,
     "plan, then resume scan": scan,
+    "plan, then health": health,
     "versions": versions,
     "resume of a finished round": resume,
 }

@@ -20,10 +20,11 @@ from videostar.config import (
     Training,
     Video,
 )
+from videostar.gates import Gates
 
 _SECTIONS = {"data": Data, "video": Video, "generation": Generation, "judge": JudgeServer}
 _SECTIONS |= {"training": Training, "mix": Mix, "engine": Engine, "evaluation": Evaluation}
-_SECTIONS |= {"stop": Stop, "cache": Cache}
+_SECTIONS |= {"gates": Gates, "stop": Stop, "cache": Cache}
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:

@@ -20,6 +20,7 @@ from commands import Command, command
 from faults import build
 from safetensors import safe_open
 
+from videostar.gates import Gates
 from videostar.pipeline_files import load_pipeline
 from videostar.runs.manifest import Move, manifest_schema, read_manifest, write_manifest
 from videostar.runs.settings_diff import first_affected, without_places
@@ -131,10 +132,12 @@ def test_a_changed_setting_is_refused_with_the_stage_that_it_touches_and_taken_o
     assert files(run, 0) == before[0]
 
 
-#: The first stage that each setting touches in a run of three rounds; None: a place, when to stop, or controls.
+#: The first stage that each setting touches in a run of three rounds; None: a place, when to stop, a gate, or what is
+#: evaluated besides.
 TOUCHED = {
     **dict.fromkeys("data.name data.classes root adapter prompts model cache.folder cache.gb engine.base_url".split()),
     **dict.fromkeys("mix.data stop.patience rounds evaluation.controls evaluation.sets".split()),
+    **dict.fromkeys(f"gates.{name}" for name in Gates.model_fields),
     **dict.fromkeys(
         "data.validation data.leaks data.encoding columns limit seed engine.name engine.batch_size".split(),
         "00/evaluate",

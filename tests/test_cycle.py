@@ -29,7 +29,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
 def test_every_stage_is_recorded_with_what_it_wrote(finished: tuple[Path, str]) -> None:
     run, _ = finished
     manifest = json.loads((run / "manifest.json").read_text())
-    parts = ("generate", "version", "train", "evaluate")
+    parts = ("generate", "version", "health", "train", "evaluate")
     assert list(manifest["stages"]) == ["00/evaluate", *(f"{n:02}/{part}" for n in (1, 2) for part in parts)]
     for stage in manifest["stages"].values():
         for path, expected in stage["wrote"].items():

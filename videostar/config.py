@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 from platformdirs import user_cache_dir
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from videostar.gates import Gates
+
 if TYPE_CHECKING:
     from videostar.video.cache import FrameCache
     from videostar.video.sampling import Sampling
@@ -73,8 +75,7 @@ class Engine(Settings):
         "auto", description="auto: float32; on a GPU the 16-bit type that the weights are stored in, or bfloat16."
     )
     device: Device = Field(
-        "auto",
-        description="auto: the accelerator if there is one. Of several GPUs the first in CUDA_VISIBLE_DEVICES.",
+        "auto", description="auto: the accelerator if there is one. Of several GPUs the first in CUDA_VISIBLE_DEVICES."
     )
     trust_remote_code: bool = Field(False, description="Run code that comes with the model: only if you have read it.")
     options: dict[str, Any] = Field(
@@ -281,8 +282,7 @@ class Pipeline(Settings):
 
     data: Data = Data()
     columns: dict[str, str | None] = Field(
-        {},
-        description="Columns by meaning: {label: class, video: path}. null: a column of that name is not read.",
+        {}, description="Columns by meaning: {label: class, video: path}. null: a column of that name is not read."
     )
     root: str | None = Field(None, description="The folder of the videos; default: the data manifest's.")
     adapter: str | None = Field(
@@ -308,6 +308,7 @@ class Pipeline(Settings):
     mix: Mix | None = None
     evaluation: Evaluation = Evaluation()
     stop: Stop = Stop()
+    gates: Gates = Gates()
 
     @field_validator("data", mode="before")
     @classmethod

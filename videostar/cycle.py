@@ -18,14 +18,18 @@ from videostar.report import REPORT
 from videostar.report.page import add_report
 from videostar.runs.data import RunData
 from videostar.runs.folder import check_folder
+from videostar.runs.gates import check_gates
+from videostar.runs.manifest import remaining
 from videostar.runs.record import RunRecord, read_run
 from videostar.runs.run import Run, verify_finished
 from videostar.runs.stage_names import RoundFiles
 from videostar.stages.controls import Control
 from videostar.stages.evaluation import Ledgers, control_ledger, evaluate, held_out_ledgers
 from videostar.stages.generation import generate
+from videostar.stages.health import measure_health
 from videostar.stages.plan import AnswerPlan
 from videostar.stages.versions import build_version
+from videostar.util.errors import UserError
 from videostar.util.files import write_text
 from videostar.util.progress import Progress, Tick, silent
 
@@ -55,7 +59,12 @@ def run_cycle(
     with Run.open(folder, pipeline, data.digests, restart_from) as run, open_engine(pipeline, data.videos) as engine:
         skipped = data.report()
         write_text(folder / "skipped.jsonl", "".join(json.dumps(asdict(row)) + "\n" for row in skipped))
-        cycle(run, data.questions, pipeline, engine, progress, data.sets)
+        try:
+            cycle(run, data.questions, pipeline, engine, progress, data.sets)
+        except UserError:
+            if run.manifest.halted:
+                add_report(folder, progress)  # to see why a gate ended the run
+            raise
     add_report(folder, progress)
     return read_run(folder)
 
@@ -71,7 +80,7 @@ def cycle(
     """Do every stage of `run` that is not done yet. One engine answers in all of them.
 
     Round 0 only evaluates the base model. `sets` are the questions of `evaluation.sets`. The figures of each stage are
-    in `run.manifest`. Raises UserError as the stages do.
+    in `run.manifest`. Raises UserError as the stages do, and if a gate ends the run.
     """
     lora: Path | None = None  # None: the base model alone answers
     ledgers: list[Ledgers] = []  # of the held-out answers, by round
@@ -80,6 +89,7 @@ def cycle(
         if number > 0:
             this.generate(lora)  # and verify: every answer has a verdict
             version = this.build_version(lora)
+            this.health(base=ledgers[0])
             if version["rows"]:  # if nothing was kept, the model stays
                 lora = this.train(start_from=lora if settings.training.start_from == "previous" else None)
         ledgers.append(this.evaluate(lora, ledgers))
@@ -132,6 +142,18 @@ class _Round:
         )
         return self._stage("version", work, writes=[self.files.dataset], reads=[self.files.answers])
 
+    def health(self, base: Ledgers) -> None:
+        """Measure the answers, before hours of training; `base` are the held-out answers of the base model."""
+        reads = [self.files.answers, *base.values()]
+
+        def work() -> dict[str, Any]:
+            questions = self.questions.split("train")
+            plan = AnswerPlan.of(self.settings, "health")
+            return {"figures": measure_health(self.files.answers, base.values(), questions, plan), "fired": []}
+
+        if self.files.stage("health") in remaining(self.run.manifest):
+            self._stage("health", work, writes=[], reads=reads)
+
     def train(self, start_from: Path | None) -> Path:
         """Train a LoRA on the dataset version, from the base model or from the LoRA `start_from`."""
         from videostar.training.stage import train  # loads torch
@@ -176,7 +198,9 @@ class _Round:
     def _stage(
         self, part: str, work: Callable[[], dict[str, Any]], *, writes: list[Path], reads: list[Path]
     ) -> dict[str, Any]:
-        return self.run.stage(self.files.stage(part), work, writes=writes, reads=reads)
+        facts = self.run.stage(self.files.stage(part), work, writes=writes, reads=reads)
+        check_gates(self.run, self.number)
+        return facts
 
     def _bar(self, what: str) -> Tick:
         return self.progress(f"round {self.number}: {what}" if self.number else f"base: {what}")

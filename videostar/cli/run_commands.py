@@ -246,7 +246,7 @@ def _plan(settings: Pipeline, out: Path, *, verbose: bool) -> None:
         "data": {"manifest": source.where, "root": str(source.root), **source.manifest.model_dump(exclude={"root"})},
         "model": model_path(settings.model),
         "stages": ["00 evaluate"]
-        + [f"{number:02} generate, version, train, evaluate" for number in range(1, settings.rounds + 1)],
+        + [f"{number:02} generate, version, health, train, evaluate" for number in range(1, settings.rounds + 1)],
         "forecast": forecast.describe(found),
         "settings": settings.model_dump(mode="json"),
     }

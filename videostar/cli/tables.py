@@ -13,7 +13,8 @@ from rich.text import Text
 
 from videostar.adapters.check import Finding
 from videostar.runs.check import FEW, Report
-from videostar.runs.manifest import Manifest, remaining
+from videostar.runs.gates import describe_fired, describe_halt
+from videostar.runs.manifest import Fired, Manifest, remaining
 from videostar.stages.judge_check import Figures, JudgeReport, Share
 from videostar.util.terminal import printable
 
@@ -153,16 +154,22 @@ def print_rounds(folder: Path, manifest: Manifest) -> None:
                 _line(f"round {number}, {name} {_against_base(figures, evaluations[0]['sets'][name])}")
     if evaluations:
         _line(_best(folder, manifest))
+    for name, stage in manifest.stages.items():
+        for fired in stage.facts.get("fired", ()):
+            _line(f"round {int(name[:2])}: gate {describe_fired(Fired.model_validate(fired))}")
     if manifest.stopped is not None:
         patience = manifest.settings.stop.patience
         _line(f"stopped after round {manifest.stopped}: validation was below its best for {patience} rounds")
 
 
 def print_status(folder: Path, manifest: Manifest) -> None:
-    """The table of rounds, and the next stage."""
+    """The table of rounds, and the next stage or the gates that ended the run."""
     print_rounds(folder, manifest)
     names = remaining(manifest)
-    _line(f"next: {names[0]}" if names else "finished")
+    if manifest.halted is not None:
+        _line(describe_halt(folder, manifest.halted))
+    else:
+        _line(f"next: {names[0]}" if names else "finished")
 
 
 def _rounds(manifest: Manifest) -> range:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import torch
 from peft import LoraConfig
+from peft.tuners.lora import LoraLayer
 
 from videostar.config import Training
 from videostar.models.families import language_layer
@@ -54,6 +56,26 @@ def lora_config(model: Any, training: Training) -> LoraConfig:
             "language model; give another model"
         )
     return LoraConfig(r=training.rank, lora_alpha=training.alpha, target_modules=targets, task_type="CAUSAL_LM")
+
+
+def relative_norm(model: Any) -> float | None:
+    """The Frobenius norm of a LoRA's update (B A alpha / rank), over that of the weights that it adapts.
+
+    `model` is PEFT's. None for quantised weights, whose norm is not that of the stored numbers.
+    """
+    update = weights = 0.0
+    for module in model.modules():
+        if not isinstance(module, LoraLayer) or not module.lora_A:
+            continue
+        weight = module.get_base_layer().weight
+        if weight.dtype not in (torch.float32, torch.bfloat16, torch.float16):
+            return None
+        weights += float(torch.linalg.vector_norm(weight.detach(), dtype=torch.float32)) ** 2
+        for name, down in module.lora_A.items():
+            a, b = down.weight.detach().float(), module.lora_B[name].weight.detach().float()
+            # ||BA||^2 = tr(B'B AA'): matrices of the rank's size instead of the weight's.
+            update += module.scaling[name] ** 2 * float(((b.T @ b) * (a @ a.T)).sum())
+    return math.sqrt(update / weights) if weights else None
 
 
 def base_name(model: str) -> str:

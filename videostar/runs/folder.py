@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from videostar.config import Pipeline
+from videostar.runs.gates import check_halted
 from videostar.runs.manifest import read_manifest
 from videostar.runs.settings_diff import check_settings
 from videostar.runs.stage_names import stage_name
@@ -35,6 +36,8 @@ def check_folder(folder: Path, settings: Pipeline, restart_from: str | None = No
             f"undo the later ones: videostar rollback {folder} {settings.rounds}"
         )
     check_settings(folder, found.settings, settings, restart_from)
+    if restart_from is None:
+        check_halted(folder, found, settings)
     if (folder / ".lock").exists():
         lock_folder(folder).release()
 

@@ -18,6 +18,7 @@ from pydantic import AwareDatetime, Field, computed_field
 
 from videostar import __version__
 from videostar.config import ModelSpec, Pipeline, Settings
+from videostar.gates import Action
 from videostar.runs.migration import FORMAT, updated
 from videostar.runs.stage_names import stages
 from videostar.util.errors import UserError
@@ -54,8 +55,10 @@ class Change(Settings):
     """A change of a run that the user asked for."""
 
     at: AwareDatetime
-    what: str = Field(description="extended, restarted, rolled back.")
-    settings: list[str] = Field([], description="Settings that changed, each as `name: before -> after`.")
+    what: str = Field(description="extended, restarted, rolled back, rolled back by a gate.")
+    settings: list[str] = Field(
+        [], description="Settings that changed, each as `name: before -> after`; or the gates and their reasons."
+    )
     struck: list[str] = Field([], description="Stages that no longer count.")
 
 
@@ -64,6 +67,24 @@ class Move(Settings):
 
     paths: list[str] = Field(description="Below the run.")
     to: str = Field(description="A folder below the run.")
+
+
+class Fired(Settings):
+    """A gate whose figure is beyond its bound; under `fired` in the facts of a health stage."""
+
+    gate: str
+    value: float
+    bound: str = Field(description='Such as "min 0.2".')
+    action: Action
+    reason: str = Field(description="What it means, and where to look.")
+
+
+class Halted(Settings):
+    """Gates that ended the run; it goes on once they are changed, or from an earlier stage."""
+
+    round: int
+    action: Action = Field(description="stop, or roll_back: the round's stages no longer count.")
+    fired: list[Fired]
 
 
 class Best(Settings):
@@ -93,6 +114,7 @@ class Manifest(Settings):
     environments: dict[str, Environment] = Field(default_factory=dict)
     changes: list[Change] = Field(default_factory=list)
     move: Move | None = None
+    halted: Halted | None = None
 
     @computed_field(description="Null without a validation split, or before the first round was evaluated.")  # type: ignore[prop-decorator]  # as pydantic's documentation has it
     @property
@@ -153,7 +175,8 @@ def open_run(path: Path) -> tuple[Path, Manifest]:
 def remaining(manifest: Manifest) -> list[str]:
     """The stages that are still to do, in order.
 
-    Training is skipped in a round that kept nothing, and so are the rounds after an early stop.
+    Training is skipped in a round that kept nothing, health in one that an older videostar has trained, and so are the
+    rounds after an early stop.
     """
     last = manifest.settings.rounds if manifest.stopped is None else manifest.stopped
     return [name for name in stages(last) if name not in manifest.stages and not _skipped(manifest, name)]
@@ -161,6 +184,8 @@ def remaining(manifest: Manifest) -> list[str]:
 
 def _skipped(manifest: Manifest, name: str) -> bool:
     number, part = name.split("/")
+    if part == "health":
+        return any(f"{number}/{later}" in manifest.stages for later in ("train", "evaluate"))
     version = manifest.stages.get(f"{number}/version")
     return part == "train" and version is not None and not version.facts["rows"]
 

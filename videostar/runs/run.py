@@ -18,6 +18,7 @@ import yaml
 from videostar.config import Pipeline
 from videostar.runs.data import Digests, RunData
 from videostar.runs.folder import LOG, check_folder, lock_folder
+from videostar.runs.gates import check_gates
 from videostar.runs.made_by import lineage
 from videostar.runs.manifest import (
     Change,
@@ -33,6 +34,7 @@ from videostar.runs.manifest import (
 from videostar.runs.migration import FORMAT, rename_files, renamed
 from videostar.runs.settings_diff import (
     changed,
+    changed_gates,
     check_restart,
     with_absolute_paths,
     without_places,
@@ -70,7 +72,7 @@ class Run:
                 run._go_on(settings, digests, restart_from)
             else:
                 run = cls(folder, Manifest(settings=with_absolute_paths(settings), **asdict(digests)), lock)
-                run._save()
+                run.save()
         except BaseException:
             lock.release()
             raise
@@ -101,7 +103,7 @@ class Run:
 
     def _convert(self) -> None:
         move = self.manifest.move
-        self._save(
+        self.save(
             format=FORMAT,
             stages={
                 name: stage.model_copy(update={"read": renamed(stage.read), "wrote": renamed(stage.wrote)})
@@ -133,17 +135,17 @@ class Run:
                 f"another --out, or go on on purpose: --restart-from {min(affected.values())}"
             )
         differences = [f"{name}: {change}" for name, change in changed(before.settings, settings).items()]
-        differences += affected
+        differences += [*affected, *changed_gates(before.settings, settings)]
         if settings.rounds != before.settings.rounds:
             differences.append(f"rounds: {before.settings.rounds} -> {settings.rounds}")
             _warn_of_last_round(self.folder, before, settings)
-        update = {**asdict(digests), "settings": with_absolute_paths(settings), "model": model}
+        update = {**asdict(digests), "settings": with_absolute_paths(settings), "model": model, "halted": None}
         if restart_from is not None:
             self.strike(stage_name(restart_from, settings.rounds), "restarted", differences, update)
         elif differences:
             self._change(Change(at=now(), what="extended", settings=differences), update)
         elif any(getattr(before, name) != value for name, value in update.items()):
-            self._save(**update)  # only places have changed
+            self.save(**update)  # only places have changed
 
     def close(self) -> None:
         """Release the lock."""
@@ -181,7 +183,7 @@ class Run:
             started=started,
             seconds=round(time.monotonic() - clock, 3),
         )
-        self._save(
+        self.save(
             stages={**self.manifest.stages, name: stage},
             environments={**self.manifest.environments, key: place},
         )
@@ -215,7 +217,7 @@ class Run:
         number = 1 + max((int(old.name) for old in (self.folder / STRUCK).glob("*") if old.name.isdigit()), default=0)
         # Recorded before it is done: after a crash between two moves, the next process finishes them.
         move = Move(paths=paths, to=f"{STRUCK}/{number:03}") if paths else None
-        self._change(change, {**(update or {}), "stages": kept, "move": move})
+        self._change(change, {"halted": None, **(update or {}), "stages": kept, "move": move})
         self._finish_move()
         return change.struck
 
@@ -230,7 +232,7 @@ class Run:
                 os.replace(self.folder / path, target)
                 sync_folder(target.parent)
                 sync_folder((self.folder / path).parent)
-        self._save(move=None)
+        self.save(move=None)
 
     def leftovers(self) -> list[Path]:
         """Files that no longer count: those of struck stages, and half-written ones of crashes."""
@@ -251,9 +253,10 @@ class Run:
         return path.relative_to(self.folder).as_posix()
 
     def _change(self, change: Change, update: dict[str, Any]) -> None:
-        self._save(**update, changes=[*self.manifest.changes, change])
+        self.save(**update, changes=[*self.manifest.changes, change])
 
-    def _save(self, **update: Any) -> None:
+    def save(self, **update: Any) -> None:
+        """Write the manifest with these changes."""
         self.manifest = self.manifest.model_copy(update=update)
         if not (self.folder / "pipeline.yaml").exists() or "settings" in update:
             shown = self.manifest.settings.model_dump(mode="json")
@@ -280,6 +283,8 @@ def verify_finished(folder: Path, settings: Pipeline, data: RunData) -> bool:
     with Run.open(folder, settings, data.known_digests(manifest.data, manifest.sets)) as run:
         for name in run.manifest.stages:
             run.verify(name)
+        for number in range(1, settings.rounds + 1):
+            check_gates(run, number)
     return True
 
 

@@ -57,8 +57,9 @@ def _absolute(name: str) -> str:
 
 
 def without_places(settings: Pipeline) -> dict[str, Any]:
-    """Settings by dotted name, without those that are only places."""
-    return {name: value for name, value in _flat(settings.model_dump(mode="json")).items() if name not in _PLACES}
+    """Settings by dotted name, without those that are only places, and without gates, which change no file."""
+    flat = _flat(settings.model_dump(mode="json", exclude={"gates"}))
+    return {name: value for name, value in flat.items() if name not in _PLACES}
 
 
 def changed(old: Pipeline, new: Pipeline) -> dict[str, str]:
@@ -71,9 +72,17 @@ def changed(old: Pipeline, new: Pipeline) -> dict[str, str]:
     }
 
 
+def changed_gates(old: Pipeline, new: Pipeline) -> list[str]:
+    """`name: before -> after` of each gate that differs."""
+    gates = ((name, getattr(old.gates, name), getattr(new.gates, name)) for name in type(new.gates).model_fields)
+    return [f"gates.{name}: {before or 'off'} -> {after or 'off'}" for name, before, after in gates if before != after]
+
+
 def first_affected(name: str, rounds: int) -> str | None:
     """The first stage that setting `name` affects in a run of `rounds` rounds; None if it affects none."""
     first = "00/evaluate"
+    if name.partition(".")[0] == "gates":
+        return None
     if name == "training.final_round":
         first = f"{max(2, rounds):02}/version"  # never the first round's
     else:

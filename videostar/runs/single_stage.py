@@ -75,7 +75,8 @@ def train(
         progress: Makes the progress bar; by default none is shown.
 
     Returns:
-        The numbers of `steps`, `rows`, `mixed` and `skipped` rows, and the mean `loss` per answer token.
+        The numbers of `steps`, `rows`, `mixed` and `skipped` rows, the mean `loss` per answer token, `loss_change` from
+        the first step to the last ones, and `lora_norm`, the size of the update.
 
     Raises:
         UserError: Settings, data or model are wrong, `out` exists, or there is nothing to train on.

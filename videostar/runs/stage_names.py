@@ -12,7 +12,7 @@ from videostar.util.errors import UserError
 
 #: The ledgers of `evaluation.sets` in the folder of a round.
 SET_LEDGERS = "evaluation.set-*.jsonl"
-PARTS = ("generate", "version", "train", "evaluate")
+PARTS = ("generate", "version", "health", "train", "evaluate")
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ class RoundFiles:
         return {
             "generate": [self.answers],
             "version": [self.dataset],
+            "health": [],  # only figures in the manifest
             "train": [self.lora],
             "evaluate": [
                 self.evaluation,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -40,8 +41,16 @@ class LossCurve(TrainerCallback):
 
     def mean(self) -> float:
         """The mean loss over the answer tokens of all steps."""
-        tokens = [step["tokens"] or 0 for step in self.steps]
-        return sum((step["loss"] or 0) * count for step, count in zip(self.steps, tokens, strict=True)) / sum(tokens)
+        return _mean(self.steps)
+
+    def change(self) -> float | None:
+        """The mean loss of the last quarter of the steps, less that of the first step, whose weights are untrained.
+
+        None with fewer than four steps.
+        """
+        if len(self.steps) < 4:
+            return None
+        return _mean(self.steps[-(len(self.steps) // 4) :]) - _mean(self.steps[:1])
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Advance the progress bar."""
@@ -74,3 +83,8 @@ class LossCurve(TrainerCallback):
                 "learning_rate": logs["learning_rate"],
             }
         )
+
+
+def _mean(steps: Sequence[Mapping[str, float | None]]) -> float:
+    tokens = [step["tokens"] or 0 for step in steps]
+    return sum((step["loss"] or 0) * count for step, count in zip(steps, tokens, strict=True)) / sum(tokens)

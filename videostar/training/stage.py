@@ -25,7 +25,7 @@ from videostar.data.rows import Skipped
 from videostar.models.canary import CANARIES, write_canaries
 from videostar.models.chat import Chat, without_prompts
 from videostar.models.load import bare_model, load_model, load_processor
-from videostar.models.lora import base_name, lora_config
+from videostar.models.lora import base_name, lora_config, relative_norm
 from videostar.models.quantised import is_quantised, untrainable
 from videostar.models.refusals import Refusals
 from videostar.training.loss import LossCurve
@@ -42,8 +42,9 @@ def train(
     """Train a LoRA on the version folder `dataset`, whose videos lie below `root`, and write it to the folder `out`.
 
     `start_from` is a LoRA to continue, of the rank and alpha of `settings` (None: a new one). Returns the numbers of
-    steps, of kept answers and mixed rows that it was trained on and of rows that are skipped, and the mean loss per
-    answer token. Raises UserError if there is nothing to train on, a file cannot be read, or a step diverges.
+    steps, of kept answers and mixed rows that it was trained on and of rows that are skipped, the mean loss per answer
+    token and its change (see `LossCurve.change`), and the size of the LoRA (see `relative_norm`). Raises UserError if
+    there is nothing to train on, a file cannot be read, or a step diverges.
     """
     clips = RowClips(settings.video, settings.cache, Refusals(settings.spec, settings.video))
     chat = Chat(load_processor(settings.spec))
@@ -64,6 +65,8 @@ def train(
             "mixed": len(mixed),
             "skipped": len(skipped) + len(unmixed),
             "loss": round(curve.mean(), 4),
+            "loss_change": curve.change(),
+            "lora_norm": relative_norm(model),
         }
         _save(model, settings, facts, folder)
         write_json(folder / "steps.json", curve.steps)
