@@ -255,7 +255,7 @@ def test_several_runs_stand_in_a_single_file_within_its_budget(
     both = _open(browser, page.as_uri())
     assert both.requests[0] == page.as_uri()
     assert all(url.startswith(("data:", page.as_uri())) for url in both.requests)
-    assert both.page.locator("#together tbody tr").count() == 2
+    assert both.page.locator("#together table.sortable tbody tr").count() == 2
     whole = _counted(both.page)
     both.page.select_option("select[name=run]", index=2)
     assert _counted(both.page) == whole  # the same questions
