@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from videostar.config import Generation
 from videostar.stages.ledger import Answer, Ledger
 from videostar.stages.versions import build_version
 
@@ -73,6 +74,19 @@ def test_the_last_round_keeps_direct_answers_where_half_of_a_label_has_them(ledg
     }
     assert version["rejected"]["rationalised: left out of the last round"] == 1
     assert build_version(ledger, tmp_path / "all", lineage={}, direct_only=False)["last_round"] is None
+
+
+def test_direct_answers_that_need_no_video_do_not_count_in_the_last_round(ledger: Path, tmp_path: Path) -> None:
+    """The only direct answer is dropped, so no rationalised one is."""
+    path = tmp_path / "blind.jsonl"
+    Ledger(path).append(
+        dataclasses.replace(each, controls={"blind": True}) if each.kept and each.kind == "direct" else each
+        for each in Ledger(ledger)
+    )
+    generation = Generation(controls=("blind",), keep_blind="drop")
+    version = build_version(path, tmp_path / "v", lineage={}, direct_only=True, generation=generation)
+    assert videos(tmp_path / "v") == ["2.mp4", "3.mp4"]
+    assert version["rejected"]["direct: needs no video"] == 1
 
 
 def test_a_lucky_direct_answer_costs_no_rationalised_one(tmp_path: Path) -> None:

@@ -124,7 +124,7 @@ class Chat:
         """
         ends = set(self.tokenizer.all_special_ids)
         return [
-            Response(text, len(row) >= most and ends.isdisjoint(row), confidence(known, len(row)))
+            Response(text, len(row) >= most and ends.isdisjoint(row), confidence(known, len(row)), len(row))
             for row, text, known in zip(rows, self.decode(rows), log_probabilities, strict=True)
         ]
 

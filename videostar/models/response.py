@@ -10,12 +10,15 @@ from dataclasses import dataclass, field
 class Response:
     """An answer. `confidence` is the geometric mean of the probabilities of its tokens, None if they are not known.
 
+    `tokens` is their number, with the one that ended it; 0 for a text that no model wrote.
+
     Answers with the same text are equal: engines differ in the last digits of probabilities.
     """
 
     text: str
     cut_off: bool = False  # it reached `max_new_tokens` before it ended
     confidence: float | None = field(default=None, compare=False)
+    tokens: int = field(default=0, compare=False)
 
 
 def confidence(log_probability: float | None, tokens: int) -> float | None:

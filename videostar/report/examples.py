@@ -93,7 +93,7 @@ class Gallery:
                 answer.reason,
                 marks.parts(answer),
                 answer.text if answer.kept and answer.text != answer.answer else "",
-                getattr(answer, "confidence", None),
+                answer.confidence,
             )
         )
 

@@ -50,12 +50,14 @@ class Tally:
         self.wrong: dict[int, list[tuple[str, Any, str]]] = {}  # by round: label, parsed value, end of the answer
         self.right: dict[int, Counter[str]] = {}
         self.lines: Counter[tuple[int, int]] = Counter()  # by round and split
+        self.tokens: Counter[tuple[int, str]] = Counter()  # of answers, by round and stage
         self._kept: set[int] = set()
         self._asked: set[int] = set()
 
     def add(self, number: int, split: int, answer: Answer) -> None:
         """Count a line of the ledger of a split (0: train)."""
         self.lines[number, split] += 1
+        self.tokens[number, "evaluate" if split else "generate"] += answer.tokens or 0
         if answer.kind == "video":
             self.skipped[answer.reason] += 1
             return
@@ -118,6 +120,7 @@ class RunSummary:
 def summarise(name: str, folder: Path, manifest: Manifest, tally: Tally) -> RunSummary:
     """Everything about a run whose ledgers have been counted. Raises UserError for a file that cannot be read."""
     rounds = _rounds(manifest)
+    trained = _steps(folder, rounds)
     return RunSummary(
         name=name,
         folder=folder,
@@ -127,9 +130,9 @@ def summarise(name: str, folder: Path, manifest: Manifest, tally: Tally) -> RunS
         accuracy=accuracy_chart("Held-out accuracy by round", {"test": rounds}, validation=True),
         funnel=_funnel(rounds),
         reasons=_reasons(rounds),
-        curves=_curves(folder, rounds),
+        curves=_curves(trained),
         time=_time(manifest),
-        tokens=None,
+        tokens=_tokens(rounds, tally, trained),
         forecast=_forecast(folder, manifest),
         skipped=_skipped(folder, tally),
         changes=_version_changes(folder, rounds),
@@ -255,31 +258,50 @@ def _reasons(rounds: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[int]]]
     return asked + [(reason, [each["version"]["rejected"].get(reason, 0) for each in done]) for reason in reasons]
 
 
-def _curves(folder: Path, rounds: Sequence[Mapping[str, Any]]) -> list[LineChart]:
-    loss: dict[str, list[Point]] = {}
-    norm: dict[str, list[Point]] = {}
+def _steps(folder: Path, rounds: Sequence[Mapping[str, Any]]) -> dict[int, list[dict[str, Any]]]:
+    """The steps of training of each round that was trained."""
+    found = {}
     for each in rounds:
         path = RoundFiles(folder, each["number"]).lora / "steps.json"
-        if not path.is_file():
-            continue
-        try:
-            steps = json.loads(path.read_bytes())
-        except ValueError as error:
-            raise UserError(f"{path}: cannot be read ({error}); restore it") from None
-        name = f"round {each['number']}"
-        loss[name] = [Point(step["step"], step["loss"]) for step in steps]
-        norm[name] = [Point(step["step"], step["grad_norm"]) for step in steps if step["grad_norm"] is not None]
+        if path.is_file():
+            try:
+                found[each["number"]] = json.loads(path.read_bytes())
+            except ValueError as error:
+                raise UserError(f"{path}: cannot be read ({error}); restore it") from None
+    return found
+
+
+def _curves(trained: Mapping[int, Sequence[Mapping[str, Any]]]) -> list[LineChart]:
+    def lines(name: str) -> dict[str, list[Point]]:
+        return {
+            f"round {number}": [Point(step["step"], step[name]) for step in steps if step[name] is not None]
+            for number, steps in trained.items()
+        }
+
     charts = [
-        line_chart("Training loss per answer token", loss, x_label="step", y_label="loss"),
-        line_chart("Gradient norm before clipping", norm, x_label="step", y_label="norm"),
+        line_chart("Training loss per answer token", lines("loss"), x_label="step", y_label="loss"),
+        line_chart("Gradient norm before clipping", lines("grad_norm"), x_label="step", y_label="norm"),
     ]
     return [chart for chart in charts if chart]
+
+
+def _tokens(
+    rounds: Sequence[Mapping[str, Any]], tally: Tally, trained: Mapping[int, Sequence[Mapping[str, Any]]]
+) -> BarChart | None:
+    bars = {}
+    for each in rounds:
+        number = each["number"]
+        learned = sum(step["tokens"] or 0 for step in trained.get(number, ()))
+        stages = {part: tally.tokens[number, part] for part in ("generate", "evaluate")}
+        bars[f"round {number}"] = {"generate": stages["generate"], "train": learned, "evaluate": stages["evaluate"]}
+    return bar_chart("Answer tokens by stage: written, or learned", bars)
 
 
 def _time(manifest: Manifest) -> BarChart | None:
     bars: dict[str, dict[str, float]] = {}
     for name, stage in sorted(manifest.stages.items()):
-        bars.setdefault(f"round {int(name[:2])}", {})[name[3:]] = stage.seconds
+        empty = dict.fromkeys(("generate", "train", "evaluate", "version", "health"), 0.0)
+        bars.setdefault(f"round {int(name[:2])}", empty)[name[3:]] = stage.seconds
     return bar_chart("Seconds by stage", bars, unit=" s")
 
 

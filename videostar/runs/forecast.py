@@ -180,7 +180,8 @@ def _time_training(
 ) -> tuple[float, float, int, int]:
     """Seconds until the first step ends, seconds of a later step, bytes of the LoRA, and the number of kept answers."""
     dataset = folder / "dataset"
-    kept = build_version(folder / "answers.jsonl", dataset, lineage={}, direct_only=False)["rows"]
+    answers, generation = folder / "answers.jsonl", settings.generation
+    kept = build_version(answers, dataset, lineage={}, direct_only=False, generation=generation)["rows"]
     options = settings.training
     rows = kept * (1 + (settings.mix.ratio if settings.mix else 0))
     if not rows:

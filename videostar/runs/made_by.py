@@ -22,10 +22,8 @@ from videostar.util.resources import model_digest
 from videostar.util.yaml_files import validate
 
 _SHOWN = 12  # digits of a digest
-_NEWER = {
-    "generation.final_line",
-    "generation.controls",
-}  # settings that came after the first versions, whose ids must stay
+# Settings that came after the first versions, whose ids must stay.
+_NEWER = {"generation.final_line", "generation.controls"}
 
 
 class MadeBy(Settings):

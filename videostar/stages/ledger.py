@@ -68,6 +68,7 @@ class Answer:
     # Geometric mean of the probabilities of the answer's tokens, with the one that ended it. They are those at
     # temperature 1, for sampled answers too.
     confidence: float | None = None
+    tokens: int | None = None  # of the answer, with the one that ended it
 
     @property
     def key(self) -> Key:
@@ -81,7 +82,7 @@ class Answer:
 
 
 _LINE = TypeAdapter(Answer)
-_IF_ANY = ("more", "judge", "judge_prompt", "confidence", "controls")
+_IF_ANY = ("more", "judge", "judge_prompt", "confidence", "tokens", "controls")
 
 
 def as_line(items: list[tuple[str, Any]]) -> dict[str, Any]:

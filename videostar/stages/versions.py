@@ -95,7 +95,7 @@ def build_version(
     """
     generation = generation or Generation()
     ledger = Ledger(answers)
-    covered = _covered(ledger) if direct_only else set()
+    covered = _covered(ledger, generation) if direct_only else set()
     counts: Counter[str] = Counter()
     by_label: dict[str, Counter[str]] = {}
     reasons: Counter[str] = Counter()
@@ -141,8 +141,8 @@ def build_version(
     return version
 
 
-def _covered(ledger: Iterable[Answer]) -> set[int]:
-    """Hashes of (task, label) for which at least half of the questions have a kept direct answer.
+def _covered(ledger: Iterable[Answer], generation: Generation) -> set[int]:
+    """Hashes of (task, label) for which at least half of the questions have a direct answer in the version.
 
     Hashes, since there may be millions. Videos that cannot be shown do not count as questions.
     """
@@ -156,7 +156,8 @@ def _covered(ledger: Iterable[Answer]) -> set[int]:
         first = first or answer.kind
         about = hash((answer.task, answer.label))
         asked[about] += answer.kind == first and answer.number == 0
-        if answer.kept and answer.kind == "direct" and last.get(answer.task) != answer.question_id:
+        used = answer.kept and answer.kind == "direct" and not _needs_no_video(answer, generation.keep_blind)
+        if used and last.get(answer.task) != answer.question_id:
             last[answer.task] = answer.question_id
             direct[about] += 1
     return {about for about, count in direct.items() if 2 * count >= asked[about]}
