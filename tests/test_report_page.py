@@ -281,8 +281,8 @@ def test_watching_a_run_writes_a_page_that_loads_itself_again(finished: tuple[Pa
         assert '<meta http-equiv="refresh"' in page.read_text()
         assert "not finished: round 2, train" in page.read_text()
         write_manifest(tmp_path / "run" / "manifest.json", manifest)  # the run ends meanwhile
-        watching.send_signal(signal.SIGINT)
-    assert watching.returncode == 130
+        watching.terminate()
+    assert watching.returncode == -signal.SIGTERM
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=60)
     assert done.returncode == 0
     assert '<meta http-equiv="refresh"' not in page.read_text()

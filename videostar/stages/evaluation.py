@@ -72,10 +72,10 @@ def evaluate(
 
     `earlier` are the ledgers of the earlier rounds, from 0 on. The figures are those of the test split; under
     `validation` are the same figures of that split, or null: `accuracy`, `se` and `ci95` (clustered by video), `n`,
-    `videos`, `mean_score`, `skipped`, `per_kind` (see `metrics_by_kind`), `per_task`, `per_label`, and `against`, the
-    paired differences from earlier rounds, and `calibration` (see `calibration`). A video that cannot be shown counts
-    in `skipped`, not in `n`. Under `controls` are the figures of each control (see `_under_control`), under `sets` the
-    same figures of each of `sets`, by its name. Raises UserError as `generate` does.
+    `videos`, `mean_score`, `skipped`, `per_kind` (see `metrics_by_kind`), `calibration` (see there), `per_task`,
+    `per_label`, and `against`, the paired differences from earlier rounds. A video that cannot be shown counts in
+    `skipped`, not in `n`. Under `controls` are the figures of each control (see `_under_control`), under `sets` those
+    of each of `sets`, by its name. Raises UserError as `generate` does.
     """
     ledgers = held_out_ledgers(questions, out, sets or {})
 
