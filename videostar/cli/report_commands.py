@@ -72,7 +72,10 @@ def report(
         if state != seen:
             page = write(live=live)
             if seen is None:
-                print(printable(f"{page} (written again every {_SECONDS} seconds, if there is news; Ctrl-C ends this)"), flush=True)
+                print(
+                    printable(f"{page} (written again every {_SECONDS} seconds, if there is news; Ctrl-C ends this)"),
+                    flush=True,
+                )
             seen = state
         time.sleep(_SECONDS)
     print(printable(str(write(live=False))))

@@ -96,7 +96,10 @@ def check_halted(folder: Path, manifest: Manifest, settings: Pipeline) -> None:
 def describe_halt(folder: Path, halted: Halted) -> str:
     """One line: which gates ended the run, why, and how to go on."""
     done = "was rolled back" if halted.action == "roll_back" else "is stopped"
-    gates = "; ".join(map(describe_fired, halted.fired))
+    reasons: dict[str, list[str]] = {}
+    for one in halted.fired:
+        reasons.setdefault(one.reason, []).append(_figure(one))
+    gates = "; ".join(f"{', '.join(figures)}: {reason}" for reason, figures in reasons.items())
     off = " ".join(f"--set gates.{one.gate}=off" for one in halted.fired)
     first = min((_CAUSES[one.gate].stage for one in halted.fired), key=stages(1).index)
     how = f"fix that and give --restart-from {first}, or go on with {off}"
@@ -151,4 +154,8 @@ def _still_ends(fired: Fired, gate: Gate | None) -> bool:
 
 def describe_fired(fired: Fired) -> str:
     """A gate that has fired, with its figure, its bound and what it means."""
-    return f"{fired.gate} ({fired.value:.3g}, {fired.bound}): {fired.reason}"
+    return f"{_figure(fired)}: {fired.reason}"
+
+
+def _figure(fired: Fired) -> str:
+    return f"{fired.gate} ({fired.value:.3g}, {fired.bound})"

@@ -40,8 +40,8 @@ def measure_health(answers: Path, held_out: Iterable[Path], questions: Sequence[
 
     - coverage: share of the labels with a kept answer. kept: share of the questions with one.
     - rationalised: share of the kept answers that are. unverified: share of them that do not contain their label.
-    - entropy: of the labels of kept answers, as a multiple of that of all questions. answer_entropy: the same of the
-      last sentences of direct answers.
+    - entropy: of the labels of kept answers, as a multiple of that of all questions (or of as many different labels, if
+      that is smaller). answer_entropy: the same of the last sentences of direct answers.
     - distinct: distinct 3-grams among all 3-grams of 100 kept answers without their labels (distinct-n, Li et al.,
       2016), as a mean over such blocks, so that it does not depend on the size of the data.
     - near_duplicates: share of kept answers whose words, without those of the label, an earlier one has too, of those
@@ -145,14 +145,13 @@ class _Tally:
         kept, asked = self._kept.total(), len(self.labels)
         explained = len(self._explanations)
         lengths = np.array(sorted(self._lengths.items())).reshape(-1, 2)
-        labels = _entropy(self.labels)
         return {
             "coverage": _share(_unique(self._kept_labels), _unique(self.labels)),
             "kept": _share(_unique(self._kept_questions), asked),
             "rationalised": _share(self._kept["rationalised"], kept),
             "unverified": _share(self._unverified, kept),
-            "entropy": _entropy(self._kept_labels) / labels if kept and labels else None,
-            "answer_entropy": _entropy(self._statements) / labels if self._statements and labels else None,
+            "entropy": _evenness(self._kept_labels, self.labels),
+            "answer_entropy": _evenness(self._statements, self.labels),
             "distinct": sum(self._distinct) / len(self._distinct) if self._distinct else None,
             "near_duplicates": _share(explained - _unique(self._explanations), explained),
             **_passes(self._tried, self._right),
@@ -226,6 +225,12 @@ def _contents(answer: Answer) -> list[str]:
 
 def _content(video: str) -> int:
     return hash(video)
+
+
+def _evenness(items: Sequence[int], labels: Sequence[int]) -> float | None:
+    """The entropy of `items`, as a multiple of that of `labels`, or of as many different items if that is smaller."""
+    most = min(_entropy(labels), math.log2(len(items))) if items else 0.0
+    return _entropy(items) / most if most else None
 
 
 def _entropy(items: Iterable[int]) -> float:
