@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from videostar.report import charts, marks
 from videostar.report.charts import Point, bar_chart, line_chart
 from videostar.report.examples import Gallery, selected
+from videostar.report.tally import Tally, confusion, label_rows
 from videostar.stages.ledger import Answer
 
 STYLE = (Path(charts.__file__).parent / "templates" / "report.css").read_text()
@@ -78,6 +80,27 @@ def test_bars_have_one_scale() -> None:
     widths = [[part.width for part in bar.parts] for bar in chart.bars]
     assert widths[0][1] == pytest.approx(3 * widths[0][0])
     assert widths[1][0] == pytest.approx(2 * widths[0][0])
+
+
+def test_labels_are_counted_by_question_and_confusions_by_what_the_answer_names() -> None:
+    tally = Tally()
+    for number, (text, kept) in enumerate([("It is a jump.", True), ("It is a jump.", True), ("No idea.", False)]):
+        for kind in ("direct", "rationalised")[: 1 if kept else 2]:
+            line = answer(text, "jump", question_id=str(number), kind=kind, kept=kept, accepted=kept)
+            tally.add(1, 0, line)
+            tally.add(1, 0, replace(line, number=1))  # a second try
+    for text, label, right in [("So, a jump.", "jump", True), ("So, a jump.", "run", False), ("Hm.", "run", False)]:
+        tally.add(1, 2, answer(text, label, accepted=right, kept=right))
+    rounds = [{"number": 1, "evaluate": {"per_label": {"run": {"accuracy": 0.0, "n": 2}}}}]
+    first, second = label_rows(rounds, tally)
+    assert (first["label"], first["accuracy"], first["n"], first["asked"]) == ("run", 0.0, 2, 0)
+    assert (second["label"], second["asked"], second["kept"], second["direct"]) == ("jump", 3, 2, 2)
+    assert second["yield"] == pytest.approx(2 / 3)
+    found = confusion(tally)
+    assert found is not None
+    assert found.columns == ["jump", "run", "no label of the set"]
+    counts = {label: [count for count, _ in cells] for label, cells in found.rows}
+    assert counts == {"jump": [1, 0, 0], "run": [1, 0, 1]}
 
 
 def test_examples_with_pictures_are_spread_over_labels_and_verdicts() -> None:

@@ -39,6 +39,7 @@ class Row:
     parts: list[str]  # of the answer: every second one is where its label was found
     stored: str  # as stored for training, if that differs
     confidence: float | None
+    right_under: list[str]  # the controls under which the model's answer is right as well
 
 
 @dataclass(slots=True)
@@ -94,6 +95,7 @@ class Gallery:
                 marks.parts(answer),
                 answer.text if answer.kept and answer.text != answer.answer else "",
                 answer.confidence,
+                [name for name, right in answer.controls.items() if right],
             )
         )
 
@@ -206,7 +208,9 @@ def _place(question_id: str) -> float:
 
 
 def _as_list(item: Item) -> list[Any]:
-    rows: list[Sequence[Any]] = [(row.number, row.parts, row.stored, row.confidence) for row in item.rows]
+    rows: list[Sequence[Any]] = [
+        (row.number, row.parts, row.stored, row.confidence, row.right_under) for row in item.rows
+    ]
     return [item.label, item.question, [shown.video for shown in item.videos], item.media, rows]
 
 

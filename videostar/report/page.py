@@ -21,7 +21,8 @@ from videostar import __version__
 from videostar.report import REPORT
 from videostar.report.examples import Gallery, Item, answers_of, count_lines, read_ledgers, selected, shown_share
 from videostar.report.media import MediaFolder, add_media
-from videostar.report.summary import RunSummary, Tally, accuracy_chart, summarise
+from videostar.report.summary import RunSummary, accuracy_chart, summarise
+from videostar.report.tally import Tally
 from videostar.runs.comparison import Comparison, compare_runs
 from videostar.runs.manifest import Manifest, now, open_run
 from videostar.util.errors import UserError

@@ -219,11 +219,12 @@
     return element("div", { className: "seen" }, ...shown);
   }
 
-  function answer([number, parts, stored, confidence], row, matches) {
+  function answer([number, parts, stored, confidence, rightUnder], row, matches) {
     const verdict = index.verdicts[index.verdict[row]], good = ["kept", "right", "right, not kept"].includes(verdict);
     const round = index.round[row] ? `round ${index.round[row]}` : "base model";
     const about = [index.runs.length > 1 ? index.runs[index.run[row]] : "", round, index.kinds[index.kind[row]], number ? `try ${number + 1}` : ""];
     if (confidence !== null) about.push(`probability ${confidence.toFixed(2)}`);
+    if (rightUnder.length) about.push(`also right ${rightUnder.map((name) => ({ blind: "without the video" })[name] ?? `under the control ${name}`).join(" and ")}`);
     const reason = index.reasons[index.reason[row]];
     const text = element("p", { className: "text", dir: "auto" });
     show(text, parts, LONG);
