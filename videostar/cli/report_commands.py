@@ -12,7 +12,7 @@ import typer
 from videostar.cli.options import Verbose
 from videostar.util.errors import UserError
 from videostar.util.progress import bars, silent
-from videostar.util.terminal import printable, quiet
+from videostar.util.terminal import printable, quiet, warn
 
 _SECONDS = 15  # between two looks at a run in progress
 
@@ -61,22 +61,25 @@ def report(
             )
 
     def going_on() -> bool:
-        return any(remaining(open_run(run)[1]) for run in runs)
+        return any(remaining(manifest) and not manifest.halted for _, manifest in map(open_run, runs))
 
     if not watch:
         print(printable(str(write(live=False))))
         return
     seen: object = None
-    while live := going_on():
-        state = [_state(open_run(run)[0]) for run in runs]
-        if state != seen:
-            page = write(live=live)
+    while going_on():
+        try:
+            state = [_state(open_run(run)[0]) for run in runs]
+            if state != seen:
+                page = write(live=True)
+                if seen is None:
+                    line = f"{page} (written again every {_SECONDS} seconds, if there is news; Ctrl-C ends this)"
+                    print(printable(line), flush=True)
+                seen = state
+        except (UserError, OSError) as error:  # such as a file that the run replaces meanwhile
             if seen is None:
-                print(
-                    printable(f"{page} (written again every {_SECONDS} seconds, if there is news; Ctrl-C ends this)"),
-                    flush=True,
-                )
-            seen = state
+                raise
+            warn(f"the report was not written: {error}; it is tried again in {_SECONDS} seconds")
         time.sleep(_SECONDS)
     print(printable(str(write(live=False))))
 
@@ -84,7 +87,4 @@ def report(
 def _state(folder: Path) -> list[tuple[str, int, int]]:
     """What changes with every answer and every stage: sizes and times of the manifest and of the ledgers."""
     files = [folder / "manifest.json", *sorted((folder / "rounds").glob("*/*.jsonl"))]
-    try:
-        return [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-    except OSError as error:  # moved by another process
-        raise UserError(f"{folder}: has changed while it was read ({error}); run the command again") from None
+    return [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]

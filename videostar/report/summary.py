@@ -88,6 +88,8 @@ def _progress(manifest: Manifest, tally: Tally) -> str:
     stages = remaining(manifest)
     if not stages:
         return ""
+    if manifest.halted:
+        return f"a gate ended it in round {manifest.halted.round}"
     number, part = int(stages[0][:2]), stages[0][3:]
     answers = sum(tally.lines[number, split] for split in ((0,) if part == "generate" else (1, 2)))
     so_far = f", {answers:,} answers so far" if part in ("generate", "evaluate") and answers else ""
