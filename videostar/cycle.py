@@ -53,7 +53,7 @@ def run_cycle(
     data = RunData(pipeline)
     if restart_from is None and verify_finished(folder, pipeline, data):
         if not (folder / REPORT).exists():
-            add_report(folder, progress)
+            add_report(folder, [folder], progress)
         return read_run(folder)
     data.prepare(pipeline, folder, progress, trains=True)
     with Run.open(folder, pipeline, data.digests, restart_from) as run, open_engine(pipeline, data.videos) as engine:
@@ -63,9 +63,9 @@ def run_cycle(
             cycle(run, data.questions, pipeline, engine, progress, data.sets)
         except UserError:
             if run.manifest.halted:
-                add_report(folder, progress)  # to see why a gate ended the run
+                add_report(folder, [folder], progress)  # to see why a gate ended the run
             raise
-    add_report(folder, progress)
+    add_report(folder, [folder], progress)
     return read_run(folder)
 
 

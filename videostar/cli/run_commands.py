@@ -199,8 +199,7 @@ def _run(settings: Pipeline, out: Path, restart_from: str | None = None, *, verb
 
         if compared := compare(out, run.manifest):
             print_forecast(compared)
-    if (page := out / REPORT / "index.html").is_file():
-        print(printable(f"report: {page}"))
+    _print_report(out)
 
 
 def _run_seeds(settings: Pipeline, out: Path, seeds: list[int], *, verbose: bool) -> None:
@@ -219,6 +218,16 @@ def _run_seeds(settings: Pipeline, out: Path, seeds: list[int], *, verbose: bool
     found = comparison(open_runs([folder for _, folder in runs.values()]))
     write_json(out / "seeds.json", asdict(found))
     print_comparison(found)
+    if len(runs) > 1:
+        from videostar.report.page import add_report
+
+        add_report(out, [folder for _, folder in runs.values()])
+        _print_report(out)
+
+
+def _print_report(out: Path) -> None:
+    if (page := out / REPORT / "index.html").is_file():
+        print(printable(f"report: {page}"))
 
 
 def _plan(settings: Pipeline, out: Path, *, verbose: bool) -> None:

@@ -93,12 +93,13 @@ def write_report(
     return target / "index.html"
 
 
-def add_report(folder: Path, progress: Progress) -> None:
-    """Write the report of the run in `folder`. The run stays good without it: a problem is a warning."""
+def add_report(out: Path, runs: Sequence[Path], progress: Progress = silent) -> None:
+    """Write the report of runs to the folder `out / REPORT`. Runs stay good without it: a problem is a warning."""
     try:
-        write_report([folder], progress=progress)
+        write_report(runs, out / REPORT, progress=progress)
     except (UserError, OSError) as error:
-        warn(f"no report was written: {error}; `videostar report {folder}` tries again")
+        names = " ".join(map(str, runs))
+        warn(f"no report was written: {error}; `videostar report {names} --out {out / REPORT}` tries again")
 
 
 def _open(runs: Sequence[Path | str]) -> list[_Opened]:
