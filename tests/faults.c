@@ -29,7 +29,14 @@ void faults_arm(const char *folder, long point, int what, int number) {
 
 long faults_count(void) { return count; }
 
-static int below(const char *path) { return at >= 0 && path && strncmp(path, root, strlen(root)) == 0; }
+// The report is no part of what a run must not lose: it is written again.
+static int of_report(const char *rest) {
+    return strncmp(rest, "/report", 7) == 0 || strncmp(rest, "/.partial-report", 16) == 0;
+}
+
+static int below(const char *path) {
+    return at >= 0 && path && strncmp(path, root, strlen(root)) == 0 && !of_report(path + strlen(root));
+}
 
 static int path_of(int fd, char *path, size_t size) {
     char link[64];

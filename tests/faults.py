@@ -66,10 +66,12 @@ def preloaded(library: Path, *words: object) -> str:
 
 
 def contents(run: Path) -> dict[str, Any]:
-    """Every file of a run and its bytes; of the manifest all but when, and how long."""
+    """Every file of a run and its bytes, without its report; of the manifest all but when, and how long."""
     found: dict[str, Any] = {}
     for path in sorted(run.rglob("*")):
         name = path.relative_to(run).as_posix()
+        if name.startswith(("report/", ".partial-report/")):
+            continue
         if name == "manifest.json":
             manifest = json.loads(path.read_text())
             del manifest["seal"]

@@ -208,7 +208,7 @@ def results(run: Path) -> dict[str, str]:
 
 
 @pytest.mark.slow
-def test_a_run_opens_a_video_to_measure_it_and_to_sample_it_and_never_again(
+def test_a_run_opens_a_video_to_measure_it_to_sample_it_and_for_its_report(
     finished: tuple[Path, str], world: Path, quick: Path, videostar: Command, tmp_path: Path
 ) -> None:
     clips = world.parent / "clips_and_labels" / "clips"
@@ -217,7 +217,7 @@ def test_a_run_opens_a_video_to_measure_it_and_to_sample_it_and_never_again(
         assert done.returncode == 0, done.stderr
         opened, opened_mix = asked.names(), mixed.names()
     there = [path.name for part in ("train", "test") for path in (clips / part).glob("*.mp4")]
-    assert opened == sorted(there * 2)
+    assert opened == sorted(there * 3)
     assert {opened_mix.count(name) for name in opened_mix} == {2}
     assert results(tmp_path / "run") == results(finished[0])
     assert entries(tmp_path / "cache" / "frames")
@@ -237,4 +237,4 @@ def test_a_cache_that_is_too_small_costs_time_and_changes_nothing(
     run = shutil.copytree(finished[0], tmp_path / "run")
     done = videostar("cycle", "--resume", run / "manifest.json", *small)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == finished[1]
+    assert done.stdout.rpartition("report: ")[0] == finished[1].rpartition("report: ")[0]  # whose folder differs

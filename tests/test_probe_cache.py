@@ -94,7 +94,7 @@ def test_a_finished_run_is_gone_on_with_without_its_videos(
     arguments = ("cycle", "--resume", run / "manifest.json", "--root", tmp_path / "rows")
     done = videostar(*arguments)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == finished[1]
+    assert done.stdout.rpartition("report: ")[0] == finished[1].rpartition("report: ")[0]  # whose folder differs
     assert read_manifest(run / "manifest.json").sources == read_manifest(finished[0] / "manifest.json").sources
 
     answers = run / "rounds" / "02" / "answers.jsonl"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -269,20 +268,35 @@ def test_the_cycle_leaves_a_report(finished: tuple[Path, str]) -> None:
     assert f"report: {folder.name}/report/index.html" in told
 
 
+def test_a_report_that_was_cut_off_is_written_by_the_same_command(
+    finished: tuple[Path, str], quick: Path, tmp_path: Path, videostar: Command
+) -> None:
+    run = Path(shutil.copytree(finished[0], tmp_path / "run", symlinks=True))
+    (run / "report").rename(run / ".partial-report")
+    told = videostar("cycle", "--pipeline", quick, "--out", "run")
+    assert told.returncode == 0, told.stderr
+    assert (run / "report" / "index.html").is_file()
+    assert not (run / ".partial-report").exists()
+
+
 def test_watching_a_run_writes_a_page_that_loads_itself_again(finished: tuple[Path, str], tmp_path: Path) -> None:
     manifest = read_manifest(finished[0] / "manifest.json")
-    stages = {name: stage for name, stage in manifest.stages.items() if name < "02/train"}
+    late = ("02/train", "02/evaluate")
+    stages = {name: stage for name, stage in manifest.stages.items() if name not in late}
     shutil.copytree(finished[0] / "rounds", tmp_path / "run" / "rounds")
     write_manifest(tmp_path / "run" / "manifest.json", manifest.model_copy(update={"stages": stages}))
     command = [sys.executable, "-m", "videostar.cli.app", "report", str(tmp_path / "run"), "--watch"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watching:
+    watching = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
         assert watching.stdout is not None
         page = Path(watching.stdout.readline().partition(" (")[0])
-        assert '<meta http-equiv="refresh"' in page.read_text()
-        assert "not finished: round 2, train" in page.read_text()
-        write_manifest(tmp_path / "run" / "manifest.json", manifest)  # the run ends meanwhile
+        live = page.read_text()
+    finally:
         watching.terminate()
-    assert watching.returncode == -signal.SIGTERM
+        watching.communicate()
+    assert '<meta http-equiv="refresh"' in live
+    assert "not finished: round 2, train" in live
+    write_manifest(tmp_path / "run" / "manifest.json", manifest)  # the run has ended
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=60)
     assert done.returncode == 0
     assert '<meta http-equiv="refresh"' not in page.read_text()

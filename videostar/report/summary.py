@@ -136,7 +136,7 @@ def _funnel(rounds: Sequence[Mapping[str, Any]]) -> BarChart | None:
             continue
         kept = {kind: facts.get(f"{kind}_kept", 0) for kind in ("direct", "rationalised", "template")}
         skipped = facts.get("video_asked", 0)
-        none = facts["questions"] - sum(kept.values()) - skipped
+        none = facts.get("questions", 0) - sum(kept.values()) - skipped
         bars[f"round {each['number']}"] = {
             **{f"kept, {kind}": count for kind, count in kept.items()},
             "nothing kept": max(0, none),
@@ -156,7 +156,7 @@ def _reasons(rounds: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[int]]]
         for kind in ("direct", "rationalised")
     ]
     reasons = [reason for reason, _ in total.most_common(_REASONS)]
-    return asked + [(reason, [each["version"]["rejected"].get(reason, 0) for each in done]) for reason in reasons]
+    return asked + [(reason, [each["version"].get("rejected", {}).get(reason, 0) for each in done]) for reason in reasons]
 
 
 def _steps(folder: Path, rounds: Sequence[Mapping[str, Any]]) -> dict[int, list[dict[str, Any]]]:
