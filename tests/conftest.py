@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 from commands import Command
+from filelock import FileLock
 from hypothesis import settings
 from ordinary_data import write_clip
 from warm import Warm
@@ -116,11 +117,20 @@ def videostar(warm: Warm, tmp_path: Path) -> Command:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory, quick: Path, warm: Warm) -> tuple[Path, str]:
-    """A run of two rounds, and what it printed."""
-    folder = tmp_path_factory.mktemp("finished")
-    done = warm.run("cycle", "--pipeline", quick, "--out", "run", cwd=folder)
-    assert done.returncode == 0, done.stderr
-    return folder / "run", done.stdout
+    """A run of two rounds, and what it printed.
+
+    Of several test processes the first makes it, on its world. The others copy it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared-run"
+    with FileLock(f"{shared}.lock"):
+        if not (shared / "printed").exists():
+            shared.mkdir(exist_ok=True)
+            done = warm.run("cycle", "--pipeline", quick, "--out", "run", cwd=shared)
+            assert done.returncode == 0, done.stderr
+            (shared / "printed").write_text(done.stdout, encoding="utf-8")
+    run = shutil.copytree(shared / "run", tmp_path_factory.mktemp("finished") / "run", symlinks=True)
+    return run, (shared / "printed").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="session")

@@ -48,10 +48,11 @@ def build(folder: Path, name: str = "faults") -> Path:
     return library
 
 
-def points(library: Path, pipeline: Path, scratch: Path, *plan: str) -> list[dict[str, Any]]:
+def points(library: Path, pipeline: Path, scratch: Path, *plan: str) -> list[Any]:
     """What came of every point of a plan.
 
-    Its words: `SIGKILL:all`; `EIO:12` for as many, seeded; `SIGKILL:all:3/12` for the third of twelve parts of them.
+    Its words: `SIGKILL:all`; `EIO:12` for as many, seeded; `SIGKILL:all:3/12` for the third of twelve parts of them;
+    first of all `TABLE` for the table of `on_disk.py`, if the run has one round.
     """
     said = preloaded(library, __file__, library, pipeline, scratch, *plan)
     return [json.loads(line) for line in said.splitlines()]
@@ -167,7 +168,11 @@ def _main(library: str, pipeline: str, scratch: Path, words: Sequence[str]) -> N
     known: dict[
         bytes, dict[str, Any]
     ] = {}  # what came of a run's files: not gone on with again where they are the same
-    for name, point in _plan(words, count):
+    if "TABLE" in words:
+        from on_disk import table  # which imports this module
+
+        print(json.dumps(table(runner, scratch / "watched")), flush=True)
+    for name, point in _plan([word for word in words if word != "TABLE"], count):
         folder = scratch / f"{name}-{point}"
         folder.mkdir()
         first = runner.child(folder, name, point)

@@ -211,15 +211,18 @@ def results(run: Path) -> dict[str, str]:
 def test_a_run_opens_a_video_to_measure_it_to_sample_it_and_for_its_report(
     finished: tuple[Path, str], world: Path, quick: Path, videostar: Command, tmp_path: Path
 ) -> None:
-    clips = world.parent / "clips_and_labels" / "clips"
+    root = shutil.copytree(world.parent / "clips_and_labels", tmp_path / "world")  # which nothing else opens
+    clips = root / "clips"
+    given = ("--pipeline", quick, "--root", root, "--set", f"mix.data={root / 'mix.jsonl'}", "--cache", "cache")
     with Opens(clips / "train", clips / "test") as asked, Opens(clips / "mix") as mixed:
-        done = videostar("cycle", "--pipeline", quick, "--out", "run", "--cache", "cache")
+        done = videostar("cycle", *given, "--rounds", 1, "--out", "run")
         assert done.returncode == 0, done.stderr
         opened, opened_mix = asked.names(), mixed.names()
     there = [path.name for part in ("train", "test") for path in (clips / part).glob("*.mp4")]
     assert opened == sorted(there * 3)
     assert {opened_mix.count(name) for name in opened_mix} == {2}
-    assert results(tmp_path / "run") == results(finished[0])
+    same = {name: found for name, found in results(finished[0]).items() if not name.startswith("rounds/02")}
+    assert results(tmp_path / "run") == same
     assert entries(tmp_path / "cache" / "frames")
 
 

@@ -378,25 +378,20 @@ def test_a_clock_that_jumps_back_changes_nothing(run: Path, tmp_path: Path) -> N
     assert started[2] < started[1] < started[0] < "2100"
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("moment", [pytest.param("decoding begins", marks=pytest.mark.exhaustive), "answers are there"])
-def test_ctrl_c_says_how_to_go_on_and_no_more(quick: Path, tmp_path: Path, moment: str) -> None:
-    """To the run and all its processes, as a terminal sends it; to the run alone while the others begin."""
+@pytest.mark.exhaustive
+def test_ctrl_c_while_decoding_begins_says_how_to_go_on_and_no_more(quick: Path, tmp_path: Path) -> None:
+    """To the run alone while its processes begin; `test_resume.py` sends it to all of them, later."""
     # No frames are there: all is decoded.
     words = command("cycle", "--pipeline", quick, "--limit", 8, "--out", "run", "--cache", "frames")
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # which shells ignore in the background
     process = subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True)
     signal.signal(signal.SIGINT, before)
-    ledger = tmp_path / "run" / "rounds" / "01" / "answers.jsonl"
     deadline = time.monotonic() + 300
-    while not (_decoding(process.pid) if moment == "decoding begins" else ledger.exists() and ledger.stat().st_size):
+    while not _decoding(process.pid):
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    if moment == "decoding begins":
-        process.send_signal(signal.SIGINT)
-    else:
-        os.killpg(process.pid, signal.SIGINT)
+    process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=120)
     assert process.returncode == 130
     assert said.splitlines()[-1] == "videostar: interrupted; the same command goes on"

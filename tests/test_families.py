@@ -334,7 +334,12 @@ def test_vllm_says_what_transformers_says(
 ) -> None:
     options = {"kv_cache_memory_bytes": 2**29, "enable_lora": loaded}
     engine = settings.engine.model_copy(update={"name": "vllm", "options": options})
-    asked = [*requests(clips), Request(ASKED, clips[:2]), Request(ASKED, clips[2:0:-1]), Request("Who?", clips[3:5])]
+    asked = [
+        *requests(clips[:3]),
+        Request(ASKED, clips[:2]),
+        Request(ASKED, clips[2:0:-1]),
+        Request("Who?", clips[3:5]),
+    ]
     with open_engine(settings.model_copy(update={"engine": engine}), videos=2) as vllm:
         alone = said(vllm, None, asked)
         adapted = said(vllm, adapter, asked)

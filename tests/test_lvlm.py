@@ -32,7 +32,7 @@ def test_a_downloaded_model_goes_round(world: Path, model: Path, tmp_path: Path)
     words = command(
         *("cycle", "--pipeline", "lvlm", "--data", world, "--engine", "transformers", "--rounds", 1, "--out", "run"),
         *("--set", "model=some/lvlm", "--set", "generation.verify=false", "--set", "generation.max_new_tokens=8"),
-        *("--limit", 8),
+        *("--limit", 4),
     )
     # Nothing is asked of the hub, which would not be there.
     environment = {**os.environ, "HF_HUB_CACHE": str(model.parents[2]), "HF_ENDPOINT": "http://127.0.0.1:9"}

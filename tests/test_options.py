@@ -41,7 +41,7 @@ def apart(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> float:
 def test_a_round_that_starts_from_the_previous_one_continues_its_adapter(
     quick: Path, videostar: Command, tmp_path: Path
 ) -> None:
-    few = ("--pipeline", quick, *ALONE, "--set", "training.epochs=4", "--set", "generation.verify=false")
+    few = ("--pipeline", quick, *ALONE, "--set", "training.epochs=2", "--set", "generation.verify=false")
     done = videostar("cycle", *few, "--limit", 8, "--set", "training.start_from=previous", "--out", "run")
     assert done.returncode == 0, done.stderr
     rounds = tmp_path / "run" / "rounds"

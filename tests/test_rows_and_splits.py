@@ -69,6 +69,11 @@ SECONDARY = ("name", "value", "answer", "options", "range", "scale", "aliases", 
 @pytest.mark.parametrize("column", SECONDARY)
 def test_the_label_is_the_label_whatever_else_a_row_holds(clips: Path, videostar: Command, column: str) -> None:
     data = write(clips, [{**row, column: "alice"} for row in rows(4, split="train")])
+    assert checked(videostar, data, "--rows-only")["labels"] == {"walking": 2, "running": 2}
+
+
+def test_no_other_column_is_in_an_answer(clips: Path, videostar: Command) -> None:
+    data = write(clips, [{**row, **dict.fromkeys(SECONDARY, "alice")} for row in rows(4, split="train")])
     report = checked(videostar, data)
     assert report["labels"] == {"walking": 2, "running": 2}
     found = answers(videostar, clips, data)

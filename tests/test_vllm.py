@@ -86,7 +86,7 @@ def adapters(settings: Pipeline, requests: list[Request], tmp_path_factory: pyte
 def test_answers_are_those_of_transformers(
     either: VllmEngine, reference: TransformersEngine, requests: list[Request], adapters: list[Path]
 ) -> None:
-    asked = requests[:16]
+    asked = requests[:8]
     spoken = [said(either, adapter, asked) for adapter in (None, *adapters)]
     known = [said(reference, adapter, asked) for adapter in (None, *adapters)]
     assert spoken == known
@@ -352,10 +352,11 @@ def test_a_run_with_vllm_is_that_of_transformers(
     finished: tuple[Path, str], quick: Path, videostar: Command, tmp_path: Path
 ) -> None:
     options = f"engine.options={{kv_cache_memory_bytes: {GIB // 2}}}"
-    done = videostar("cycle", "--pipeline", quick, "--engine", "vllm", "--set", options, "--out", "run")
+    given = ("--engine", "vllm", "--set", options, "--rounds", 1)  # its evaluation is by the LoRA that it trained
+    done = videostar("cycle", "--pipeline", quick, *given, "--out", "run")
     assert done.returncode == 0, done.stderr
-    for number in ("01", "02"):
-        for name in ("answers.jsonl", "evaluation.jsonl", "validation.jsonl"):
+    for number, names in (("00", ("evaluation.jsonl",)), ("01", ("answers.jsonl", "evaluation.jsonl"))):
+        for name in (*names, "validation.jsonl"):
             made, kept = (
                 [
                     (row["question_id"], row["kind"], row["answer"], row["kept"])

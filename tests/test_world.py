@@ -50,10 +50,10 @@ def test_made_up_names_are_no_targets(seed: int) -> None:
     assert name not in TARGETS
 
 
-def test_the_same_seed_gives_the_same_bytes(world: Path, tmp_path: Path) -> None:
-    sizes = World(train=32, validation=16, test=16, mix=32, seed=7)
-    build_world(tmp_path / "again", sizes, silent(""))
-    assert _digests(tmp_path / "again") == _digests(world.parent / "clips_and_labels")
+def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("once", "again"):
+        build_world(tmp_path / name, World(train=6, validation=2, test=2, mix=6, seed=7), silent(""))
+    assert _digests(tmp_path / "once") == _digests(tmp_path / "again")
 
 
 def test_clips_are_h264_of_mixed_rates_and_sizes(world: Path) -> None:
@@ -91,7 +91,7 @@ def test_instructions_mixed_in_name_no_target(world: Path) -> None:
 
 @pytest.mark.parametrize("task", ["when", "count", "sequence"])
 def test_labels_of_the_other_tasks_are_those_of_the_scenes(task: str, tmp_path: Path) -> None:
-    sizes = {"task": task, "train": 24, "validation": 6, "test": 6, "mix": 6}
+    sizes = {"task": task, "train": 24, "validation": 1, "test": 1, "mix": 1}
     build_world(tmp_path, World.model_validate(sizes), silent(""))
     truth = {
         row["video"]: row for row in map(json.loads, (tmp_path / "truth" / "train.jsonl").read_text().splitlines())

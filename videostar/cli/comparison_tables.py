@@ -20,7 +20,7 @@ _METHODS: dict[Method, str] = {
     "paired by seed": "paired by seed (95 %, Student's t)",
     "Welch": "over independent runs (95 %, Welch's t)",
     "paired by question": "paired by question (95 %; only of these two runs, not over seeds)",
-    "none": "without an interval, for one run",
+    "none": "without an interval",
 }
 
 
@@ -110,6 +110,8 @@ def _named(group: Group) -> Text:
 
 
 def _value(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 

@@ -15,7 +15,7 @@ from videostar.stages.evaluation import compare_outcomes
 from videostar.stages.uncertainty import paired_interval, welch_interval
 from videostar.util.errors import UserError
 
-#: The pairs behind a difference between two groups; `none`: there is no interval, since a group is a single run.
+#: How two groups are compared; see `Difference`.
 Method = Literal["paired by seed", "Welch", "paired by question", "none"]
 
 
