@@ -88,7 +88,11 @@ def write_report(
                 (data / f"{number:05}.js").write_text(f"shard({number},{text})", encoding="ascii")
         index = {**gallery.index(), "runs": [run.name for run in opened], "shards": starts}
         compared = compare_runs(runs) if len(opened) > 1 else None
-        page = _render(summaries, gallery, index, texts, without, compared, refresh, single_file=single_file)
+        try:
+            page = _render(summaries, gallery, index, texts, without, compared, refresh, single_file=single_file)
+        except jinja2.UndefinedError as error:
+            names = ", ".join(str(run.folder / "manifest.json") for run in opened)
+            raise UserError(f"{names}: a figure is missing ({error}); was it written by another videostar?") from None
         write_text(folder / "index.html", page)
     return target / "index.html"
 

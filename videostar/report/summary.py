@@ -156,7 +156,9 @@ def _reasons(rounds: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[int]]]
         for kind in ("direct", "rationalised")
     ]
     reasons = [reason for reason, _ in total.most_common(_REASONS)]
-    return asked + [(reason, [each["version"].get("rejected", {}).get(reason, 0) for each in done]) for reason in reasons]
+    return asked + [
+        (reason, [each["version"].get("rejected", {}).get(reason, 0) for each in done]) for reason in reasons
+    ]
 
 
 def _steps(folder: Path, rounds: Sequence[Mapping[str, Any]]) -> dict[int, list[dict[str, Any]]]:
