@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 14.0, 12.0, 38.0  # around the area of a line chart
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 20.0, 12.0, 38.0  # around the area of a line chart
 _COLOURS = 8  # classes c0 to c7 of the style sheet
 _POINTS = 400  # of a line, at most: more cannot be told apart
 
