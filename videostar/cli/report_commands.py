@@ -32,7 +32,9 @@ def report(
     ] = False,
     megabytes: Annotated[
         float | None,
-        typer.Option(min=0, help="Of pictures and films, at most; default: 300, or 25 with --single-file."),
+        typer.Option(
+            min=0, help="Of pictures and films, at most, default 300; with --single-file of the file, default 25."
+        ),
     ] = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="Write it again while the run goes on; the page loads itself again.")

@@ -21,7 +21,8 @@ from videostar.stages.ledger import Answer, Shown, read_answers
 SPLITS = ("train", "validation", "test")
 KINDS = ("direct", "rationalised", "template", "video")
 VERDICTS = ("kept", "right, not kept", "right", "wrong", "skipped")
-_ANSWERS = 200_000  # in a gallery: beyond it, a share of the questions is shown
+_ANSWERS, _IN_ONE_FILE = 200_000, 20_000  # in a gallery: beyond it, a share of the questions is shown
+_ABOUT = 250  # characters of a row besides its texts, about
 _SHARD = 400_000  # characters of a shard, about
 _LABELS = 1000  # different labels that can be chosen; beyond it only their groups
 
@@ -132,6 +133,10 @@ class Gallery:
             **columns,
         }
 
+    def size(self) -> int:
+        """The characters of all shards without pictures, about."""
+        return sum(sum(map(len, row.parts)) + _ABOUT for item in self.items.values() for row in item.rows)
+
     def shards(self) -> Iterator[tuple[int, str]]:
         """The number of the first question of each shard, and its JSON."""
         first, size = 0, 0
@@ -173,9 +178,9 @@ def count_lines(paths: Iterable[Path]) -> int:
     return total
 
 
-def shown_share(lines: int) -> float:
+def shown_share(lines: int, *, single_file: bool) -> float:
     """The share of the questions that is shown if there are so many answers."""
-    return min(1.0, _ANSWERS / max(1, lines))
+    return min(1.0, (_IN_ONE_FILE if single_file else _ANSWERS) / max(1, lines))
 
 
 def selected(items: Iterable[Item], count: int) -> list[Item]:

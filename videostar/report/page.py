@@ -31,7 +31,7 @@ from videostar.util.progress import Progress, silent
 from videostar.util.terminal import warn
 
 _VIDEOS = 400  # questions with pictures, at most
-_FOLDER_MB, _FILE_MB = 300, 25  # of pictures and films, at most
+_FOLDER_MB, _FILE_MB = 300, 25  # of pictures and films; of a single file
 _HIDDEN = re.compile(r"[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -56,7 +56,8 @@ def write_report(
         runs: Folders of runs.
         out: The folder of the report; default: `report` in the folder of the run, which must then be one.
         single_file: Put texts, pictures and films into `index.html` itself.
-        megabytes: Of pictures and films at most; default 300, or 25 in a single file. The rest is shown without them.
+        megabytes: Of pictures and films at most, default 300; or of a single file, default 25, in which texts come
+            first. The rest is shown without pictures.
         refresh: Seconds after which the page loads itself again, for a run in progress.
         progress: Makes the progress bars.
 
@@ -68,12 +69,13 @@ def write_report(
         raise UserError("several runs: give the folder of the report with --out")
     target = opened[0].folder / REPORT if out is None else Path(out)
     _check(target)
-    gallery, tallies = _read(opened, progress)
+    gallery, tallies = _read(opened, progress, single_file=single_file)
     summaries = [
         summarise(run.name, run.folder, run.manifest, tally) for run, tally in zip(opened, tallies, strict=True)
     ]
     with new_folder(target, durable=False) as folder:
         budget = int((megabytes or (_FILE_MB if single_file else _FOLDER_MB)) * 1e6)
+        budget -= gallery.size() if single_file else 0
         media = MediaFolder(None if single_file else folder / "media", budget)
         data = folder / "data"
         for below in () if single_file else (folder / "media", data):
@@ -121,12 +123,12 @@ def _check(target: Path) -> None:
         raise UserError(f"{target}: has other files than those of a report; give another folder with --out")
 
 
-def _read(opened: Sequence[_Opened], progress: Progress) -> tuple[Gallery, list[Tally]]:
+def _read(opened: Sequence[_Opened], progress: Progress, *, single_file: bool) -> tuple[Gallery, list[Tally]]:
     """Read every ledger once."""
     gallery, tallies = Gallery(), []
     ledgers = [list(read_ledgers(run.folder, run.manifest.settings.rounds)) for run in opened]
     lines = count_lines(path for found in ledgers for _, _, path in found)
-    gallery.share = shown_share(lines)
+    gallery.share = shown_share(lines, single_file=single_file)
     tick, done = progress("report: answers"), 0
     for run, found in enumerate(ledgers):
         tally = Tally()
