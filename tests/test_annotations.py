@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from videostar.config import Data as DataSettings
@@ -349,7 +350,9 @@ keys = st.sampled_from(["video", "label", "labels", "start", "end", "split"])
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(keys, values))
 def test_any_json_object_is_a_row_or_skipped(tmp_path: Path, entry: dict[str, Any]) -> None:
-    (tmp_path / "x.jsonl").write_text(json.dumps(entry))
+    line = json.dumps(entry)
+    assume(not re.match(r'\{"\w+": \{"\d+":', line))  # a table as pandas writes it, which is refused as a whole
+    (tmp_path / "x.jsonl").write_text(line)
     assert len(plain("jsonl", tmp_path)) == 1
 
 

@@ -263,7 +263,8 @@ def test_rounds_are_compared_on_the_same_questions_and_seeds_in_one_table(
     best = [figures(run, read_manifest(run / "manifest.json").best.round)["accuracy"] for run in runs]  # type: ignore[union-attr]  # there is one
     assert found["best"]["mean"] == sum(best) / 2
     assert "best    runs    2 " in printed
-    assert printed.endswith(done(videostar, "compare", "runs")), "it prints the same"
+    assert done(videostar, "compare", "runs") in printed, "it prints the same"
+    assert printed.endswith("report: runs/report/index.html\n")
     for run in runs:
         ledgers = [lines(run / "rounds" / name / "evaluation.jsonl") for name in ("00", "01")]
         before, after = ([line["question_id"] for line in each] for each in ledgers)

@@ -22,7 +22,6 @@ SPLITS = ("train", "validation", "test")
 KINDS = ("direct", "rationalised", "template", "video")
 VERDICTS = ("kept", "right, not kept", "right", "wrong", "skipped")
 _ANSWERS, _IN_ONE_FILE = 200_000, 20_000  # in a gallery: beyond it, a share of the questions is shown
-_ABOUT = 250  # characters of a row besides its texts, about
 _SHARD = 400_000  # characters of a shard, about
 _LABELS = 1000  # different labels that can be chosen; beyond it only their groups
 
@@ -134,8 +133,8 @@ class Gallery:
         }
 
     def size(self) -> int:
-        """The characters of all shards without pictures, about."""
-        return sum(sum(map(len, row.parts)) + _ABOUT for item in self.items.values() for row in item.rows)
+        """The characters of all shards."""
+        return sum(len(text) for _, text in self.shards())
 
     def shards(self) -> Iterator[tuple[int, str]]:
         """The number of the first question of each shard, and its JSON."""

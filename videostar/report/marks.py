@@ -6,6 +6,7 @@ more (an irregular verb, say), an action is searched by judging shorter and shor
 
 from __future__ import annotations
 
+import math
 import re
 from functools import lru_cache
 from typing import Any
@@ -66,7 +67,7 @@ def _pattern(value: Any) -> re.Pattern[str]:
             forms.append(_WORDS[int(value)])
         if value in _COUNTS:
             forms.append(_COUNTS[int(value)])
-        if value >= 1:
+        if 1 <= value < math.inf:
             minutes, seconds = divmod(float(value), 60)
             forms.append(f"{int(minutes):d}:{int(seconds):02d}")
         return _compiled(rf"(?<![\w.])(?:{'|'.join(forms)})(?!\w|\.\d)")
