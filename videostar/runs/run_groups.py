@@ -179,7 +179,7 @@ def names(groups: Sequence[Sequence[OpenedRun]]) -> list[str]:
     for group in folders:
         home = Path(os.path.commonpath(group))
         shared = any(folder.is_relative_to(home) for other in folders if other is not group for folder in other)
-        homes.append(group[0] if shared else home)
+        homes.append(group[0] if shared or home == Path(home.anchor) else home)
     found = []
     for home, group in zip(homes, folders, strict=True):
         ends = (home.parts[-length:] for length in range(1, len(home.parts)))
