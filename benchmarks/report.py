@@ -26,7 +26,9 @@ _FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-backgrou
 
 def enlarge(run: Path, out: Path, answers: int) -> int:
     """A copy of the run `run` with at least so many answers; returns their number."""
-    shutil.copytree(run, out, symlinks=True, ignore=shutil.ignore_patterns("report", "dataset", ".lock"))
+    # Without the ledgers of controls and sets, which the report does not show.
+    skipped = shutil.ignore_patterns("report", "dataset", ".lock", "evaluation.*.jsonl")
+    shutil.copytree(run, out, symlinks=True, ignore=skipped)
     ledgers = sorted((out / "rounds").glob("*/*.jsonl"))
     lines = {path: [json.loads(line) for line in path.read_text().splitlines()] for path in ledgers}
     times = -(-answers // sum(map(len, lines.values())))
