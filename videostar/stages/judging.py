@@ -113,7 +113,7 @@ def _lines(item: Replied, kind: AnswerSource, tries: Sequence[_Try], plan: Answe
             judge=one.judged.model,
             judge_prompt=one.judged.prompt,
             confidence=one.reply.confidence,
-            tokens=one.reply.tokens,
+            tokens=one.reply.tokens or None,
         )
         for number, (one, extra, seed) in enumerate(zip(tries, surplus, seeds, strict=False))
     ]
