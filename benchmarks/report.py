@@ -3,7 +3,7 @@
     videostar demo
     python benchmarks/report.py runs/demo --answers 100000
 
-The ledgers of the run are repeated, each time with other question ids, until there are so many answers.
+The ledgers of the run are repeated, each time with other question ids and texts, until there are so many answers.
 """
 
 from __future__ import annotations
@@ -36,7 +36,11 @@ def enlarge(run: Path, out: Path, answers: int) -> int:
         with path.open("w") as file:
             for copy in range(times):
                 for line in found:
-                    file.write(json.dumps(line | {"question_id": f"{copy:04x}{line['question_id'][4:]}"}) + "\n")
+                    own = {
+                        "question_id": f"{copy:04x}{line['question_id'][4:]}",
+                        "answer": f"{line['answer']} ({copy})",
+                    }
+                    file.write(json.dumps(line | own) + "\n")
     return times * sum(map(len, lines.values()))
 
 

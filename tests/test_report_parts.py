@@ -33,7 +33,7 @@ def answer(text: str, label: str = "", parsed: Any = None, **more: Any) -> Answe
     [
         ("So he is opening a door, I think.", "opening a door", "opening a door", ["opening a door"]),
         ("He opens the big door.", "opening a door", "opening a door", ["opens the big door"]),
-        ("She ran a race.", "running a race", "running a race", ["ran a race."]),
+        ("She ran a race.", "running a race", "running a race", ["ran a race"]),
         ("I count three jumps: 1, 2, 3", "3", 3, ["3"]),
         ("Twelve squats", "12", 12, ["Twelve"]),
         ("The score is 87.50 of 100.", "87.5", 87.5, ["87.50"]),

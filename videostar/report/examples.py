@@ -104,7 +104,7 @@ class Gallery:
         self.items = dict(sorted(self.items.items(), key=lambda pair: pair[1].split))
 
     def index(self) -> dict[str, Any]:
-        """What the page filters by: names, and columns of numbers into them. `first` has a shard's first question."""
+        """What the page filters by: names, and columns of numbers. `starts` has the first row of each question."""
         labels = dict.fromkeys(item.label for item in self.items.values())
         by_label = len(labels) <= _LABELS
         names = sorted(labels) if by_label else sorted({item.group for item in self.items.values()})

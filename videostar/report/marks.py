@@ -1,7 +1,7 @@
 """Where in an answer its label was found: only to show it; the verdict is in the ledger.
 
-The value that the judge parsed is searched in the text, in the forms in which answers write it. If the wording differs
-more (an irregular verb, say), an action is searched by judging shorter and shorter parts of the text.
+The value that the judge parsed is searched in the text, in the forms in which answers write it. If an action is not
+found so (an irregular verb, say), it is searched in the inflections that verification accepts.
 """
 
 from __future__ import annotations
@@ -11,11 +11,10 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from videostar.labels.action import Action
+from videostar.labels.names import patterns, spellings
 from videostar.stages.ledger import Answer
 
 _TEXT = 4000  # characters that are searched
-_JUDGED = 600  # characters of an answer whose parts are judged
 _WORDS = "zero one two three four five six seven eight nine ten eleven twelve".split()
 _COUNTS = {1: "once", 2: "twice"}
 
@@ -38,8 +37,9 @@ def _spans(text: str, answer: Answer) -> list[tuple[int, int]]:
         match = _last(_pattern(value), text)
         if match is not None:
             found.append(match)
-    if not found and answer.label and answer.group == answer.label and len(text) <= _JUDGED:
-        found = _judged(text, answer.label)
+    if not found and answer.label and answer.group == answer.label:
+        match = _last(_inflected(answer.label), text)
+        found = [match] if match else []
     return found
 
 
@@ -88,15 +88,12 @@ def _last(pattern: re.Pattern[str], text: str) -> tuple[int, int] | None:
 
 
 @lru_cache(4096)
-def _judged(text: str, name: str) -> list[tuple[int, int]]:
-    """The shortest run of words that still has the action: words are taken off the end, then off the start."""
-    label = Action(name=name)
-    words = [match.span() for match in re.finditer(r"\S+", text)]
-    first, stop = 0, len(words)
-    while stop > first and label.judge(text[words[first][0] : words[stop - 1][1]]).accepted:
-        stop -= 1
-    stop += 1
-    while first < stop <= len(words) and label.judge(text[words[first][0] : words[stop - 1][1]]).accepted:
-        first += 1
-    first -= 1
-    return [(words[first][0], words[stop - 1][1])] if 0 <= first < stop <= len(words) else []
+def _inflected(name: str) -> re.Pattern[str]:
+    """A pattern for an action in any inflection ("ran a race"), from the words that verification accepts for it."""
+    between = r"\W+(?:\w+\W+){0,2}?"
+    names = [
+        between.join(f"(?:{'|'.join(sorted(map(re.escape, element.forms)))})" for element in pattern.elements)
+        for spelling in spellings(name)
+        for pattern in patterns(spelling)
+    ]
+    return _compiled(rf"\b(?:{'|'.join(names)})\b" if names else r"(?!)")

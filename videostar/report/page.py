@@ -89,7 +89,7 @@ def write_report(
             else:
                 (data / f"{number:05}.js").write_text(f"shard({number},{text})", encoding="ascii")
         index = {**gallery.index(), "runs": [run.name for run in opened], "shards": starts}
-        compared = compare_runs(runs) if len(opened) > 1 else None
+        compared = compare_runs([run.folder for run in opened]) if len(opened) > 1 else None
         try:
             page = _render(summaries, gallery, index, texts, without, compared, refresh, single_file=single_file)
         except jinja2.UndefinedError as error:

@@ -214,10 +214,12 @@ def _skipped(folder: Path, tally: Tally) -> list[tuple[str, int, str]]:
     examples: dict[str, str] = {}
     path = folder / "skipped.jsonl"
     if path.is_file():
-        for line in path.read_text("utf-8").splitlines():
-            row = json.loads(line)
-            counts[row["reason"]] += 1
-            examples.setdefault(row["reason"], f"{row.get('video', '')}: {row.get('detail', '')}")
+        try:
+            for row in map(json.loads, path.read_bytes().splitlines()):
+                counts[row["reason"]] += 1
+                examples.setdefault(row["reason"], f"{row.get('video', '')}: {row.get('detail', '')}")
+        except (ValueError, LookupError, TypeError) as error:
+            raise UserError(f"{path}: is not as a run writes it ({error}); restore it") from None
     rows = [(reason, count, examples[reason]) for reason, count in counts.most_common()]
     return rows + [(reason, count, "while answering") for reason, count in tally.skipped.most_common()]
 
