@@ -1,4 +1,4 @@
-"""For mkdocs: the tables of `docs/settings.md`, made from `videostar/config.py`. Loads no torch."""
+"""For mkdocs: the tables of `docs/settings.md`, made from `videostar/config/`. Loads no torch."""
 
 from __future__ import annotations
 
@@ -7,20 +7,9 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from videostar.config import (
-    Cache,
-    Data,
-    Engine,
-    Evaluation,
-    Generation,
-    JudgeServer,
-    Mix,
-    Pipeline,
-    Stop,
-    Training,
-    Video,
-)
-from videostar.gates import Gates
+from videostar.config import Cache, Data, Engine, Evaluation, Generation, JudgeServer, Pipeline, Stop, Video
+from videostar.config.gates import Gates
+from videostar.config.training import Mix, Training
 
 _SECTIONS = {"data": Data, "video": Video, "generation": Generation, "judge": JudgeServer}
 _SECTIONS |= {"training": Training, "mix": Mix, "engine": Engine, "evaluation": Evaluation}

@@ -20,7 +20,7 @@ from commands import Command, command
 from faults import build
 from safetensors import safe_open
 
-from videostar.gates import Gates
+from videostar.config.gates import Gates
 from videostar.pipeline_files import load_pipeline
 from videostar.runs.manifest import Move, manifest_schema, read_manifest, write_manifest
 from videostar.runs.settings_diff import first_affected, without_places

@@ -11,7 +11,7 @@ import pytest
 from commands import Command
 from warm import Warm
 
-from videostar.gates import Gate, Gates
+from videostar.config.gates import Gate, Gates
 from videostar.pipeline_files import load_pipeline, override
 from videostar.runs.gates import round_figures
 from videostar.runs.manifest import Move, read_manifest, remaining, write_manifest

@@ -23,7 +23,8 @@ from PIL import Image
 from tiny_models import CHATML, MAKERS, make
 from training_rows import write_rows as write_version
 
-from videostar.config import Mix, ModelSpec
+from videostar.config import ModelSpec
+from videostar.config.training import Mix
 from videostar.data.rows import Skipped
 from videostar.models.chat import IGNORED, Chat, Turn, without_prompts
 from videostar.models.families import FAMILIES

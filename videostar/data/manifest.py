@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from videostar.config import Settings
+from videostar.config.settings import Settings
 from videostar.data.rows import Split
 from videostar.data.templates import PathTemplate
 from videostar.util.errors import UserError

@@ -25,7 +25,7 @@ import numpy as np
 from pydantic import Field
 
 from videostar.adapters import Row
-from videostar.config import Settings
+from videostar.config.settings import Settings
 from videostar.data.manifest import find_manifest
 from videostar.demo.language import DESCRIBE_QUESTIONS, TIMED_QUESTIONS, describe, one_of
 from videostar.demo.render import write_clip

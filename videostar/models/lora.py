@@ -13,7 +13,7 @@ import torch
 from peft import LoraConfig
 from peft.tuners.lora import LoraLayer
 
-from videostar.config import Training
+from videostar.config.training import Training
 from videostar.models.families import language_layer
 from videostar.util.errors import UserError
 from videostar.util.files import digest

@@ -19,7 +19,8 @@ from typing import Any
 from pydantic import Field
 
 from videostar.adapters.questions import Questions
-from videostar.config import ModelSpec, Pipeline, Settings, Video
+from videostar.config import ModelSpec, Pipeline, Video
+from videostar.config.settings import Settings
 from videostar.engines.base import EngineProtocol
 from videostar.models.chat import Chat
 from videostar.models.load import load_processor

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from videostar.config import Pipeline
-from videostar.gates import Gate
+from videostar.config.gates import Gate
 from videostar.runs.manifest import Fired, Halted, Manifest
 from videostar.runs.stage_names import stages
 from videostar.util.errors import UserError

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from videostar.config import Pipeline, Settings
+from videostar.config import Pipeline
+from videostar.config.settings import Settings
 from videostar.runs.settings_diff import affecting, without_places
 from videostar.stages.closed_question import PROMPT_DIGEST
 from videostar.util.errors import UserError

@@ -17,8 +17,9 @@ from typing import Any
 from pydantic import AwareDatetime, Field, computed_field
 
 from videostar import __version__
-from videostar.config import ModelSpec, Pipeline, Settings
-from videostar.gates import Action
+from videostar.config import ModelSpec, Pipeline
+from videostar.config.gates import Action
+from videostar.config.settings import Settings
 from videostar.runs.migration import FORMAT, updated
 from videostar.runs.stage_names import stages
 from videostar.util.errors import UserError

@@ -15,7 +15,8 @@ import torch
 from peft import LoraConfig, PeftConfig, get_peft_model, get_peft_model_state_dict
 from safetensors import SafetensorError, safe_open
 
-from videostar.config import Cache, Engine, ModelSpec, Pipeline, Training, Video
+from videostar.config import Cache, Engine, ModelSpec, Pipeline, Video
+from videostar.config.training import Training
 from videostar.engines.openai import ONE_VIDEO
 from videostar.engines.vllm.options import MERGED, RANKS, VllmSetup
 from videostar.models.chat import Chat, Turn

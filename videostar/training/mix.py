@@ -9,7 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from videostar.config import Mix, ModelSpec, Pipeline
+from videostar.config import ModelSpec, Pipeline
+from videostar.config.training import Mix
 from videostar.data.rows import Skipped
 from videostar.models.chat import Chat, Turn
 from videostar.models.families import family

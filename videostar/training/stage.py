@@ -20,7 +20,8 @@ from peft import PeftModel, get_peft_model
 from safetensors import SafetensorError
 from transformers import PrinterCallback, Trainer, TrainingArguments, set_seed
 
-from videostar.config import ModelSpec, Pipeline, Training
+from videostar.config import ModelSpec, Pipeline
+from videostar.config.training import Training
 from videostar.data.rows import Skipped
 from videostar.models.canary import CANARIES, write_canaries
 from videostar.models.chat import Chat, without_prompts

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 from urllib.parse import urlsplit
 
 from platformdirs import user_cache_dir
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from videostar.gates import Gates
+from videostar.config.gates import Gates
+from videostar.config.settings import Settings
+from videostar.config.training import Mix, Training
 
 if TYPE_CHECKING:
     from videostar.video.cache import FrameCache
@@ -37,12 +39,6 @@ class ModelSpec:
     device: Device = "auto"
     dtype: Dtype = "auto"
     trust_remote_code: bool = False
-
-
-class Settings(BaseModel):
-    """Base of every section: unknown keys are refused, and values cannot be changed."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def _check_address(url: str) -> str:
@@ -187,45 +183,6 @@ class JudgeServer(Settings):
         "Its key, if it needs one, is read from OPENAI_API_KEY."
     )
     model: str = Field(min_length=1, description="The name under which the server has the model.")
-
-
-class Training(Settings):
-    """LoRA on the kept answers."""
-
-    start_from: Literal["base", "previous"] = Field(
-        "base", description="base: a new LoRA in each round; previous: continue the last round's LoRA."
-    )
-    rank: int = Field(32, ge=1, description="Rank of the LoRA.")
-    alpha: int = Field(64, ge=1, description="Scale of the LoRA: its update is multiplied by alpha / rank.")
-    learning_rate: float = Field(2e-3, gt=0, description="Peak learning rate: warm-up, then cosine decay.")
-    batch_size: int = Field(24, ge=1, description="Rows in memory at once.")
-    gradient_accumulation: int = Field(
-        1, ge=1, description="Batches per optimizer step: a step has batch_size x gradient_accumulation rows."
-    )
-    gradient_checkpointing: bool = Field(
-        False, description="Recompute activations instead of storing them: less memory, more time."
-    )
-    epochs: float = Field(3.0, gt=0, description="Passes over the kept answers and mixed rows.")
-    final_round: Literal["direct_only", "all"] = Field(
-        "direct_only",
-        description="direct_only: the last round trains on direct answers alone, for labels of which at least half of "
-        "the questions have one; all: on every kept answer.",
-    )
-
-
-class Mix(Settings):
-    """An instruction set that is mixed into training, so that the base model's abilities are not lost."""
-
-    data: str = Field(
-        description="A .jsonl, .json or .parquet file of chats: `messages`, `conversations`, `query` and "
-        "`response`, or `instruction` and `output`."
-    )
-    ratio: float = Field(1.0, gt=0, description="Rows of the instruction set per kept answer.")
-
-    @property
-    def path(self) -> Path:
-        """The file of `data`."""
-        return Path(self.data).expanduser()
 
 
 class Data(Settings):
