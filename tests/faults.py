@@ -23,6 +23,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
+from training_rows import without_clock
 from warm import load_all
 
 HOW = {"kill": 1, "interrupt": 2, "fail": 3, "fail from now on": 4, "watch": 5}
@@ -67,7 +68,7 @@ def preloaded(library: Path, *words: object) -> str:
 
 
 def contents(run: Path) -> dict[str, Any]:
-    """Every file of a run and its bytes, without its report; of the manifest all but when, and how long."""
+    """Every file of a run and its bytes, without its report; of manifest and log all but when, and how long."""
     found: dict[str, Any] = {}
     for path in sorted(run.rglob("*")):
         name = path.relative_to(run).as_posix()
@@ -81,6 +82,8 @@ def contents(run: Path) -> dict[str, Any]:
             found[name] = manifest
         elif path.is_symlink():
             found[name] = str(path.readlink())
+        elif path.name == "training.jsonl":
+            found[name] = without_clock(path.read_bytes())
         elif path.is_file() and name != ".lock":
             found[name] = path.read_bytes()
     return found

@@ -83,7 +83,7 @@ def _state(run: Path) -> tuple[str, str, str]:
 def _shown(path: Path, run: Path) -> bool:
     """Whole things and half-made ones by their own names, not what is inside of them; folders of rounds not at all."""
     inside = path.relative_to(run).parts
-    if inside[0] in ("report", ".partial-report"):  # it is written again
+    if inside[0] in ("report", ".partial-report") or "training.jsonl" in inside[-1]:  # they are written again
         return False
     if any(part.startswith(".partial-") or part in ("dataset", "lora") for part in inside[:-1]):
         return False

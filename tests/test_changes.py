@@ -19,6 +19,7 @@ import yaml
 from commands import Command, command
 from faults import build
 from safetensors import safe_open
+from training_rows import without_clock
 
 from videostar.config.gates import Gates
 from videostar.pipeline_files import load_pipeline
@@ -39,13 +40,15 @@ def manifest_of(run: Path) -> dict[str, Any]:
     return found
 
 
-def files(run: Path, *rounds: int) -> dict[str, bytes]:
-    return {
-        path.relative_to(run).as_posix(): path.read_bytes()
-        for number in rounds
-        for path in sorted((run / "rounds" / f"{number:02}").rglob("*"))
-        if path.is_file()
-    }
+def files(run: Path, *rounds: int) -> dict[str, Any]:
+    """The bytes of each file; of logs all but the times."""
+    found: dict[str, Any] = {}
+    for number in rounds:
+        for path in sorted((run / "rounds" / f"{number:02}").rglob("*")):
+            if path.is_file():
+                read = path.read_bytes()
+                found[path.relative_to(run).as_posix()] = without_clock(read) if path.name == "training.jsonl" else read
+    return found
 
 
 def refused(videostar: Command, *arguments: object) -> str:
@@ -153,6 +156,8 @@ TOUCHED = {
     **dict.fromkeys(
         "training.gradient_accumulation training.gradient_checkpointing training.epochs".split(), "01/train"
     ),
+    **dict.fromkeys("training.checkpoint_minutes training.processes training.shard".split()),
+    "training.tokens_per_step": "01/train",
     "mix.ratio": "01/train",
     "training.start_from": "02/train",
     "training.final_round": "03/version",

@@ -27,8 +27,7 @@ from videostar.pipeline_files import load_pipeline
 from videostar.stages.health import Figures, label_in_question, measure_health, pass_at_k
 from videostar.stages.ledger import Answer, as_line
 from videostar.stages.plan import AnswerPlan
-from videostar.training.loss import LossCurve
-from videostar.util.progress import silent
+from videostar.training.log import loss_change
 
 LABELS = ("opening a door", "closing a door", "walking", "running")
 PLAN = AnswerPlan.for_evaluation(load_pipeline("demo"))
@@ -242,13 +241,11 @@ def test_options_are_part_of_a_question() -> None:
 
 
 def test_the_change_of_the_loss_weighs_steps_by_their_tokens() -> None:
-    curve = LossCurve(silent(""))
-    curve.steps = [{"loss": loss, "tokens": tokens} for loss, tokens in ((2.0, 9), (1.0, 1), (5.0, 1), (4.0, 1))]
-    assert curve.change() == 2.0
-    curve.steps += [{"loss": 1.0, "tokens": tokens} for tokens in (1, 1, 1, 3)]
-    assert curve.change() == -1.0
-    curve.steps = curve.steps[:3]
-    assert curve.change() is None
+    steps = [{"loss": loss, "tokens": tokens} for loss, tokens in ((2.0, 9), (1.0, 1), (5.0, 1), (4.0, 1))]
+    assert loss_change(steps) == 2.0
+    steps += [{"loss": 1.0, "tokens": tokens} for tokens in (1, 1, 1, 3)]
+    assert loss_change(steps) == -1.0
+    assert loss_change(steps[:3]) is None
 
 
 def test_the_norm_of_a_lora_is_that_of_its_update() -> None:

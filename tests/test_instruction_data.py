@@ -31,6 +31,7 @@ from videostar.models.families import FAMILIES
 from videostar.models.load import load_model, load_processor
 from videostar.pipeline_files import load_pipeline
 from videostar.training.instructions import read_instructions
+from videostar.training.log import read_log
 from videostar.training.mix import _refusal
 from videostar.training.rows import Row
 from videostar.video.clip import Clip
@@ -81,7 +82,7 @@ def train(videostar: Command, clips: Path) -> Callable[..., Any]:
         done = videostar(*words)
         assert done.returncode == 0, done.stderr
         facts = json.loads(done.stdout)
-        (step,) = json.loads((out / "steps.json").read_text())
+        (step,) = read_log(out.with_name(f"{out.name}.training.jsonl"))
         return Trained(facts["mixed"], facts["skipped"], step["tokens"], step["loss"], done.stderr)
 
     return run

@@ -17,6 +17,8 @@ from safetensors.torch import load_file, save_file
 from tiny_models import make
 from training_rows import write_rows as write_version
 
+from videostar.training.log import read_log
+
 #: What `config.json` of a published model says of each method, and the module of the package that it needs.
 METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "awq": ("gptqmodel", {"quant_method": "awq", "bits": 4, "group_size": 32, "version": "gemm", "zero_point": True}),
@@ -149,7 +151,7 @@ def test_a_base_that_is_trained(videostar: Command, words: Any, base: Path, clip
     assert all(one[:2] == other[:2] for one, other in zip(*answers, strict=True)), answers
     done = videostar(*words("cycle", model))
     assert done.returncode == 0, done.stderr
-    steps = json.loads((clips / "cycle" / "rounds" / "01" / "lora" / "steps.json").read_text())
+    steps = read_log(clips / "cycle" / "rounds" / "01" / "training.jsonl")
     assert all(step["grad_norm"] > 0 for step in steps)
 
 

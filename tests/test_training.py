@@ -19,10 +19,11 @@ from videostar.config import Cache
 from videostar.models.chat import IGNORED, Chat, Turn
 from videostar.models.load import load_model, load_processor
 from videostar.pipeline_files import load_pipeline
+from videostar.training.log import read_log
 from videostar.video.probe import probe
 from videostar.video.sampling import Sampling
 
-GOLDEN = Path(__file__).parent / "data" / "golden_loss.json"
+GOLDEN = Path(__file__).parent / "data" / "golden_loss.jsonl"
 WORDS = [3, 60, 5, 8, 40, 3, 12, 1, 25, 60, 4]  # of the answers: a global batch of 8, and one of 3
 FIVE = ("training.epochs=2.5", "training.learning_rate=1e-3")  # steps of the two
 
@@ -66,9 +67,8 @@ def cut(size: int, accumulated: int, checkpointing: bool = False) -> list[str]:
     ]
 
 
-def steps_of(adapter: Path) -> list[dict[str, float]]:
-    steps: list[dict[str, float]] = json.loads((adapter / "steps.json").read_text())
-    return steps
+def steps_of(adapter: Path) -> list[dict[str, Any]]:
+    return read_log(adapter.with_name(f"{adapter.name}.training.jsonl"))
 
 
 def weights_of(adapter: Path) -> torch.Tensor:
@@ -173,7 +173,7 @@ def test_clips_that_a_model_does_not_take_together_are_told_first(
 
 
 def test_the_embedded_model_learns_as_it_always_did(train: Any, world: Path, tmp_path: Path) -> None:
-    """30 steps in float32. After a change that is meant: `steps.json` of this training is the new `golden_loss.json`.
+    """30 steps in float32. After a change that is meant: the log of this training is the new `golden_loss.jsonl`.
 
     Another processor adds up in another order: without AVX512, or without any vector instructions, losses were seen to
     differ by 3e-6 of themselves, gradients by 4e-5.
@@ -182,7 +182,7 @@ def test_the_embedded_model_learns_as_it_always_did(train: Any, world: Path, tmp
     (tmp_path / "dataset").mkdir()
     pq.write_table(pa.Table.from_pylist(mixed), tmp_path / "dataset" / "data-00000.parquet")
     steps = steps_of(train(tmp_path / "dataset", *cut(4, 2), "training.epochs=7.5"))
-    golden = json.loads(GOLDEN.read_text())
+    golden = read_log(GOLDEN)
     assert len(golden) == 30
     for name, tolerance in {"step": 0, "tokens": 0, "loss": 1e-4, "grad_norm": 1e-3, "learning_rate": 1e-6}.items():
         assert [step[name] for step in steps] == pytest.approx([step[name] for step in golden], rel=tolerance)

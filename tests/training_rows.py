@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 WORDS = "a red green square circle moves left right up down then stays still and turns".split()
+
+
+def without_clock(log: bytes) -> list[dict[str, object]]:
+    """The steps in a training's log, without their times."""
+    steps: list[dict[str, object]] = [json.loads(line) for line in log.splitlines()]
+    return [{name: value for name, value in step.items() if name not in ("seconds", "waiting")} for step in steps]
 
 
 def write_rows(folder: Path, videos: Sequence[str | None], words: Sequence[int], seed: int = 0) -> Path:

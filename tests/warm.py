@@ -26,6 +26,11 @@ class Warm:
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         self._parent = subprocess.Popen([sys.executable, __file__], text=True, bufsize=1, **pipes)
 
+    @property
+    def pid(self) -> int:
+        """The process whose children the commands are."""
+        return self._parent.pid
+
     def run(self, *arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
         """What came of `videostar ARGUMENTS` in the folder `cwd`."""
         words = [str(argument) for argument in arguments]

@@ -160,13 +160,15 @@ class _Round:
 
         def work() -> dict[str, Any]:
             self.engine.release()
+            tick = self._bar("training steps")
             return train(
                 self.files.dataset,
                 self.questions.root,
                 self.settings,
                 self.files.lora,
+                log=self.files.training,
                 start_from=start_from,
-                tick=self._bar("training steps"),
+                on_step=lambda record: tick(record["step"], record["steps"]),
             )
 
         reads = [self.files.dataset, *([start_from] if start_from else [])]

@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from videostar.config.settings import Settings
+
+#: Settings of `Training` that change weights by rounding at most.
+HOW = {"checkpoint_minutes", "processes", "shard"}
 
 
 class Training(Settings):
@@ -21,10 +24,28 @@ class Training(Settings):
     learning_rate: float = Field(2e-3, gt=0, description="Peak learning rate: warm-up, then cosine decay.")
     batch_size: int = Field(24, ge=1, description="Rows in memory at once.")
     gradient_accumulation: int = Field(
-        1, ge=1, description="Batches per optimizer step: a step has batch_size x gradient_accumulation rows."
+        1,
+        ge=1,
+        description="Batches per optimizer step: a step has batch_size x gradient_accumulation rows, with any number "
+        "of processes.",
+    )
+    tokens_per_step: int | None = Field(
+        None,
+        ge=1,
+        description="A step has as many rows as fit in this number of tokens, those of clips and padding included, "
+        "instead of a number of rows. It is split into gradient_accumulation batches.",
+    )
+    processes: Literal["auto"] | PositiveInt = Field(
+        "auto", description="Processes that train, one a GPU. auto: as many as there are GPUs, or one without any."
+    )
+    shard: bool = Field(
+        False, description="Share the weights out to the processes (FSDP2), for a base that one GPU does not hold."
     )
     gradient_checkpointing: bool = Field(
         False, description="Recompute activations instead of storing them: less memory, more time."
+    )
+    checkpoint_minutes: float = Field(
+        10.0, ge=0, description="Minutes between checkpoints, from which a killed training goes on. 0: after each step."
     )
     epochs: float = Field(3.0, gt=0, description="Passes over the kept answers and mixed rows.")
     final_round: Literal["direct_only", "all"] = Field(

@@ -144,6 +144,11 @@ class Chat:
         """The number of tokens of a question without clips."""
         return len(self._tokens(self.text(turn)))
 
+    def clip_tokens(self, clip: Clip) -> int:
+        """The number of tokens that a clip adds to a question; the times in some models' prompts change it a little."""
+        shown, bare = (self.prompts([Turn("", clips)])["input_ids"].shape[1] for clips in ([clip], []))
+        return int(shown - bare)
+
     def text(self, turn: Turn) -> str:
         """The question as the model reads it, with a placeholder for each clip."""
         return self._rendered(self._asked(turn))

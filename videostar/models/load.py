@@ -12,6 +12,7 @@ import torch
 from peft import PeftModel
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, GenerationConfig, PreTrainedConfig
+from transformers.distributed.configuration_utils import DistributedConfig
 from transformers.utils import logging
 
 from videostar.config import ModelSpec
@@ -46,9 +47,10 @@ def load_processor(spec: ModelSpec) -> Any:
     return complete(processor, load_config(spec), spec.name)
 
 
-def load_model(spec: ModelSpec, where: torch.device | None = None) -> Any:
+def load_model(spec: ModelSpec, where: torch.device | None = None, *, shards: int = 1) -> Any:
     """The base model on its own device or on `where`, read from safetensors only.
 
+    With several `shards`, each process of the group reads its own part of the weights (FSDP2).
     Raises UserError if it cannot be read.
     """
     free_memory()
@@ -64,6 +66,7 @@ def load_model(spec: ModelSpec, where: torch.device | None = None) -> Any:
             config=config,
             dtype=dtype(spec),
             device_map={"": where} if quantised else None,  # quantised weights cannot be moved
+            distributed_config=DistributedConfig(fsdp_size=shards) if shards > 1 else None,
             use_safetensors=True,
             trust_remote_code=spec.trust_remote_code,
         )
@@ -83,7 +86,7 @@ def load_model(spec: ModelSpec, where: torch.device | None = None) -> Any:
     known = model.generation_config
     ids = {name: getattr(known, name, None) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
     model.generation_config = GenerationConfig(**ids)
-    return model if quantised else model.to(where)
+    return model if quantised or shards > 1 else model.to(where)
 
 
 def bare_model(spec: ModelSpec) -> Any:

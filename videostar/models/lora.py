@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from peft import LoraConfig
 from peft.tuners.lora import LoraLayer
+from torch.distributed.tensor import DTensor
 
 from videostar.config.training import Training
 from videostar.models.families import language_layer
@@ -61,7 +62,8 @@ def lora_config(model: Any, training: Training) -> LoraConfig:
 def relative_norm(model: Any) -> float | None:
     """The Frobenius norm of a LoRA's update (B A alpha / rank), over that of the weights that it adapts.
 
-    `model` is PEFT's. None for quantised weights, whose norm is not that of the stored numbers.
+    `model` is PEFT's; if its weights are shared out to ranks, each of them must call this. None for quantised weights,
+    whose norm is not that of the stored numbers.
     """
     update = weights = 0.0
     for module in model.modules():
@@ -70,7 +72,8 @@ def relative_norm(model: Any) -> float | None:
         weight = module.get_base_layer().weight
         if weight.dtype not in (torch.float32, torch.bfloat16, torch.float16):
             return None
-        weights += float(torch.linalg.vector_norm(weight.detach(), dtype=torch.float32)) ** 2
+        norm = torch.linalg.vector_norm(weight.detach(), dtype=torch.float32)
+        weights += float(norm.full_tensor() if isinstance(norm, DTensor) else norm) ** 2
         for name, down in module.lora_A.items():
             a, b = down.weight.detach().float(), module.lora_B[name].weight.detach().float()
             # ||BA||^2 = tr(B'B AA'): matrices of the rank's size instead of the weight's.

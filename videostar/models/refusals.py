@@ -74,10 +74,11 @@ class Refusals:
         return ""
 
     def _prompt(self, *shapes: Shape) -> Mapping[str, torch.Tensor]:
-        return self._chat.prompts([Turn("", [_plain(shape) for shape in shapes])])
+        return self._chat.prompts([Turn("", [plain_clip(shape) for shape in shapes])])
 
 
-def _plain(shape: Shape) -> Clip:
+def plain_clip(shape: Shape) -> Clip:
+    """Black frames of this shape, one a second."""
     return Clip(np.zeros(shape, np.uint8), tuple(map(float, range(shape[0]))), fps=10.0, seconds=float(shape[0]))
 
 

@@ -16,6 +16,7 @@ from videostar.runs.diff import CHANGES, diff
 from videostar.runs.folder import FORECAST
 from videostar.runs.manifest import Manifest, remaining
 from videostar.runs.stage_names import PARTS, RoundFiles
+from videostar.training.log import read_log
 from videostar.util.errors import UserError
 
 _REASONS = 12  # reasons of a kind that are listed
@@ -165,10 +166,10 @@ def _steps(folder: Path, rounds: Sequence[Mapping[str, Any]]) -> dict[int, list[
     """The steps of training of each round that was trained."""
     found = {}
     for each in rounds:
-        path = RoundFiles(folder, each["number"]).lora / "steps.json"
+        path = RoundFiles(folder, each["number"]).training
         if path.is_file():
             try:
-                found[each["number"]] = json.loads(path.read_bytes())
+                found[each["number"]] = read_log(path)
             except ValueError as error:
                 raise UserError(f"{path}: cannot be read ({error}); restore it") from None
     return found

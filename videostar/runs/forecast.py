@@ -190,7 +190,14 @@ def _time_training(
     epochs = _STEPS * options.batch_size * options.gradient_accumulation / rows
     short = settings.model_copy(update={"training": options.model_copy(update={"epochs": epochs})})
     watch = _Watch(progress("forecast: training steps"))
-    train(dataset, some.root, short, folder / "lora", tick=watch)
+    train(
+        dataset,
+        some.root,
+        short,
+        folder / "lora",
+        log=folder / "training.jsonl",
+        on_step=lambda record: watch(record["step"], record["steps"]),
+    )
     lora = sum(file.stat().st_size for file in (folder / "lora").rglob("*") if file.is_file())
     return watch.first(), watch.each(), lora, kept
 

@@ -70,7 +70,8 @@ def train(
     Args:
         pipeline: The settings, from `load_pipeline`. The videos lie below the root of its data.
         dataset: The folder of a dataset version.
-        out: A new folder for the LoRA, in PEFT's format.
+        out: A new folder for the LoRA, in PEFT's format; the log of the steps is `OUT.training.jsonl` beside it. The
+            same call goes on where it was interrupted.
         start_from: A LoRA to continue, of the same rank and alpha; None: a new one on the base model.
         progress: Makes the progress bar; by default none is shown.
 
@@ -97,7 +98,15 @@ def train(
     make_folder(folder.parent)
     keep_log(folder.with_name(f"{folder.name}.log"))
     tick = progress("training steps")
-    return stage.train(Path(dataset), data.source.root, pipeline, folder, start_from=start_from, tick=tick)
+    return stage.train(
+        Path(dataset),
+        data.source.root,
+        pipeline,
+        folder,
+        log=folder.with_name(f"{folder.name}.training.jsonl"),
+        start_from=start_from,
+        on_step=lambda record: tick(record["step"], record["steps"]),
+    )
 
 
 def evaluate(

@@ -43,6 +43,16 @@ class RoundFiles:
         return self.folder / "lora"
 
     @property
+    def training(self) -> Path:
+        """The log of the training's steps."""
+        return self.folder / "training.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The checkpoints of a training that is not finished."""
+        return self.folder / ".checkpoints-lora"
+
+    @property
     def evaluation(self) -> Path:
         """The held-out figures; their ledgers lie beside them."""
         return self.folder / "evaluation.json"
@@ -57,7 +67,7 @@ class RoundFiles:
             "generate": [self.answers],
             "version": [self.dataset],
             "health": [],  # only figures in the manifest
-            "train": [self.lora],
+            "train": [self.lora, self.training, self.checkpoints],
             "evaluate": [
                 self.evaluation,
                 self.evaluation.with_suffix(".jsonl"),

@@ -15,6 +15,7 @@ from videostar.data.rows import Skipped
 from videostar.models.chat import Chat, Turn
 from videostar.models.families import family
 from videostar.models.load import load_config
+from videostar.models.refusals import Refusals
 from videostar.models.sizes import context_length, video_tokens
 from videostar.training.instructions import read_instructions
 from videostar.training.rows import Row, RowClips
@@ -57,7 +58,7 @@ def mixed_rows(settings: Pipeline, kept: int, clips: RowClips, chat: Chat) -> tu
     rows, skipped = read_mix(mix, settings.spec, chat)
     total = len(rows) + len(skipped)
     chosen = random.Random(settings.seed).sample(rows, min(len(rows), round(mix.ratio * kept)))
-    problems = clips.problems(chosen)
+    problems = clips.problems(chosen, Refusals(settings.spec, settings.video))
     problems |= _unwritable([row for row in chosen if row not in problems], settings, clips, chat)
     usable = [row for row in chosen if row not in problems]
     skipped += [problems[row] for row in chosen if row in problems]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,8 +14,9 @@ from datasets import disable_progress_bars, load_dataset
 from videostar.config import Cache, Video
 from videostar.data.measure_videos import digests_of
 from videostar.data.rows import Skipped
-from videostar.models.chat import Turn
-from videostar.models.refusals import Refusals, Shape
+from videostar.models.chat import Chat, Turn
+from videostar.models.refusals import Refusals, Shape, plain_clip
+from videostar.training.plan import Size
 from videostar.util.errors import UserError
 from videostar.video.errors import BadVideo
 from videostar.video.picture import read_picture
@@ -74,39 +75,37 @@ def _text(message: dict[str, Any]) -> str:
 class RowClips:
     """The clips and pictures of rows. Clips come through the frame cache: a sampled video is not opened again."""
 
-    def __init__(self, video: Video, cache: Cache, refusals: Refusals) -> None:
-        self._video, self._frames, self._home, self._refusals = video, cache.frames(), cache.home, refusals
-        self._digests: dict[Path, str | BadVideo] = {}
+    def __init__(self, video: Video, cache: Cache, digests: Mapping[Path, str | BadVideo] | None = None) -> None:
+        self._video, self._frames, self._home = video, cache.frames(), cache.home
+        self.digests = dict(digests or {})  # of the videos that were opened; a BadVideo for those that cannot be
+        self._shapes: dict[ClipRequest, Shape] = {}
 
-    def problems(self, rows: Sequence[Row]) -> dict[Row, Skipped]:
+    def problems(self, rows: Sequence[Row], refusals: Refusals) -> dict[Row, Skipped]:
         """The rows whose videos or pictures cannot be shown, with the reason. The clips of all others are cached.
 
         Raises UserError if the model's processor refuses all clips.
         """
         videos = list(dict.fromkeys(video for row in rows for video in row.videos))
-        self._digests |= digests_of(videos, self._home, self._video.frame_rate)
+        self.digests |= digests_of(videos, self._home, self._video.frame_rate)
         bad: dict[Path | ClipRequest, BadVideo] = {
-            video: found for video, found in self._digests.items() if isinstance(found, BadVideo)
+            video: found for video, found in self.digests.items() if isinstance(found, BadVideo)
         }
         bad.update(self._bad_pictures(list(dict.fromkeys(path for row in rows for path in row.pictures))))
-        shapes: dict[ClipRequest, Shape] = {}
         for file, clip in iter_clips(self._frames, dict.fromkeys(file for row in rows for file in self._files(row))):
             if isinstance(clip, BadVideo):
                 bad[file] = clip
             else:
-                shapes[file] = clip.frames.shape
-        found = {row: self._problem(row, bad, shapes) for row in rows}
+                self._shapes[file] = clip.frames.shape
+        found = {row: self._problem(row, bad, refusals) for row in rows}
         return {row: problem for row, problem in found.items() if problem is not None}
 
-    def _problem(
-        self, row: Row, bad: Mapping[Path | ClipRequest, BadVideo], shapes: Mapping[ClipRequest, Shape]
-    ) -> Skipped | None:
+    def _problem(self, row: Row, bad: Mapping[Path | ClipRequest, BadVideo], refusals: Refusals) -> Skipped | None:
         files = self._files(row)
         media: list[tuple[Path, Path | ClipRequest]] = [(path, path) for path in (*row.videos, *row.pictures)]
         for path, shown in [*media, *((file[0], file) for file in files)]:
             if problem := bad.get(shown):
                 return Skipped(row.where, str(path), problem.reason, problem.detail)
-        if files and (refusal := self._refusals.of_shapes(*(shapes[file] for file in files))):
+        if files and (refusal := refusals.of_shapes(*(self._shapes[file] for file in files))):
             return Skipped(row.where, str(row.videos[0]), refusal.reason, refusal.detail)
         return None
 
@@ -122,6 +121,20 @@ class RowClips:
             return BadVideo(bad.reason, bad.detail)  # without the traceback, which would keep the picture in memory
         return None
 
+    def sizes(self, rows: Sequence[Row], chat: Chat) -> list[Size]:
+        """What each row takes in a batch; `problems` found none in any of them."""
+        shown: dict[Shape, int] = {}  # tokens of a clip by its shape
+        sizes = []
+        for row in rows:
+            shapes = [self._shapes[file] for file in self._files(row)]
+            for shape in shapes:
+                if shape not in shown:
+                    shown[shape] = chat.clip_tokens(plain_clip(shape))
+            tokens = chat.examples([self.turn(replace(row, videos=()))])["input_ids"].shape[1]
+            frames = (*(shape[0] for shape in shapes), len(row.pictures))
+            sizes.append(Size(tokens + sum(shown[shape] for shape in shapes), frames))
+        return sizes
+
     def turn(self, row: Row) -> Turn:
         """A row without problems, as the model sees it."""
         return Turn(
@@ -135,5 +148,5 @@ class RowClips:
 
     def _files(self, row: Row) -> list[ClipRequest]:
         """The files of a row's videos, without those that cannot be opened."""
-        digests = ((path, self._digests[path]) for path in row.videos)
+        digests = ((path, self.digests[path]) for path in row.videos)
         return [(path, found, self._video.sampling(row.span)) for path, found in digests if isinstance(found, str)]

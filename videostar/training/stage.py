@@ -1,87 +1,109 @@
 """The training stage: LoRA on the kept answers of a dataset version, mixed with an instruction set.
 
-Reads a dataset version and writes a LoRA in PEFT's format (safetensors). Only answer tokens have a loss; the vision
-tower is frozen and has no LoRA. The loop is transformers' `Trainer`. There are no checkpoints within a round: a killed
-round is trained again from its start, to the same weights.
+Reads a dataset version and writes a LoRA in PEFT's format (safetensors). The rows are checked and the steps are planned
+here; `worker.py` trains, in one process or several. A killed training goes on at its last checkpoint, and its LoRA has
+the bytes of one that was not killed.
 """
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Sequence
-from inspect import signature
-from itertools import islice
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-from peft import PeftModel, get_peft_model
-from safetensors import SafetensorError
-from transformers import PrinterCallback, Trainer, TrainingArguments, set_seed
-
-from videostar.config import ModelSpec, Pipeline
-from videostar.config.training import Training
+from videostar.config import Pipeline
+from videostar.config.training import HOW
 from videostar.data.rows import Skipped
-from videostar.models.canary import CANARIES, write_canaries
-from videostar.models.chat import Chat, without_prompts
-from videostar.models.load import bare_model, load_model, load_processor
-from videostar.models.lora import base_name, lora_config, relative_norm
-from videostar.models.quantised import is_quantised, untrainable
+from videostar.models.chat import Chat
+from videostar.models.load import dtype_name, load_processor
+from videostar.models.lora import base_name
 from videostar.models.refusals import Refusals
-from videostar.training.loss import LossCurve
+from videostar.training.checkpoints import Checkpoints
+from videostar.training.launch import launch
+from videostar.training.log import OnStep
 from videostar.training.mix import mixed_rows, warn_of_skipped
+from videostar.training.plan import plan_steps
 from videostar.training.rows import Row, RowClips, read_rows
+from videostar.training.worker import Work
 from videostar.util.errors import UserError
-from videostar.util.files import new_folder, write_json, write_text
-from videostar.util.progress import Tick
+from videostar.util.files import digest, digest_json, new_folder
+from videostar.video.errors import BadVideo
 
 
 def train(
-    dataset: Path, root: Path, settings: Pipeline, out: Path, *, start_from: Path | None = None, tick: Tick
+    dataset: Path,
+    root: Path,
+    settings: Pipeline,
+    out: Path,
+    *,
+    log: Path,
+    start_from: Path | None = None,
+    on_step: OnStep = lambda record: None,
 ) -> dict[str, Any]:
     """Train a LoRA on the version folder `dataset`, whose videos lie below `root`, and write it to the folder `out`.
 
-    `start_from` is a LoRA to continue, of the rank and alpha of `settings` (None: a new one). Returns the numbers of
-    steps, of kept answers and mixed rows that it was trained on and of rows that are skipped, the mean loss per answer
-    token and its change (see `LossCurve.change`), and the size of the LoRA (see `relative_norm`). Raises UserError if
-    there is nothing to train on, a file cannot be read, or a step diverges.
+    `log` is the file of its steps (see `videostar.training.log`), and `on_step` is called with each. `start_from` is a
+    LoRA to continue, of the rank and alpha of `settings` (None: a new one). Returns the numbers of steps, of kept
+    answers and mixed rows that it was trained on and of rows that are skipped, the mean loss per answer token and its
+    change (see `loss_change`), and the size of the LoRA (see `relative_norm`). Raises UserError if there is nothing to
+    train on, a file cannot be read, a step diverges, or a process is killed.
     """
-    clips = RowClips(settings.video, settings.cache, Refusals(settings.spec, settings.video))
+    clips = RowClips(settings.video, settings.cache)
     chat = Chat(load_processor(settings.spec))
     kept = read_rows(dataset / "data-00000.parquet", root)
-    rows, skipped = _usable_rows(kept, clips, dataset, root)
+    rows, skipped = _usable_rows(kept, clips, settings, dataset, root)
     mixed, unmixed = mixed_rows(settings, len(kept), clips, chat)
-    usable = [*rows, *mixed]
-    set_seed(settings.seed)
-    model = _load(settings.spec, settings.training, start_from)
-    curve = LossCurve(tick)
+    usable = (*rows, *mixed)
+    checkpoints = checkpoints_of(out)
     with new_folder(out) as folder:
-        steps = _fit(
-            model, settings.training, settings.seed, _Rows(usable), _Collator(chat, clips, model), curve, folder
+        work = Work(
+            settings=settings,
+            rows=usable,
+            kept=len(rows),
+            digests=clips.digests,
+            steps=tuple(plan_steps(clips.sizes(usable, chat), settings.training, settings.seed)),
+            start_from=start_from,
+            key=_key(settings, usable, clips.digests, start_from),
+            folder=folder,
+            log=log,
+            checkpoints=checkpoints,
         )
-        facts = {
-            "steps": steps,
-            "rows": len(rows),
-            "mixed": len(mixed),
-            "skipped": len(skipped) + len(unmixed),
-            "loss": round(curve.mean(), 4),
-            "loss_change": curve.change(),
-            "lora_norm": relative_norm(model),
+        facts = launch(work, on_step)
+    Checkpoints(checkpoints, work.key).remove()
+    return {"rows": len(rows), "mixed": len(mixed), "skipped": len(skipped) + len(unmixed), **facts}
+
+
+def checkpoints_of(lora: Path) -> Path:
+    """The folder of the checkpoints of a training that writes to `lora`."""
+    return lora.with_name(f".checkpoints-{lora.name}")
+
+
+def _key(
+    settings: Pipeline, rows: Sequence[Row], digests: Mapping[Path, str | BadVideo], start_from: Path | None
+) -> str:
+    """The digest of everything that the weights depend on."""
+    return digest_json(
+        {
+            "training": settings.training.model_dump(exclude=HOW),
+            "video": settings.video.model_dump(),
+            "seed": settings.seed,
+            "model": base_name(settings.model),
+            "dtype": dtype_name(settings.spec),
+            "rows": [repr(replace(row, videos=())) for row in rows],
+            "videos": [[digests[video] for video in row.videos] for row in rows],  # which may have moved
+            "start_from": digest(start_from) if start_from else None,
         }
-        _save(model, settings, facts, folder)
-        write_json(folder / "steps.json", curve.steps)
-        # One video each: an engine for rows of one video takes no more.
-        shown = ((turn.question, turn.clips[0]) for turn in map(clips.turn, usable) if turn.clips)
-        write_canaries(folder, model, chat, list(islice(shown, CANARIES)))
-    return facts
+    )
 
 
-def _usable_rows(rows: Sequence[Row], clips: RowClips, dataset: Path, root: Path) -> tuple[list[Row], list[Skipped]]:
+def _usable_rows(
+    rows: Sequence[Row], clips: RowClips, settings: Pipeline, dataset: Path, root: Path
+) -> tuple[list[Row], list[Skipped]]:
     """The kept answers whose videos can be shown, and the others. Raises UserError if there are none."""
     if not rows:
         raise UserError(f"{dataset}: no kept answers to train on; see rejected.parquet for the reasons")
-    problems = clips.problems(rows)
+    problems = clips.problems(rows, Refusals(settings.spec, settings.video))
     if len(problems) == len(rows):
         first = next(iter(problems.values()))
         fix = "give their folder with --root"
@@ -91,124 +113,3 @@ def _usable_rows(rows: Sequence[Row], clips: RowClips, dataset: Path, root: Path
     skipped = list(problems.values())
     warn_of_skipped(str(dataset), len(rows), skipped)
     return [row for row in rows if row not in problems], skipped
-
-
-def _load(spec: ModelSpec, options: Training, start_from: Path | None) -> Any:
-    """The base model with a trainable LoRA."""
-    base = load_model(spec)
-    model: Any
-    try:
-        if start_from is not None:
-            model = PeftModel.from_pretrained(base, str(start_from), is_trainable=True)
-        else:
-            # The linear layers of a quantised model may be of another class, which PEFT knows.
-            model = get_peft_model(base, lora_config(bare_model(spec), options))
-    except Exception as error:
-        if is_quantised(base.config):
-            raise untrainable(base.config, spec.name, error) from None
-        raise
-    if options.gradient_checkpointing:
-        base.gradient_checkpointing_enable()
-        base.disable_input_require_grads()  # else gradients would also flow through the frozen vision tower
-    return model
-
-
-class _SingleGpuArguments(TrainingArguments):
-    """Arguments for one GPU.
-
-    With several, `Trainer` would use DataParallel, which splits every tensor of a batch by rows; but pixels have one
-    row per patch, not per question.
-    """
-
-    @property
-    def n_gpu(self) -> int:
-        """At most one."""
-        return min(1, int(super().n_gpu))
-
-
-def _fit(
-    model: Any, options: Training, seed: int, rows: _Rows, collator: _Collator, curve: LossCurve, folder: Path
-) -> int:
-    """Run `Trainer` and return its number of optimizer steps."""
-    base = model.get_base_model()
-    batch = options.batch_size * options.gradient_accumulation
-    steps = math.ceil(options.epochs * math.ceil(len(rows) / batch))
-    arguments = _SingleGpuArguments(
-        output_dir=str(folder),
-        num_train_epochs=options.epochs,
-        per_device_train_batch_size=options.batch_size,
-        gradient_accumulation_steps=options.gradient_accumulation,
-        learning_rate=options.learning_rate,
-        lr_scheduler_type="cosine",
-        warmup_steps=0.05 if steps > 1 else 0,  # warm-up starts at a learning rate of 0
-        max_grad_norm=1.0,
-        bf16=base.dtype == torch.bfloat16,
-        fp16=base.dtype == torch.float16,
-        use_cpu=base.device.type == "cpu",
-        seed=seed,
-        save_strategy="no",
-        logging_strategy="steps",
-        logging_steps=1,
-        logging_nan_inf_filter=False,  # it would replace a NaN by the average of the other steps
-        disable_tqdm=True,
-        remove_unused_columns=False,
-        report_to=[],
-    )
-    trainer = Trainer(
-        model=model,
-        args=arguments,
-        train_dataset=rows,
-        data_collator=collator,
-        compute_loss_func=curve.loss,
-        callbacks=[curve],
-    )
-    trainer.remove_callback(PrinterCallback)
-    result: Any = trainer.train()
-    return int(result.global_step)
-
-
-def _save(model: Any, settings: Pipeline, facts: dict[str, Any], folder: Path) -> None:
-    """Write the LoRA and its card; no file names a path of this machine."""
-    name = base_name(settings.model)
-    for config in model.peft_config.values():
-        config.target_modules = sorted(config.target_modules)  # PEFT has a set, whose order in the file would vary
-        config.base_model_name_or_path = name
-    try:
-        # Embeddings are not trained; with `auto` PEFT would look up the base model on the hub.
-        model.save_pretrained(folder, save_embedding_layers=False)
-    except SafetensorError as error:  # such as a full disk
-        raise OSError(str(error)) from None
-    write_text(folder / "README.md", _card(settings.training, name, facts))
-
-
-class _Rows(torch.utils.data.Dataset[Row]):
-    def __init__(self, rows: Sequence[Row]) -> None:
-        self.rows = rows
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, index: int) -> Row:
-        return self.rows[index]
-
-
-class _Collator:
-    """From rows to a padded batch."""
-
-    def __init__(self, chat: Chat, clips: RowClips, model: Any) -> None:
-        self.chat, self.clips = chat, clips
-        self.trim = "logits_to_keep" in signature(model.get_base_model().forward).parameters
-
-    def __call__(self, rows: list[Row]) -> dict[str, Any]:
-        batch = self.chat.examples([self.clips.turn(row) for row in rows])
-        return without_prompts(batch) if self.trim else batch
-
-
-def _card(options: Training, base: str, facts: dict[str, Any]) -> str:
-    return (
-        "---\nlibrary_name: peft\n---\n# LoRA adapter of a Video-STaR round\n\n"
-        f"- base model: {base}\n- trained on: {facts['rows']} kept answers, {facts['mixed']} rows mixed in\n"
-        f"- steps: {facts['steps']}, mean loss {facts['loss']}\n"
-        f"- rank {options.rank}, alpha {options.alpha}; language model only, vision frozen\n"
-        f"- settings: `{json.dumps(options.model_dump())}`\n"
-    )

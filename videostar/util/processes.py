@@ -1,4 +1,4 @@
-"""vLLM's processes: they must not run the user's script again, and they must end when their parent ends."""
+"""Child processes: they must not run the user's script again, and they must end when their parent ends."""
 
 from __future__ import annotations
 
@@ -32,10 +32,11 @@ def end_vllm_with_parent() -> None:
     memory and wait forever.
     """
     if os.environ.get(OURS):
-        _watch_parent()
+        end_with_parent()
 
 
-def _watch_parent() -> None:
+def end_with_parent() -> None:
+    """End this process, which multiprocessing has started, when its parent ends."""
     # A closed pipe does not show the parent's end, because the child itself has both ends of the pipe open.
     parent = multiprocessing.parent_process()
     if parent is None:

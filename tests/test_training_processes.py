@@ -1,0 +1,143 @@
+"""A training in several processes, or killed and gone on with, gives the weights of an undisturbed one."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import torch
+from commands import Command
+from safetensors.torch import load_file
+from training_rows import without_clock, write_rows
+from warm import Warm
+
+from videostar.training.log import read_log
+
+WORDS = [3, 60, 5, 8, 40, 3, 12, 1, 25, 60, 4, 9]
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory, world: Path) -> Path:
+    """A version of 12 rows, one of them without a video."""
+    root = world.parent / "clips_and_labels"
+    clips = [path.relative_to(root).as_posix() for path in sorted((root / "clips" / "train").glob("*.mp4"))]
+    videos = [None if number == 2 else clips[number] for number in range(len(WORDS))]
+    return write_rows(tmp_path_factory.mktemp("version") / "dataset", videos, WORDS)
+
+
+@pytest.fixture
+def train(videostar: Command, world: Path, rows: Path, tmp_path: Path) -> Any:
+    """`train("out", "training.processes=2", ...)`: what came of training the LoRA `out` in six steps of five rows."""
+
+    def run(out: str, *settings: str) -> Any:
+        given = ["mix=null", "video.frames=4", "training.rank=8", "training.batch_size=5", "training.epochs=2"]
+        sets = [word for setting in [*given, *settings] for word in ("--set", setting)]
+        return videostar("train", rows, "--out", tmp_path / out, "--data", world, *sets)
+
+    return run
+
+
+def weights_of(lora: Path) -> torch.Tensor:
+    weights = load_file(lora / "adapter_model.safetensors")
+    return torch.cat([weights[name].flatten() for name in sorted(weights)])
+
+
+def curve_of(lora: Path) -> list[dict[str, Any]]:
+    return without_clock(lora.with_name(f"{lora.name}.training.jsonl").read_bytes())
+
+
+@contextmanager
+def killing(warm: Warm, ready: Callable[[], bool], *, rank: bool = False) -> Iterator[None]:
+    """Kills the command that runs meanwhile, or one of its training processes, as soon as `ready()`."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ready():
+            if ended.wait(0.002):
+                return
+        (command,) = psutil.Process(warm.pid).children()
+        ranks = [child for child in command.children() if "spawn_main" in " ".join(child.cmdline())]
+        (ranks[-1] if rank else command).kill()
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+@pytest.mark.slow
+def test_a_killed_training_goes_on_at_its_step(train: Any, warm: Warm, world: Path, tmp_path: Path) -> None:
+    """Killed at ten random steps, one after the other; a video that only skipped steps show is not opened."""
+    small = ("training.batch_size=1", "training.gradient_accumulation=1", "training.checkpoint_minutes=0")
+    done = train("whole", *small)
+    assert done.returncode == 0, done.stderr
+    log = tmp_path / "killed.training.jsonl"
+    for step in sorted(random.Random(0).sample(range(1, 24), 10)):
+        with killing(warm, lambda step=step: len(read_log(log)) >= step):
+            done = train("killed", *small)
+        assert done.returncode == -9
+        assert not (tmp_path / "killed").exists()
+        assert len(list((tmp_path / ".checkpoints-killed").glob("step-*"))) <= 2
+    done = train("killed", *small)
+    assert done.returncode == 0, done.stderr
+    assert curve_of(tmp_path / "killed") == curve_of(tmp_path / "whole")
+    for file in sorted((tmp_path / "whole").iterdir()):
+        assert (tmp_path / "killed" / file.name).read_bytes() == file.read_bytes(), file.name
+    assert not (tmp_path / ".checkpoints-killed").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shard", ["false", "true"])
+def test_two_processes_learn_what_one_does(train: Any, tmp_path: Path, shard: str) -> None:
+    """The same first loss to the bit, and the same weights up to rounding. The last step has fewer rows than ranks."""
+    several = ("training.processes=2", f"training.shard={shard}")
+    for out, settings in {"one": (), "two": several}.items():
+        done = train(out, "training.gradient_accumulation=2", "training.batch_size=5", *settings)
+        assert done.returncode == 0, done.stderr
+    one, two = (curve_of(tmp_path / out) for out in ("one", "two"))
+    assert one[0]["loss"] == two[0]["loss"]
+    for a, b in zip(one, two, strict=True):
+        assert a == {name: value and pytest.approx(value, rel=1e-4) for name, value in b.items()}
+    whole = weights_of(tmp_path / "one")
+    assert (weights_of(tmp_path / "two") - whole).norm() < 1e-4 * whole.norm()
+    assert json.loads(done.stdout)["steps"] == len(one)
+
+
+@pytest.mark.slow
+def test_a_killed_process_ends_the_others(train: Any, warm: Warm, tmp_path: Path) -> None:
+    """Within seconds; then the same command goes on, even with one process."""
+    settings = ("training.checkpoint_minutes=0", "training.epochs=6", "training.batch_size=2")
+    log = tmp_path / "killed.training.jsonl"
+    killed_at: list[float] = []
+
+    def third_step() -> bool:
+        if len(read_log(log)) < 3:
+            return False
+        killed_at.append(time.monotonic())
+        return True
+
+    with killing(warm, third_step, rank=True):
+        done = train("killed", *settings, "training.processes=2")
+    assert time.monotonic() - killed_at[0] < 20
+    assert done.returncode == 2
+    assert done.stderr.strip().splitlines()[-1] == (
+        "videostar: training: process 1 of 2 was ended (SIGKILL); the same command goes on from the last checkpoint"
+    )
+    assert not [child for child in psutil.Process(warm.pid).children(recursive=True) if child.is_running()]
+    before = read_log(log)[:2]
+    done = train("killed", *settings)
+    assert done.returncode == 0, done.stderr
+    steps = read_log(log)
+    assert steps[:2] == before  # with their times: these steps were not trained again
+    assert [step["step"] for step in steps] == list(range(1, 37))

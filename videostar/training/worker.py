@@ -1,0 +1,180 @@
+"""What each process of a training does: load the model, train its share of every step, write the LoRA.
+
+`fit` runs in every rank. torch's environment variables tell a rank its number; without them there is one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from peft import PeftModel, get_peft_model
+from safetensors import SafetensorError
+from torch.distributed.fsdp import register_fsdp_forward_method
+from transformers import set_seed
+
+from videostar.config import Pipeline
+from videostar.config.training import HOW
+from videostar.models.canary import CANARIES, write_canaries
+from videostar.models.chat import Chat
+from videostar.models.load import bare_model, load_model, load_processor
+from videostar.models.lora import base_name, lora_config, relative_norm
+from videostar.models.quantised import is_quantised, untrainable
+from videostar.training.batches import Collator
+from videostar.training.checkpoints import Checkpoints, trained_weights
+from videostar.training.log import OnStep, TrainingLog, loss_change, mean_loss
+from videostar.training.plan import Step
+from videostar.training.rows import Row, RowClips
+from videostar.training.trainer import Arguments, PlannedTrainer
+from videostar.util.files import write_text
+from videostar.video.errors import BadVideo
+
+
+@dataclass(frozen=True)
+class Work:
+    """A training, as each rank is given it."""
+
+    settings: Pipeline
+    rows: tuple[Row, ...]  # kept answers and rows mixed in; all can be shown
+    kept: int  # of these, the number of kept answers
+    digests: Mapping[Path, str | BadVideo]  # of their videos
+    steps: tuple[Step, ...]
+    start_from: Path | None  # a LoRA to continue
+    key: str  # the digest of all that it learns from
+    folder: Path  # where the LoRA is written
+    log: Path
+    checkpoints: Path  # the folder of checkpoints
+
+    def sharded(self, ranks: int) -> bool:
+        """Whether each rank holds a part of the base's weights."""
+        return ranks > 1 and self.settings.training.shard
+
+
+def fit(work: Work, on_step: OnStep) -> dict[str, Any]:
+    """Train the LoRA and write it; the first rank returns the number of steps and figures of its loss and size.
+
+    Raises UserError if a step diverges.
+    """
+    rank, settings = int(os.environ.get("RANK", "0")), work.settings
+    ranks = int(os.environ.get("WORLD_SIZE", "1"))
+    chat = Chat(load_processor(settings.spec))
+    clips = RowClips(settings.video, settings.cache, work.digests)
+    set_seed(settings.seed)
+    model = _load(work, ranks)
+    checkpoints = Checkpoints(work.checkpoints, work.key)
+    begin = checkpoints.newest()
+    log = TrainingLog(work.log, begin.step if begin else 0) if rank == 0 else None
+    trainer = PlannedTrainer(
+        model,
+        _arguments(model.get_base_model(), settings, len(work.steps), ranks, work.folder),
+        work.rows,
+        work.steps,
+        Collator(chat, clips, model, work.rows[0]),
+        checkpoints=checkpoints,
+        minutes=settings.training.checkpoint_minutes,
+        log=log,
+        on_step=on_step,
+    )
+    trainer.train()
+    norm = relative_norm(model)
+    if log is None:
+        if work.sharded(ranks):
+            with TemporaryDirectory() as folder:  # this rank's part of the weights is needed for the answers
+                _write_canaries(work, model, chat, clips, Path(folder))
+        return {}
+    log.sync()
+    loss = round(mean_loss(log.records), 4)
+    _save(model, work, loss)
+    _write_canaries(work, model, chat, clips, work.folder)
+    return {"steps": len(work.steps), "loss": loss, "loss_change": loss_change(log.records), "lora_norm": norm}
+
+
+def _write_canaries(work: Work, model: Any, chat: Chat, clips: RowClips, folder: Path) -> None:
+    # One video each: an engine for rows of one video takes no more.
+    shown = ((turn.question, turn.clips[0]) for turn in map(clips.turn, work.rows) if turn.clips)
+    write_canaries(folder, model, chat, list(islice(shown, CANARIES)))
+
+
+def _load(work: Work, ranks: int) -> Any:
+    """The base model with a trainable LoRA. The base may be shared out to the ranks; each has the whole LoRA."""
+    spec, options, start_from = work.settings.spec, work.settings.training, work.start_from
+    if ranks > 1:
+        torch.distributed.init_process_group()
+    base = load_model(spec, shards=ranks if work.sharded(ranks) else 1)
+    if work.sharded(ranks):
+        register_fsdp_forward_method(base, "generate")
+    model: Any
+    try:
+        if start_from is not None:
+            model = PeftModel.from_pretrained(base, str(start_from), is_trainable=True)
+        else:
+            # The linear layers of a quantised model may be of another class, which PEFT knows.
+            model = get_peft_model(base, lora_config(bare_model(spec), options))
+    except Exception as error:
+        if is_quantised(base.config):
+            raise untrainable(base.config, spec.name, error) from None
+        raise
+    if options.gradient_checkpointing:
+        base.gradient_checkpointing_enable()
+        base.disable_input_require_grads()  # else gradients would also flow through the frozen vision tower
+    return model
+
+
+def _arguments(base: Any, settings: Pipeline, steps: int, ranks: int, folder: Path) -> Arguments:
+    options = settings.training
+    return Arguments(
+        output_dir=str(folder),
+        max_steps=steps,
+        per_device_train_batch_size=options.batch_size,
+        gradient_accumulation_steps=-(-options.gradient_accumulation // ranks),
+        learning_rate=options.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=0.05 if steps > 1 else 0,  # warm-up starts at a learning rate of 0
+        max_grad_norm=1.0,
+        bf16=base.dtype == torch.bfloat16,
+        fp16=base.dtype == torch.float16,
+        use_cpu=base.device.type == "cpu",
+        seed=settings.seed,
+        save_strategy="no",
+        logging_strategy="steps",
+        logging_steps=1,
+        logging_nan_inf_filter=False,  # it would replace a NaN by the average of the other steps
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        report_to=[],
+        ddp_find_unused_parameters=False,
+    )
+
+
+def _save(model: Any, work: Work, loss: float) -> None:
+    """Write the LoRA and its card; no file names a path of this machine."""
+    name = base_name(work.settings.model)
+    for config in model.peft_config.values():
+        config.target_modules = sorted(config.target_modules)  # PEFT has a set, whose order in the file would vary
+        config.base_model_name_or_path = name
+    try:
+        # Embeddings are not trained; with `auto` PEFT would look up the base model on the hub. Without `state_dict` it
+        # would collect the base's weights from all ranks.
+        model.save_pretrained(work.folder, state_dict=dict(trained_weights(model)), save_embedding_layers=False)
+    except SafetensorError as error:  # such as a full disk
+        raise OSError(str(error)) from None
+    write_text(work.folder / "README.md", _card(work, name, loss))
+
+
+def _card(work: Work, base: str, loss: float) -> str:
+    options = work.settings.training
+    return (
+        "---\nlibrary_name: peft\n---\n# LoRA adapter of a Video-STaR round\n\n"
+        f"- base model: {base}\n"
+        f"- trained on: {work.kept} kept answers, {len(work.rows) - work.kept} rows mixed in\n"
+        f"- steps: {len(work.steps)}, mean loss {loss}\n"
+        f"- rank {options.rank}, alpha {options.alpha}; language model only, vision frozen\n"
+        f"- settings: `{json.dumps(options.model_dump(exclude=HOW))}`\n"
+    )
