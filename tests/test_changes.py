@@ -139,7 +139,7 @@ def test_a_changed_setting_is_refused_with_the_stage_that_it_touches_and_taken_o
 #: evaluated besides.
 TOUCHED = {
     **dict.fromkeys("data.name data.classes root adapter prompts model cache.folder cache.gb engine.base_url".split()),
-    **dict.fromkeys("mix.data stop.patience rounds evaluation.controls evaluation.sets".split()),
+    **dict.fromkeys("stop.patience rounds evaluation.controls evaluation.sets".split()),
     **dict.fromkeys(f"gates.{name}" for name in Gates.model_fields),
     **dict.fromkeys(
         "data.validation data.leaks data.encoding columns limit seed engine.name engine.batch_size".split(),
@@ -158,7 +158,7 @@ TOUCHED = {
     ),
     **dict.fromkeys("training.checkpoint_minutes training.processes training.shard".split()),
     "training.tokens_per_step": "01/train",
-    "mix.ratio": "01/train",
+    **dict.fromkeys(("mix.sources", "mix.schedule"), "01/train"),
     "training.start_from": "02/train",
     "training.final_round": "03/version",
 }
@@ -190,7 +190,7 @@ def test_what_every_setting_touches_first_is_known() -> None:
         ("generation.final_line=drop", "00/evaluate", "01/generate"),
         ("verification.action=engine", "00/evaluate", "01/generate"),
         ("generation.samples=2", "01/generate", "01/version"),
-        ("mix.ratio=2", "01/train", "01/evaluate"),
+        ("mix.weight=2", "01/train", "01/evaluate"),
         ("mix=null", "01/train", "02/train"),
         ("training.start_from=previous", "02/train", "02/evaluate"),
         ("training.final_round=all", "02/version", "02/train"),

@@ -24,7 +24,7 @@ from tiny_models import CHATML, MAKERS, make
 from training_rows import write_rows as write_version
 
 from videostar.config import ModelSpec
-from videostar.config.training import Mix
+from videostar.config.training import MixSource
 from videostar.data.rows import Skipped
 from videostar.models.chat import IGNORED, Chat, Turn, without_prompts
 from videostar.models.families import FAMILIES
@@ -75,7 +75,7 @@ def train(videostar: Command, clips: Path) -> Callable[..., Any]:
         if not isinstance(rows, Path):
             write_rows(path, *(row if isinstance(row, str) else json.dumps(row) for row in rows))
         out = clips / f"lora{number}"
-        sets = (f"mix.data={path}", "mix.ratio=100", "training.epochs=1", "video.frames=2", f"model={model}")
+        sets = (f"mix.data={path}", "mix.weight=100", "training.epochs=1", "video.frames=2", f"model={model}")
         words = ("train", version, "--data", data, "--out", out, *(word for one in sets for word in ("--set", one)))
         if fails:
             return told(videostar, *words)
@@ -331,7 +331,7 @@ def test_a_home_folder(clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (row,) = read_instructions(path)
     assert isinstance(row, Row)
     assert row.videos == (clips / "0001.mp4",)
-    assert Mix(data="~/sets/mix.jsonl").path == path
+    assert MixSource(data="~/sets/mix.jsonl").path == path
 
 
 def test_a_part_of_a_video(clips: Path) -> None:
@@ -457,3 +457,27 @@ def test_a_chat_template_that_cannot_write_a_row(train: Callable[..., Trained], 
     found = train([plain(), {"messages": special}], model=str(model))
     assert (found.mixed, found.skipped) == (1, 1)
     assert re.search(f"1 of 2 rows are skipped .1 chat template.; the first is .*{why}", found.stderr), found.stderr
+
+
+def test_sources_take_turns_or_share_steps(videostar: Command, clips: Path, tmp_path: Path) -> None:
+    """Alternating, each step is of one source and kind, with its frames; a source may be restricted to one kind."""
+    data = write_rows(clips / "good.csv", "video,label", *(f"{number:04}.mp4,walking" for number in range(4)))
+    version = write_version(clips / "kept", ["0001.mp4"], [5])
+    talk = write_rows(clips / "talk.jsonl", *(json.dumps(plain(video=None)) for _ in range(6)))
+    both = write_rows(clips / "both.jsonl", *(json.dumps(plain(video=one)) for one in ["0001.mp4", None] * 3))
+    sources = f"[{{data: {talk}, weight: 6}}, {{data: {both}, weight: 6, kind: video, frames: 2}}]"
+    steps = {}
+    for schedule in ("alternate", "interleave"):
+        mix = f"mix={{sources: {sources}, schedule: {schedule}}}"
+        words = ("train", version, "--data", data, "--out", tmp_path / schedule)
+        sets = (mix, "training.epochs=1", "video.frames=4", "training.batch_size=2")
+        done = videostar(*words, *(word for one in sets for word in ("--set", one)))
+        assert done.returncode == 0, done.stderr
+        facts = json.loads(done.stdout)
+        assert facts["mixed"] == 9
+        steps[schedule] = read_log(tmp_path / f"{schedule}.training.jsonl")
+    turns = [step["source"] for step in steps["alternate"]]
+    assert turns == ["talk", "both", "kept", "talk", "both", "talk"]
+    assert None in [step["source"] for step in steps["interleave"]]
+    assert sum(step["tokens"] for step in steps["alternate"]) == sum(step["tokens"] for step in steps["interleave"])
+    assert max(step["padding"] for step in steps["alternate"]) < 0.1

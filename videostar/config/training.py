@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
 from videostar.config.settings import Settings
 
@@ -55,16 +55,65 @@ class Training(Settings):
     )
 
 
-class Mix(Settings):
-    """An instruction set that is mixed into training, so that the base model's abilities are not lost."""
+class MixSource(Settings):
+    """A file of instruction data."""
 
     data: str = Field(
         description="A .jsonl, .json or .parquet file of chats: `messages`, `conversations`, `query` and "
         "`response`, or `instruction` and `output`."
     )
-    ratio: float = Field(1.0, gt=0, description="Rows of the instruction set per kept answer.")
+    weight: float = Field(1.0, gt=0, description="Rows of this source per kept answer.")
+    kind: Literal["video", "image", "text"] | None = Field(
+        None, description="Only rows with videos, only those with pictures, or only those without either."
+    )
+    frames: int | None = Field(None, ge=1, description="Frames per video; default: `video.frames`.")
+    max_pixels: int | None = Field(
+        None, ge=1024, description="Pixels of a frame or picture, at most; default: `video.max_pixels`."
+    )
 
     @property
     def path(self) -> Path:
         """The file of `data`."""
         return Path(self.data).expanduser()
+
+
+class Mix(Settings):
+    """Instruction sets that are mixed into training, so that the base model's abilities are not lost.
+
+    `mix: {data: my.jsonl, weight: 0.5}` is short for one source, and a list is one of sources.
+    """
+
+    sources: tuple[MixSource, ...] = Field(
+        min_length=1, description="Each with `data`, `weight`, `kind`, `frames` and `max_pixels`."
+    )
+    schedule: Literal["interleave", "alternate"] = Field(
+        "interleave",
+        description="interleave: a step has rows of all sources and of the kept answers. alternate: every step is of "
+        "one source and one kind, in turn by weight (alternating gradient descent, as in IMP).",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, given: Any) -> Any:
+        if isinstance(given, list | tuple):
+            return {"sources": given}
+        if not isinstance(given, dict):
+            return given
+        own = {name: value for name, value in given.items() if name in cls.model_fields}
+        one = {"weight" if name == "ratio" else name: value for name, value in given.items() if name not in own}
+        if not one:
+            return own
+        known = own.get("sources") or [{}]  # of a run, one setting of which is changed
+        if len(known) > 1:
+            raise ValueError(f"has {len(known)} sources: write {', '.join(one)} in one of them")
+        return {**own, "sources": [{**known[0], **one}]}
+
+    @property
+    def named(self) -> dict[str, MixSource]:
+        """The sources by name: that of the file, with a number if it is not the first of that name."""
+        named: dict[str, MixSource] = {}
+        for source in self.sources:
+            stem = source.path.stem
+            count = 1 + sum(other.path.stem == stem for other in named.values())
+            named[stem if count == 1 else f"{stem}-{count}"] = source
+        return named

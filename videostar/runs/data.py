@@ -30,7 +30,7 @@ class Digests:
 
     data: str  # of the samples and their questions
     model: str  # of the base model's folder, or its hub id and commit
-    mix: str | None  # of the instruction set's file
+    mix: str | None  # of the files of the instruction sets
     judge: str | None  # of the prompt of the model that judges, if one does
     sources: str | None  # of the files that samples and questions are made from, if there are any
     sets: str | None  # of the data of `evaluation.sets`
@@ -52,7 +52,7 @@ class RunData:
         self._name, self._model, self._mix = (
             settings.data.name,
             settings.model,
-            settings.mix.path if settings.mix else None,
+            [source.path for source in settings.mix.sources] if settings.mix else [],
         )
         self._seed, self._home = settings.seed, settings.cache.home
         self._judge = PROMPT_DIGEST if settings.model_judges else None
@@ -148,11 +148,11 @@ class RunData:
         return self.known_digests(self.identity, self.sets_identity)
 
     def _mix_digest(self) -> str | None:
-        if self._mix is None:
-            return None
-        if not self._mix.is_file():
-            raise UserError(f"mix.data: {self._mix}: no such file; give a file of instruction data, or mix=null")
-        return digest(self._mix)
+        for path in self._mix:
+            if not path.is_file():
+                raise UserError(f"mix.data: {path}: no such file; give a file of instruction data, or mix=null")
+        digests = [digest(path) for path in self._mix]
+        return (digest_json(digests) if len(digests) > 1 else digests[0]) if digests else None
 
     def report(self) -> list[Skipped]:
         """Warn of a toy model and of rows that are not asked about, and return those that cannot be used."""

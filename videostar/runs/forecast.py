@@ -76,14 +76,13 @@ def forecast(
         answers = list(ledger)
         line = ledger.path.stat().st_size / len(answers)
         engine.release()
-        load, step, lora, kept = _time_training(some, settings, folder, progress)
+        load, step, lora, kept, steps_per_kept = _time_training(some, settings, folder, progress)
         restart = _seconds(lambda: engine.use(None))
     asked = len(some.split("train"))
     per_question = len(answers) / asked  # answers; a held-out question has one, a direct one
     tokens = count_tokens(answers, settings.spec, settings.video) / len(answers)
     options, rounds = settings.training, settings.rounds
-    rows = kept / asked * trained * (1 + (settings.mix.ratio if settings.mix else 0))
-    steps = math.ceil(rows / (options.batch_size * options.gradient_accumulation)) * options.epochs
+    steps = math.ceil(kept / asked * trained * steps_per_kept) * options.epochs
     all_answers = rounds * trained * per_question + (rounds + 1) * evaluated
     return Forecast(
         settings=digest_json(without_places(settings)),
@@ -178,19 +177,22 @@ def _time_answering(some: Questions, plan: AnswerPlan, engine: EngineProtocol, o
 
 def _time_training(
     some: Questions, settings: Pipeline, folder: Path, progress: Progress
-) -> tuple[float, float, int, int]:
-    """Seconds until the first step ends, seconds of a later step, bytes of the LoRA, and the number of kept answers."""
+) -> tuple[float, float, int, int, float]:
+    """Seconds until the first step ends and of a later one, bytes of the LoRA, kept answers, and steps per kept answer.
+
+    The steps are those of one pass over the kept answers and the rows mixed in.
+    """
     dataset = folder / "dataset"
     answers, generation = folder / "answers.jsonl", settings.generation
     kept = build_version(answers, dataset, lineage={}, direct_only=False, generation=generation)["rows"]
     options = settings.training
-    rows = kept * (1 + (settings.mix.ratio if settings.mix else 0))
+    rows = kept * (1 + (sum(source.weight for source in settings.mix.sources) if settings.mix else 0))
     if not rows:
-        return 0.0, 0.0, 0, 0
-    epochs = _STEPS * options.batch_size * options.gradient_accumulation / rows
+        return 0.0, 0.0, 0, 0, 0.0
+    epochs = 1.0 if options.tokens_per_step else _STEPS * options.batch_size * options.gradient_accumulation / rows
     short = settings.model_copy(update={"training": options.model_copy(update={"epochs": epochs})})
     watch = _Watch(progress("forecast: training steps"))
-    train(
+    facts = train(
         dataset,
         some.root,
         short,
@@ -199,7 +201,7 @@ def _time_training(
         on_step=lambda record: watch(record["step"], record["steps"]),
     )
     lora = sum(file.stat().st_size for file in (folder / "lora").rglob("*") if file.is_file())
-    return watch.first(), watch.each(), lora, kept
+    return watch.first(), watch.each(), lora, kept, facts["steps"] / epochs / kept
 
 
 class _Watch:

@@ -61,8 +61,9 @@ def preflight(settings: Pipeline, out: Path, videos: int = 1, *, trains: bool) -
     chat = Chat(load_processor(spec))
     chat.examples([Turn("What is it?", answer="It is a ball.")])  # raises UserError if the template changes answers
     if settings.mix is not None:
-        rows, skipped = read_mix(settings.mix, spec, chat)
-        warn_of_skipped(f"mix.data: {settings.mix.path}", len(rows) + len(skipped), skipped)
+        for name, source in settings.mix.named.items():
+            rows, skipped = read_mix(name, source, spec, chat)
+            warn_of_skipped(f"mix.data: {source.path}", len(rows) + len(skipped), skipped)
     lora = _lora_bytes(spec, settings.training)
     _check_memory(spec, lora)
     _check_disk(out, settings.rounds * lora, "the LoRAs", "lower training.rank, or give --out on a larger disk")

@@ -61,7 +61,7 @@ class OpenedRun:
         mix, judge = manifest.settings.mix, manifest.settings.judge
         return {
             "model": (Path(manifest.settings.model).name, manifest.model),
-            "mix.data": (Path(mix.data).name if mix else None, manifest.mix),
+            "mix.data": (", ".join(source.path.name for source in mix.sources) if mix else None, manifest.mix),
             "judge.model": (judge.model if judge else None, manifest.judge),
         }
 

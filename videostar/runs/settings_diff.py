@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from videostar.util.errors import UserError
 
 # Places, and the room that they have: their content has a digest and may move. When to stop. And how a training is
 # split and saved, which changes its weights by rounding at most.
-_PLACES = {"data.name", "root", "model", "adapter", "prompts", "mix.data", "data.classes", "evaluation.sets"}
+_PLACES = {"data.name", "root", "model", "adapter", "prompts", "mix.sources.data", "data.classes", "evaluation.sets"}
 _PLACES |= {"engine.base_url", "judge.base_url", "cache.folder", "cache.gb", "stop.patience"}
 _PLACES |= {f"training.{name}" for name in HOW}
 # The first stage that a setting or section affects; the longest matching name counts. Any other setting affects the
@@ -45,7 +46,9 @@ def with_absolute_paths(settings: Pipeline) -> Pipeline:
     if settings.root is not None:  # always a path, never a name
         change["root"] = str(Path(settings.root).expanduser().absolute())
     if settings.mix is not None:
-        change["mix"] = settings.mix.model_copy(update={"data": _absolute(settings.mix.data)})
+        sources = settings.mix.sources
+        moved = tuple(source.model_copy(update={"data": _absolute(source.data)}) for source in sources)
+        change["mix"] = settings.mix.model_copy(update={"sources": moved})
     if settings.cache.folder is not None:
         change["cache"] = settings.cache.model_copy(update={"folder": str(settings.cache.home.absolute())})
     return settings.model_copy(update=change)
@@ -62,7 +65,7 @@ def _absolute(name: str) -> str:
 def without_places(settings: Pipeline) -> dict[str, Any]:
     """Settings by dotted name, without those that are only places, and without gates, which change no file."""
     flat = _flat(settings.model_dump(mode="json", exclude={"gates"}))
-    return {name: value for name, value in flat.items() if name not in _PLACES}
+    return {name: value for name, value in flat.items() if re.sub(r"\.\d+", "", name) not in _PLACES}
 
 
 def changed(old: Pipeline, new: Pipeline) -> dict[str, str]:
@@ -138,11 +141,13 @@ def check_restart(restart_from: str, rounds: int, affected: Mapping[str, str]) -
             )
 
 
-def _flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def _flat(data: dict[Any, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in data.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            value = dict(enumerate(value))
         if isinstance(value, dict) and value:
             flat |= _flat(value, f"{prefix}{key}.")
         else:
-            flat[prefix + key] = value
+            flat[f"{prefix}{key}"] = value
     return flat

@@ -63,5 +63,25 @@ def loss_change(records: Sequence[Record]) -> float | None:
     return mean_loss(records[-(len(records) // 4) :]) - mean_loss(records[:1])
 
 
+def by_source(records: Sequence[Record]) -> dict[str, dict[str, Any]]:
+    """The number of steps and the mean loss of each source; steps with rows of several are `several`."""
+    groups: dict[str, list[Record]] = {}
+    for record in records:
+        groups.setdefault(record["source"] or "several", []).append(record)
+    return {name: {"steps": len(own), "loss": round(mean_loss(own), 4)} for name, own in groups.items()}
+
+
+def padding(records: Sequence[Record]) -> float:
+    """The share of padding in all positions."""
+    tokens = sum(record["input_tokens"] for record in records)
+    return float(round(1 - tokens / sum(record["input_tokens"] / (1 - record["padding"]) for record in records), 4))
+
+
+def waiting(records: Sequence[Record]) -> float:
+    """The share of the time after the first step that was spent without a batch."""
+    seconds = sum(record["seconds"] for record in records[1:])
+    return float(round(sum(record["waiting"] for record in records[1:]) / seconds, 4)) if seconds else 0.0
+
+
 def _line(record: Record) -> str:
     return json.dumps(record) + "\n"

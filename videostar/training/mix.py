@@ -1,4 +1,4 @@
-"""The instruction set that is mixed into training: the rows that the model can be trained on, and a choice of them."""
+"""Instruction sets that are mixed into training: the rows that the model can be trained on, and a choice of them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from videostar.config import ModelSpec, Pipeline
-from videostar.config.training import Mix
+from videostar.config import ModelSpec, Pipeline, Video
+from videostar.config.training import MixSource
 from videostar.data.rows import Skipped
 from videostar.models.chat import Chat, Turn
 from videostar.models.families import family
@@ -18,54 +18,60 @@ from videostar.models.load import load_config
 from videostar.models.refusals import Refusals
 from videostar.models.sizes import context_length, video_tokens
 from videostar.training.instructions import read_instructions
-from videostar.training.rows import Row, RowClips
+from videostar.training.rows import Row, RowClips, shown_as
 from videostar.util.errors import UserError
 from videostar.util.terminal import warn
 
 
-def read_mix(mix: Mix, spec: ModelSpec, chat: Chat) -> tuple[list[Row], list[Skipped]]:
-    """The rows of the instruction set, and those that are skipped; no video is opened.
+def read_mix(name: str, source: MixSource, spec: ModelSpec, chat: Chat) -> tuple[list[Row], list[Skipped]]:
+    """The rows of a source, and those that are skipped; no video is opened.
 
     Raises UserError if the file cannot be read, or none of its rows can be used.
     """
     rows: list[Row] = []
     skipped: list[Skipped] = []
     known: dict[tuple[bool, bool, bool], str] = {}
-    for item in read_instructions(mix.path):
+    for item in read_instructions(source.path):
         if isinstance(item, Skipped):
             skipped.append(item)
             continue
-        kind = (item.system != "", item.later != (), item.pictures != ())
-        if kind not in known:
-            known[kind] = _refusal(*kind, spec, chat)
-        if known[kind]:
-            skipped.append(Skipped(item.where, "", "chat template", known[kind]))
+        if source.kind not in (None, item.kind):
+            continue
+        traits = (item.system != "", item.later != (), item.pictures != ())
+        if traits not in known:
+            known[traits] = _refusal(*traits, spec, chat)
+        if known[traits]:
+            skipped.append(Skipped(item.where, "", "chat template", known[traits]))
         else:
-            rows.append(item)
-    _check_left(mix, rows, skipped)
+            rows.append(replace(item, source=name))
+    _check_left(source, rows, skipped)
     return rows, skipped
 
 
 def mixed_rows(settings: Pipeline, kept: int, clips: RowClips, chat: Chat) -> tuple[list[Row], list[Skipped]]:
-    """A seeded choice of `mix.ratio` rows of the instruction set per kept answer, or all rows if it has fewer.
+    """A seeded choice of `weight` rows of each source per kept answer, or all of its rows if it has fewer.
 
-    Returns those of the choice that can be shown to the model, and the rows of the file that are skipped. Raises
-    UserError if the file cannot be read, or none of the rows can be used.
+    Returns those of the choice that can be shown to the model, and the rows of the files that are skipped. Raises
+    UserError if a file cannot be read, or none of its rows can be used.
     """
-    mix = settings.mix
-    if mix is None:
-        return [], []
-    rows, skipped = read_mix(mix, settings.spec, chat)
-    total = len(rows) + len(skipped)
-    chosen = random.Random(settings.seed).sample(rows, min(len(rows), round(mix.ratio * kept)))
-    problems = clips.problems(chosen, Refusals(settings.spec, settings.video))
-    problems |= _unwritable([row for row in chosen if row not in problems], settings, clips, chat)
-    usable = [row for row in chosen if row not in problems]
-    skipped += [problems[row] for row in chosen if row in problems]
-    if chosen:
-        _check_left(mix, usable, skipped)
-    warn_of_skipped(f"mix.data: {mix.path}", total, skipped)
-    return usable, skipped
+    used: list[Row] = []
+    unused: list[Skipped] = []
+    for name, source in (settings.mix.named if settings.mix else {}).items():
+        rows, skipped = read_mix(name, source, settings.spec, chat)
+        total = len(rows) + len(skipped)
+        chosen = random.Random(settings.seed).sample(rows, min(len(rows), round(source.weight * kept)))
+        video = shown_as(source, settings.video)
+        problems = clips.problems(chosen, Refusals(settings.spec, video))
+        fine = [row for row in chosen if row not in problems]
+        problems |= _unwritable(fine, settings.spec, video, clips, chat)
+        usable = [row for row in chosen if row not in problems]
+        skipped += [problems[row] for row in chosen if row in problems]
+        if chosen:
+            _check_left(source, usable, skipped)
+        warn_of_skipped(f"mix.data: {source.path}", total, skipped)
+        used += usable
+        unused += skipped
+    return used, unused
 
 
 def warn_of_skipped(where: str, rows: int, skipped: Sequence[Skipped]) -> None:
@@ -77,11 +83,12 @@ def warn_of_skipped(where: str, rows: int, skipped: Sequence[Skipped]) -> None:
         warn(f"{where}: {len(skipped)} of {rows} rows are skipped ({counts}); the first is {_shown(skipped[0])}")
 
 
-def _check_left(mix: Mix, rows: Sequence[Row], skipped: Sequence[Skipped]) -> None:
+def _check_left(source: MixSource, rows: Sequence[Row], skipped: Sequence[Skipped]) -> None:
     if not rows and skipped:
-        raise UserError(f"mix.data: {mix.path}: none of its rows can be used; the first is {_shown(skipped[0])}")
+        raise UserError(f"mix.data: {source.path}: none of its rows can be used; the first is {_shown(skipped[0])}")
     if not rows:
-        raise UserError(f"mix.data: {mix.path}: has no rows; give a file with some, or mix=null")
+        kind = f" of kind {source.kind}" if source.kind else ""
+        raise UserError(f"mix.data: {source.path}: has no rows{kind}; give a file with some, or mix=null")
 
 
 def _shown(row: Skipped) -> str:
@@ -105,9 +112,9 @@ def _refusal(system: bool, later: bool, pictures: bool, spec: ModelSpec, chat: C
     )
 
 
-def _unwritable(rows: Sequence[Row], settings: Pipeline, clips: RowClips, chat: Chat) -> dict[Row, Skipped]:
+def _unwritable(rows: Sequence[Row], spec: ModelSpec, video: Video, clips: RowClips, chat: Chat) -> dict[Row, Skipped]:
     """The rows that the chat template or the processor refuses or the model's context does not hold, and why."""
-    context, shown = context_length(settings.spec), video_tokens(settings.spec, settings.video)
+    context, shown = context_length(spec), video_tokens(spec, video)
     problems: dict[Row, Skipped] = {}
     for row in rows:
         turn = clips.turn(replace(row, videos=()))

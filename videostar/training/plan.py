@@ -21,10 +21,12 @@ _GROUP, _GROUPS = 16, 4  # at most so many steps, and at least so many groups in
 
 @dataclass(frozen=True)
 class Size:
-    """What a row takes in a batch."""
+    """What a row takes in a batch, and what it is."""
 
     tokens: int  # of question, clips and answers; approximate
     shape: tuple[int, ...]  # the frames of each clip, and the number of pictures
+    source: str
+    kind: str
 
 
 @dataclass(frozen=True)
@@ -33,26 +35,44 @@ class Step:
 
     rows: tuple[int, ...]  # numbers of rows, from short to long
     epoch: float  # passes over the rows at the end of the step
-    source: str | None = None  # where the rows come from; None: from several sources
+    source: str | None  # where the rows come from; None: from several sources
 
 
-def plan_steps(sizes: Sequence[Size], options: Training, seed: int) -> list[Step]:
-    """The steps of `options.epochs` passes over rows of these sizes."""
+def plan_steps(sizes: Sequence[Size], options: Training, seed: int, *, alternate: bool = False) -> list[Step]:
+    """The steps of `options.epochs` passes over rows of these sizes.
+
+    With `alternate`, each step has rows of one source and kind, and they take turns in proportion to their numbers of
+    steps (alternating gradient descent; Akbari et al. 2023, IMP, section 3.2).
+    """
     steps: list[Step] = []
     for epoch in range(math.ceil(options.epochs)):
-        drawn = _epoch(sizes, options, random.Random(f"{seed}/{epoch}"))
+        draw = random.Random(f"{seed}/{epoch}")
+        drawn = _alternating(sizes, options, draw) if alternate else _pass(range(len(sizes)), sizes, options, draw)
         share = min(1.0, options.epochs - epoch)
         for number, rows in enumerate(drawn[: math.ceil(share * len(drawn))], start=1):
-            steps.append(Step(rows, epoch + number / len(drawn)))
+            sources = {sizes[row].source for row in rows}
+            steps.append(Step(rows, epoch + number / len(drawn), sources.pop() if len(sources) == 1 else None))
     return steps
 
 
-def _epoch(sizes: Sequence[Size], options: Training, draw: random.Random) -> list[tuple[int, ...]]:
-    """The rows of each step of one pass."""
-    rows = list(range(len(sizes)))
-    draw.shuffle(rows)
+def _alternating(sizes: Sequence[Size], options: Training, draw: random.Random) -> list[tuple[int, ...]]:
+    """The rows of each step of one pass, of one source and kind each."""
+    tasks: dict[tuple[str, str], list[int]] = {}
+    for row, size in enumerate(sizes):
+        tasks.setdefault((size.source, size.kind), []).append(row)
+    turns: list[tuple[float, int, tuple[int, ...]]] = []
+    for number, rows in enumerate(tasks.values()):
+        steps = _pass(rows, sizes, options, draw)
+        turns += [((place + 0.5) / len(steps), number, step) for place, step in enumerate(steps)]
+    return [step for _, _, step in sorted(turns, key=lambda turn: turn[:2])]
+
+
+def _pass(rows: Sequence[int], sizes: Sequence[Size], options: Training, draw: random.Random) -> list[tuple[int, ...]]:
+    """The rows of each step of one pass over `rows`."""
+    drawn = list(rows)
+    draw.shuffle(drawn)
     steps: list[tuple[int, ...]] = []
-    for group in _groups(rows, sizes, options):
+    for group in _groups(drawn, sizes, options):
         group.sort(key=lambda row: (sizes[row].shape, sizes[row].tokens))
         steps += _cut(group, sizes, options)
     draw.shuffle(steps)

@@ -11,7 +11,8 @@ from typing import Any
 
 from datasets import disable_progress_bars, load_dataset
 
-from videostar.config import Cache, Video
+from videostar.config import Pipeline, Video
+from videostar.config.training import MixSource
 from videostar.data.measure_videos import digests_of
 from videostar.data.rows import Skipped
 from videostar.models.chat import Chat, Turn
@@ -23,6 +24,9 @@ from videostar.video.picture import read_picture
 from videostar.video.pool import ClipRequest, iter_clips
 
 disable_progress_bars()  # users see videostar's own
+
+
+KEPT = "kept"  # the source of the rows of a dataset version
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,12 @@ class Row:
     later: tuple[tuple[str, str], ...] = ()  # the questions and answers that follow in the same chat
     pictures: tuple[Path, ...] = ()  # shown with the question
     where: str = ""  # the row or line of its file
+    source: str = KEPT  # or the name of a source of `mix`
+
+    @property
+    def kind(self) -> str:
+        """What its question shows: `video`, `image`, or `text` for nothing."""
+        return "video" if self.videos else "image" if self.pictures else "text"
 
 
 def read_rows(path: Path, root: Path) -> list[Row]:
@@ -72,11 +82,20 @@ def _text(message: dict[str, Any]) -> str:
     return content if isinstance(content, str) else " ".join(part["text"] for part in content if part.get("text"))
 
 
+def shown_as(source: MixSource, video: Video) -> Video:
+    """How the videos and pictures of a source are shown."""
+    own = {name: value for name in ("frames", "max_pixels") if (value := getattr(source, name)) is not None}
+    return video.model_copy(update=own)
+
+
 class RowClips:
     """The clips and pictures of rows. Clips come through the frame cache: a sampled video is not opened again."""
 
-    def __init__(self, video: Video, cache: Cache, digests: Mapping[Path, str | BadVideo] | None = None) -> None:
-        self._video, self._frames, self._home = video, cache.frames(), cache.home
+    def __init__(self, settings: Pipeline, digests: Mapping[Path, str | BadVideo] | None = None) -> None:
+        self._video, self._frames, self._home = settings.video, settings.cache.frames(), settings.cache.home
+        sources = settings.mix.named if settings.mix else {}
+        self._videos = {KEPT: settings.video}
+        self._videos |= {name: shown_as(source, settings.video) for name, source in sources.items()}
         self.digests = dict(digests or {})  # of the videos that were opened; a BadVideo for those that cannot be
         self._shapes: dict[ClipRequest, Shape] = {}
 
@@ -90,7 +109,8 @@ class RowClips:
         bad: dict[Path | ClipRequest, BadVideo] = {
             video: found for video, found in self.digests.items() if isinstance(found, BadVideo)
         }
-        bad.update(self._bad_pictures(list(dict.fromkeys(path for row in rows for path in row.pictures))))
+        shown = dict.fromkeys((path, self._videos[row.source].max_pixels) for row in rows for path in row.pictures)
+        bad.update(self._bad_pictures(list(shown)))
         for file, clip in iter_clips(self._frames, dict.fromkeys(file for row in rows for file in self._files(row))):
             if isinstance(clip, BadVideo):
                 bad[file] = clip
@@ -109,14 +129,14 @@ class RowClips:
             return Skipped(row.where, str(row.videos[0]), refusal.reason, refusal.detail)
         return None
 
-    def _bad_pictures(self, paths: Sequence[Path]) -> list[tuple[Path, BadVideo]]:
+    def _bad_pictures(self, pictures: Sequence[tuple[Path, int]]) -> list[tuple[Path, BadVideo]]:
         with ThreadPoolExecutor() as pool:
-            found = zip(paths, pool.map(self._picture_problem, paths), strict=True)
-            return [(path, problem) for path, problem in found if problem is not None]
+            found = zip(pictures, pool.map(self._picture_problem, *zip(*pictures, strict=True)), strict=True)
+            return [(path, problem) for (path, _), problem in found if problem is not None]
 
-    def _picture_problem(self, path: Path) -> BadVideo | None:
+    def _picture_problem(self, path: Path, max_pixels: int) -> BadVideo | None:
         try:
-            read_picture(path, self._video.max_pixels)
+            read_picture(path, max_pixels)
         except BadVideo as bad:
             return BadVideo(bad.reason, bad.detail)  # without the traceback, which would keep the picture in memory
         return None
@@ -132,7 +152,7 @@ class RowClips:
                     shown[shape] = chat.clip_tokens(plain_clip(shape))
             tokens = chat.examples([self.turn(replace(row, videos=()))])["input_ids"].shape[1]
             frames = (*(shape[0] for shape in shapes), len(row.pictures))
-            sizes.append(Size(tokens + sum(shown[shape] for shape in shapes), frames))
+            sizes.append(Size(tokens + sum(shown[shape] for shape in shapes), frames, row.source, row.kind))
         return sizes
 
     def turn(self, row: Row) -> Turn:
@@ -143,10 +163,11 @@ class RowClips:
             row.answer,
             system=row.system,
             later=row.later,
-            pictures=tuple(read_picture(path, self._video.max_pixels) for path in row.pictures),
+            pictures=tuple(read_picture(path, self._videos[row.source].max_pixels) for path in row.pictures),
         )
 
     def _files(self, row: Row) -> list[ClipRequest]:
         """The files of a row's videos, without those that cannot be opened."""
         digests = ((path, self.digests[path]) for path in row.videos)
-        return [(path, found, self._video.sampling(row.span)) for path, found in digests if isinstance(found, str)]
+        sampling = self._videos[row.source].sampling(row.span)
+        return [(path, found, sampling) for path, found in digests if isinstance(found, str)]

@@ -49,12 +49,13 @@ def train(
     change (see `loss_change`), and the size of the LoRA (see `relative_norm`). Raises UserError if there is nothing to
     train on, a file cannot be read, a step diverges, or a process is killed.
     """
-    clips = RowClips(settings.video, settings.cache)
+    clips = RowClips(settings)
     chat = Chat(load_processor(settings.spec))
     kept = read_rows(dataset / "data-00000.parquet", root)
     rows, skipped = _usable_rows(kept, clips, settings, dataset, root)
     mixed, unmixed = mixed_rows(settings, len(kept), clips, chat)
     usable = (*rows, *mixed)
+    alternate = settings.mix is not None and settings.mix.schedule == "alternate"
     checkpoints = checkpoints_of(out)
     with new_folder(out) as folder:
         work = Work(
@@ -62,7 +63,7 @@ def train(
             rows=usable,
             kept=len(rows),
             digests=clips.digests,
-            steps=tuple(plan_steps(clips.sizes(usable, chat), settings.training, settings.seed)),
+            steps=tuple(plan_steps(clips.sizes(usable, chat), settings.training, settings.seed, alternate=alternate)),
             start_from=start_from,
             key=_key(settings, usable, clips.digests, start_from),
             folder=folder,
@@ -87,6 +88,7 @@ def _key(
         {
             "training": settings.training.model_dump(exclude=HOW),
             "video": settings.video.model_dump(),
+            "mix": settings.mix and settings.mix.model_dump(exclude={"sources": {"__all__": {"data"}}}),
             "seed": settings.seed,
             "model": base_name(settings.model),
             "dtype": dtype_name(settings.spec),

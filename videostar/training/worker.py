@@ -29,7 +29,7 @@ from videostar.models.lora import base_name, lora_config, relative_norm
 from videostar.models.quantised import is_quantised, untrainable
 from videostar.training.batches import Collator
 from videostar.training.checkpoints import Checkpoints, trained_weights
-from videostar.training.log import OnStep, TrainingLog, loss_change, mean_loss
+from videostar.training.log import OnStep, TrainingLog, by_source, loss_change, mean_loss, padding
 from videostar.training.plan import Step
 from videostar.training.rows import Row, RowClips
 from videostar.training.trainer import Arguments, PlannedTrainer
@@ -65,7 +65,7 @@ def fit(work: Work, on_step: OnStep) -> dict[str, Any]:
     rank, settings = int(os.environ.get("RANK", "0")), work.settings
     ranks = int(os.environ.get("WORLD_SIZE", "1"))
     chat = Chat(load_processor(settings.spec))
-    clips = RowClips(settings.video, settings.cache, work.digests)
+    clips = RowClips(settings, work.digests)
     set_seed(settings.seed)
     model = _load(work, ranks)
     checkpoints = Checkpoints(work.checkpoints, work.key)
@@ -93,7 +93,14 @@ def fit(work: Work, on_step: OnStep) -> dict[str, Any]:
     loss = round(mean_loss(log.records), 4)
     _save(model, work, loss)
     _write_canaries(work, model, chat, clips, work.folder)
-    return {"steps": len(work.steps), "loss": loss, "loss_change": loss_change(log.records), "lora_norm": norm}
+    return {
+        "steps": len(work.steps),
+        "loss": loss,
+        "loss_change": loss_change(log.records),
+        "lora_norm": norm,
+        "sources": by_source(log.records),
+        "padding": padding(log.records),
+    }
 
 
 def _write_canaries(work: Work, model: Any, chat: Chat, clips: RowClips, folder: Path) -> None:

@@ -51,6 +51,8 @@ def _message(item: Any, model: type[BaseModel]) -> str:
 def _section(model: type[BaseModel], location: list[str]) -> type[BaseModel]:
     """The class of the section at `location`, in which a key is unknown."""
     for part in location:
+        if part.isdigit():  # a place in a list
+            continue
         annotation = model.model_fields[part].annotation
         options = [annotation, *getattr(annotation, "__args__", ())]  # `Mix | None` holds its class among its arguments
         model = next(option for option in options if isinstance(option, type) and issubclass(option, BaseModel))
