@@ -43,6 +43,11 @@ class RoundFiles:
         return self.folder / "lora"
 
     @property
+    def training_log(self) -> Path:
+        """The steps of training: a line is appended after each."""
+        return self.folder / "training.jsonl"
+
+    @property
     def evaluation(self) -> Path:
         """The held-out figures; their ledgers lie beside them."""
         return self.folder / "evaluation.json"
@@ -57,7 +62,7 @@ class RoundFiles:
             "generate": [self.answers],
             "version": [self.dataset],
             "health": [],  # only figures in the manifest
-            "train": [self.lora],
+            "train": [self.lora, self.training_log],
             "evaluate": [
                 self.evaluation,
                 self.evaluation.with_suffix(".jsonl"),
