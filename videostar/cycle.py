@@ -23,6 +23,7 @@ from videostar.runs.manifest import remaining
 from videostar.runs.record import RunRecord, read_run
 from videostar.runs.run import Run, verify_finished
 from videostar.runs.stage_names import RoundFiles
+from videostar.runs.tracking import Tracker
 from videostar.stages.controls import Control
 from videostar.stages.evaluation import Ledgers, control_ledger, evaluate, held_out_ledgers
 from videostar.stages.generation import generate
@@ -54,13 +55,18 @@ def run_cycle(
     if restart_from is None and verify_finished(folder, pipeline, data):
         if not (folder / REPORT).exists():
             add_report(folder, [folder], progress)
+        Tracker(folder, pipeline.tracking).close()
         return read_run(folder)
     data.prepare(pipeline, folder, progress, trains=True)
-    with Run.open(folder, pipeline, data.digests, restart_from) as run, open_engine(pipeline, data.videos) as engine:
+    with (
+        Run.open(folder, pipeline, data.digests, restart_from) as run,
+        open_engine(pipeline, data.videos) as engine,
+        Tracker(folder, pipeline.tracking) as tracker,
+    ):
         skipped = data.report()
         write_text(folder / "skipped.jsonl", "".join(json.dumps(asdict(row)) + "\n" for row in skipped))
         try:
-            cycle(run, data.questions, pipeline, engine, progress, data.sets)
+            cycle(run, data.questions, pipeline, engine, progress, data.sets, tracker)
         except UserError:
             if run.manifest.halted:
                 add_report(folder, [folder], progress)  # to see why a gate ended the run
@@ -76,6 +82,7 @@ def cycle(
     engine: EngineProtocol,
     progress: Progress = silent,
     sets: Mapping[str, Questions] | None = None,
+    tracker: Tracker | None = None,
 ) -> None:
     """Do every stage of `run` that is not done yet. One engine answers in all of them.
 
@@ -93,6 +100,8 @@ def cycle(
             if version["rows"]:  # if nothing was kept, the model stays
                 lora = this.train(start_from=lora if settings.training.start_from == "previous" else None)
         ledgers.append(this.evaluate(lora, ledgers))
+        if tracker is not None:
+            tracker.catch_up()
         if run.manifest.stopped == number:  # validation has been below its best for `stop.patience` rounds
             break
 

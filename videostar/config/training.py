@@ -9,6 +9,8 @@ from pydantic import Field
 
 from videostar.config.settings import Settings
 
+TrackerName = Literal["trackio", "wandb", "tensorboard", "mlflow", "swanlab"]
+
 
 class Training(Settings):
     """LoRA on the kept answers."""
