@@ -30,7 +30,7 @@ _YIELD = _Cause("too few answers pass; dataset/rejected.parquet has the reasons"
 _REPEATS = _Cause("kept answers repeat each other; look at dataset/")
 _TRIES = _Cause("the share of right direct answers; look at answers.jsonl")
 _LENGTH = _Cause("the length of kept answers has changed; look at dataset/")
-_DIVERGES = _Cause("training diverges; look at lora/steps.json and lower training.learning_rate", "01/train")
+_DIVERGES = _Cause("training diverges; look at training.jsonl and lower training.learning_rate", "01/train")
 _CAUSES = {
     "coverage": _YIELD,
     "kept": _YIELD,

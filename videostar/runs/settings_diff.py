@@ -10,7 +10,8 @@ from videostar.config import Pipeline
 from videostar.runs.stage_names import stage_name, stages
 from videostar.util.errors import UserError
 
-# Places, and the room that they have: their content has a digest and may move. And when to stop, and who is told.
+# Places, and the room that they have: their content has a digest and may move. And when to stop, and where figures are
+# reported.
 _PLACES = {"data.name", "root", "model", "adapter", "prompts", "mix.data", "data.classes", "evaluation.sets"}
 _PLACES |= {"engine.base_url", "judge.base_url", "cache.folder", "cache.gb", "stop.patience", "tracking"}
 # The first stage that a setting or section affects; the longest matching name counts. Any other setting affects the

@@ -126,6 +126,7 @@ class _Sender(threading.Thread):
         state = json.loads(path.read_bytes()) if path.is_file() else {}
         if state.get("undone") != self._undone:
             state = {"id": secrets.token_hex(4), "undone": self._undone, "last": -1}
+            write_json(path, state)
         connection = connect(self._tracker, replace(self._run, id=state["id"]))
         while (item := self.queue.get()) is not None:
             place, figures = item

@@ -10,8 +10,10 @@ import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from videostar.models.chat import IGNORED
+from videostar.training.divergence import ExplodingLoss
 from videostar.util.errors import UserError
 from videostar.util.progress import Tick
+from videostar.util.terminal import warn
 
 
 class LossCurve(TrainerCallback):
@@ -26,6 +28,7 @@ class LossCurve(TrainerCallback):
         #: For each step: `step`, `loss`, `tokens` (of answers), `grad_norm` (before clipping) and `learning_rate`.
         self.steps: list[dict[str, float | None]] = []
         self._tokens = 0
+        self._exploding = ExplodingLoss()
 
     def loss(self, outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor) -> torch.Tensor:
         """The part of a step's loss that comes from one micro-batch.
@@ -74,6 +77,8 @@ class LossCurve(TrainerCallback):
                 f"training: step {state.global_step} of {state.max_steps} has a loss of {loss:g} and a gradient of "
                 f"{norm:g}; lower training.learning_rate (now {args.learning_rate:g})"
             )
+        if line := self._exploding.add(state.global_step, loss):
+            warn(line)
         self.steps.append(
             {
                 "step": state.global_step,
