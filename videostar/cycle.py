@@ -23,6 +23,7 @@ from videostar.runs.manifest import remaining
 from videostar.runs.record import RunRecord, read_run
 from videostar.runs.run import Run, verify_finished
 from videostar.runs.stage_names import RoundFiles
+from videostar.runs.tracking import Tracker
 from videostar.stages.controls import Control
 from videostar.stages.evaluation import Ledgers, control_ledger, evaluate, held_out_ledgers
 from videostar.stages.generation import generate
@@ -54,13 +55,18 @@ def run_cycle(
     if restart_from is None and verify_finished(folder, pipeline, data):
         if not (folder / REPORT).exists():
             add_report(folder, [folder], progress)
+        Tracker(folder, pipeline.tracking).close()
         return read_run(folder)
     data.prepare(pipeline, folder, progress, trains=True)
-    with Run.open(folder, pipeline, data.digests, restart_from) as run, open_engine(pipeline, data.videos) as engine:
+    with (
+        Run.open(folder, pipeline, data.digests, restart_from) as run,
+        open_engine(pipeline, data.videos) as engine,
+        Tracker(folder, pipeline.tracking) as tracker,
+    ):
         skipped = data.report()
         write_text(folder / "skipped.jsonl", "".join(json.dumps(asdict(row)) + "\n" for row in skipped))
         try:
-            cycle(run, data.questions, pipeline, engine, progress, data.sets)
+            cycle(run, data.questions, pipeline, engine, progress, data.sets, tracker)
         except UserError:
             if run.manifest.halted:
                 add_report(folder, [folder], progress)  # to see why a gate ended the run
@@ -76,6 +82,7 @@ def cycle(
     engine: EngineProtocol,
     progress: Progress = silent,
     sets: Mapping[str, Questions] | None = None,
+    tracker: Tracker | None = None,
 ) -> None:
     """Do every stage of `run` that is not done yet. One engine answers in all of them.
 
@@ -85,7 +92,7 @@ def cycle(
     lora: Path | None = None  # None: the base model alone answers
     ledgers: list[Ledgers] = []  # of the held-out answers, by round
     for number in range(settings.rounds + 1):
-        this = _Round(run, questions, settings, engine, progress, number, sets or {})
+        this = _Round(run, questions, settings, engine, progress, number, sets or {}, tracker)
         if number > 0:
             this.generate(lora)  # and verify: every answer has a verdict
             version = this.build_version(lora)
@@ -93,6 +100,8 @@ def cycle(
             if version["rows"]:  # if nothing was kept, the model stays
                 lora = this.train(start_from=lora if settings.training.start_from == "previous" else None)
         ledgers.append(this.evaluate(lora, ledgers))
+        if tracker is not None:
+            tracker.catch_up()
         if run.manifest.stopped == number:  # validation has been below its best for `stop.patience` rounds
             break
 
@@ -108,6 +117,7 @@ class _Round:
     progress: Progress
     number: int
     sets: Mapping[str, Questions]  # those of `evaluation.sets`
+    tracker: Tracker | None
 
     @property
     def files(self) -> RoundFiles:
@@ -158,17 +168,23 @@ class _Round:
         """Train a LoRA on the dataset version, from the base model or from the LoRA `start_from`."""
         from videostar.training.stage import train  # loads torch
 
+        tick = self._bar("training steps")
+
+        def seen(record: dict[str, Any]) -> None:
+            tick(record["step"], record["steps"])
+            if self.tracker is not None:
+                self.tracker.step(self.number, record)
+
         def work() -> dict[str, Any]:
             self.engine.release()
-            tick = self._bar("training steps")
             return train(
                 self.files.dataset,
                 self.questions.root,
                 self.settings,
                 self.files.lora,
-                log=self.files.training,
+                log=self.files.training_log,
                 start_from=start_from,
-                on_step=lambda record: tick(record["step"], record["steps"]),
+                on_step=seen,
             )
 
         reads = [self.files.dataset, *([start_from] if start_from else [])]

@@ -33,7 +33,8 @@ from videostar.config import Pipeline
 from videostar.pipeline_files import override
 from videostar.report import REPORT
 from videostar.runs.folder import FORECAST, check_folder
-from videostar.runs.manifest import open_run, read_manifest
+from videostar.runs.manifest import open_run, read_manifest, remaining
+from videostar.runs.training_log import newest_training
 from videostar.util.errors import UserError
 from videostar.util.files import size_of, write_json
 from videostar.util.progress import bars
@@ -115,11 +116,23 @@ def demo(
 
 
 @app.command()
-def status(run: RunFolder) -> None:
-    """Show how far a run is, with the figures of every finished round."""
+def status(run: RunFolder, as_json: AsJson = False) -> None:
+    """Show how far a run is: the figures of every finished round, and the loss of the newest training as a curve."""
+    folder, manifest = open_run(run)
+    if as_json:
+        training = newest_training(folder, manifest.settings)
+        found = {
+            "run": str(folder),
+            "remaining": remaining(manifest),
+            **manifest.model_dump(mode="json", include={"best", "halted", "stopped"}),
+            "stages": {name: stage.facts for name, stage in manifest.stages.items()},
+            "training": {"round": training[0], **training[1][-1]} if training else None,
+        }
+        print(json.dumps(found, indent=2))
+        return
     from videostar.cli.tables import print_status
 
-    print_status(*open_run(run))
+    print_status(folder, manifest)
 
 
 @app.command()

@@ -12,9 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from videostar.adapters.check import Finding
+from videostar.cli.training_plot import print_training
 from videostar.runs.check import FEW, Report
 from videostar.runs.gates import describe_fired, describe_halt
 from videostar.runs.manifest import Fired, Manifest, remaining
+from videostar.runs.training_log import newest_training
 from videostar.stages.judge_check import Figures, JudgeReport, Share
 from videostar.util.terminal import printable
 
@@ -163,8 +165,10 @@ def print_rounds(folder: Path, manifest: Manifest) -> None:
 
 
 def print_status(folder: Path, manifest: Manifest) -> None:
-    """The table of rounds, and the next stage or the gates that ended the run."""
+    """The table of rounds, the loss of the newest training, and the next stage or the gates that ended the run."""
     print_rounds(folder, manifest)
+    if training := newest_training(folder, manifest.settings):
+        print_training(*training, Console())
     names = remaining(manifest)
     if manifest.halted is not None:
         _line(describe_halt(folder, manifest.halted))

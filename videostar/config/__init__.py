@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 from platformdirs import user_cache_dir
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from videostar.config.gates import Gates
+from videostar.config.gates import Gates, Stop
 from videostar.config.settings import Settings
-from videostar.config.training import Mix, Training
+from videostar.config.training import Mix, TrackerName, Training
 
 if TYPE_CHECKING:
     from videostar.video.cache import FrameCache
@@ -226,14 +226,6 @@ class Evaluation(Settings):
     )
 
 
-class Stop(Settings):
-    """When a run ends before its last round."""
-
-    patience: int | None = Field(
-        None, ge=1, description="Stop once validation accuracy was below its best for this number of rounds in a row."
-    )
-
-
 class Pipeline(Settings):
     """The settings of a run."""
 
@@ -266,6 +258,9 @@ class Pipeline(Settings):
     evaluation: Evaluation = Evaluation()
     stop: Stop = Stop()
     gates: Gates = Gates()
+    tracking: tuple[TrackerName, ...] = Field(
+        (), description="Experiment trackers to which a run reports: trackio, wandb, tensorboard, mlflow, swanlab."
+    )
 
     @field_validator("data", mode="before")
     @classmethod

@@ -1,10 +1,12 @@
-"""The section `gates` of a pipeline: bounds of a round's health figures, and what happens where one is crossed."""
+"""When a run ends early: `gates`, the bounds of a round's health figures and what happens beyond them, and `stop`."""
 
 from __future__ import annotations
 
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field, field_validator, model_validator
+
+from videostar.config.settings import Settings
 
 Action = Literal["warn", "stop", "roll_back"]
 
@@ -110,3 +112,11 @@ class Gates(BaseModel, extra="forbid", frozen=True):
     def _off(cls, value: Any) -> Any:
         """`gates: off` turns all off."""
         return dict.fromkeys(cls.model_fields) if value is False or value == "off" else value
+
+
+class Stop(Settings):
+    """When a run ends before its last round."""
+
+    patience: int | None = Field(
+        None, ge=1, description="Stop once validation accuracy was below its best for this number of rounds in a row."
+    )

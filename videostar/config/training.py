@@ -11,6 +11,7 @@ from videostar.config.settings import Settings
 
 #: Settings of `Training` that change weights by rounding at most.
 HOW = {"checkpoint_minutes", "processes", "shard"}
+TrackerName = Literal["trackio", "wandb", "tensorboard", "mlflow", "swanlab"]
 
 
 class Training(Settings):

@@ -16,7 +16,7 @@ from videostar.runs.diff import CHANGES, diff
 from videostar.runs.folder import FORECAST
 from videostar.runs.manifest import Manifest, remaining
 from videostar.runs.stage_names import PARTS, RoundFiles
-from videostar.training.log import read_log
+from videostar.runs.training_log import read_training_log
 from videostar.util.errors import UserError
 
 _REASONS = 12  # reasons of a kind that are listed
@@ -164,15 +164,8 @@ def _reasons(rounds: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[int]]]
 
 def _steps(folder: Path, rounds: Sequence[Mapping[str, Any]]) -> dict[int, list[dict[str, Any]]]:
     """The steps of training of each round that was trained."""
-    found = {}
-    for each in rounds:
-        path = RoundFiles(folder, each["number"]).training
-        if path.is_file():
-            try:
-                found[each["number"]] = read_log(path)
-            except ValueError as error:
-                raise UserError(f"{path}: cannot be read ({error}); restore it") from None
-    return found
+    logs = {each["number"]: read_training_log(RoundFiles(folder, each["number"]).training_log) for each in rounds}
+    return {number: steps for number, steps in logs.items() if steps}
 
 
 def _curves(trained: Mapping[int, Sequence[Mapping[str, Any]]]) -> list[LineChart]:
@@ -184,9 +177,22 @@ def _curves(trained: Mapping[int, Sequence[Mapping[str, Any]]]) -> list[LineChar
 
     charts = [
         line_chart("Training loss per answer token", lines("loss"), x_label="step", y_label="loss"),
+        _by_source(trained),
         line_chart("Gradient norm before clipping", lines("grad_norm"), x_label="step", y_label="norm"),
     ]
     return [chart for chart in charts if chart]
+
+
+def _by_source(trained: Mapping[int, Sequence[Mapping[str, Any]]]) -> LineChart | None:
+    """The loss of the last training, a line for the steps of each source; None if its rows are of one."""
+    number = max(trained, default=0)
+    series: dict[str, list[Point]] = {}
+    for step in trained.get(number, ()):
+        series.setdefault(step.get("source") or "several", []).append(Point(step["step"], step["loss"]))
+    if len(series) < 2:
+        return None
+    title = f"Training loss per answer token, by source of the rows, round {number}"
+    return line_chart(title, dict(sorted(series.items())), x_label="step", y_label="loss")
 
 
 def _tokens(

@@ -46,6 +46,7 @@ def preflight(settings: Pipeline, out: Path, videos: int = 1, *, trains: bool) -
     spec = settings.spec
     check_engine(settings.engine, settings.training.rank)
     check_judge(settings)
+    _check_tracking(settings)
     if trains or not _served(spec, settings.engine):  # vLLM has its own code for quantised models
         check_quantised(load_config(spec), spec.name, trains=trains)
     _warn_of_unused(settings)
@@ -235,6 +236,13 @@ def check_judge(settings: Pipeline) -> None:
         warn("judge: has an effect with a kind of label that it judges only, such as --set verification.text=engine")
     elif settings.judge is not None:
         _check_client("judge")
+
+
+def _check_tracking(settings: Pipeline) -> None:
+    """Raises UserError if the library of a tracker is not installed."""
+    for tracker in settings.tracking:
+        if importlib.util.find_spec(tracker) is None:
+            raise UserError(f"tracking: {tracker} is not installed; pip install {tracker}")
 
 
 def _check_client(what: str) -> None:

@@ -43,7 +43,7 @@ class RoundFiles:
         return self.folder / "lora"
 
     @property
-    def training(self) -> Path:
+    def training_log(self) -> Path:
         """The log of the training's steps."""
         return self.folder / "training.jsonl"
 
@@ -67,7 +67,7 @@ class RoundFiles:
             "generate": [self.answers],
             "version": [self.dataset],
             "health": [],  # only figures in the manifest
-            "train": [self.lora, self.training, self.checkpoints],
+            "train": [self.lora, self.training_log, self.checkpoints],
             "evaluate": [
                 self.evaluation,
                 self.evaluation.with_suffix(".jsonl"),

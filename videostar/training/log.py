@@ -43,7 +43,7 @@ def read_log(path: Path) -> list[Record]:
     """The steps in a log; none if there is no file. A last line that is being written is ignored."""
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+    *lines, _ = path.read_bytes().split(b"\n")
     return [json.loads(line) for line in lines]
 
 

@@ -20,14 +20,16 @@ from videostar.models.load import dtype_name, load_processor
 from videostar.models.lora import base_name
 from videostar.models.refusals import Refusals
 from videostar.training.checkpoints import Checkpoints
+from videostar.training.divergence import ExplodingLoss
 from videostar.training.launch import launch
-from videostar.training.log import OnStep
+from videostar.training.log import OnStep, Record
 from videostar.training.mix import mixed_rows, warn_of_skipped
 from videostar.training.plan import plan_steps
 from videostar.training.rows import Row, RowClips, read_rows
 from videostar.training.worker import Work
 from videostar.util.errors import UserError
 from videostar.util.files import digest, digest_json, new_folder
+from videostar.util.terminal import warn
 from videostar.video.errors import BadVideo
 
 
@@ -57,6 +59,13 @@ def train(
     usable = (*rows, *mixed)
     alternate = settings.mix is not None and settings.mix.schedule == "alternate"
     checkpoints = checkpoints_of(out)
+    exploding = ExplodingLoss()
+
+    def watched(record: Record) -> None:
+        on_step(record)
+        if line := exploding.add(record["step"], record["loss"], record["source"]):
+            warn(line)
+
     with new_folder(out) as folder:
         work = Work(
             settings=settings,
@@ -70,7 +79,7 @@ def train(
             log=log,
             checkpoints=checkpoints,
         )
-        facts = launch(work, on_step)
+        facts = launch(work, watched)
     Checkpoints(checkpoints, work.key).remove()
     return {"rows": len(rows), "mixed": len(mixed), "skipped": len(skipped) + len(unmixed), **facts}
 

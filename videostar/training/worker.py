@@ -60,6 +60,8 @@ class Work:
 def fit(work: Work, on_step: OnStep) -> dict[str, Any]:
     """Train the LoRA and write it; the first rank returns the number of steps and figures of its loss and size.
 
+    `on_step` is called with every step, also with those before the checkpoint from which the training goes on.
+
     Raises UserError if a step diverges.
     """
     rank, settings = int(os.environ.get("RANK", "0")), work.settings
@@ -82,6 +84,8 @@ def fit(work: Work, on_step: OnStep) -> dict[str, Any]:
         log=log,
         on_step=on_step,
     )
+    for record in log.records if log else ():
+        on_step(record)
     trainer.train()
     norm = relative_norm(model)
     if log is None:
