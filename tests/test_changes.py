@@ -154,6 +154,7 @@ TOUCHED = {
         "training.gradient_accumulation training.gradient_checkpointing training.epochs".split(), "01/train"
     ),
     "mix.ratio": "01/train",
+    **dict.fromkeys("training.drop_tokens training.full_every".split(), "01/train"),
     "training.start_from": "02/train",
     "training.final_round": "03/version",
 }

@@ -26,6 +26,14 @@ class Training(Settings):
     gradient_checkpointing: bool = Field(
         False, description="Recompute activations instead of storing them: less memory, more time."
     )
+    drop_tokens: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Share of each row's visual tokens that is dropped at random before the language model: less time "
+        "and memory. For Qwen3-VL, Qwen2.5-VL and InternVL.",
+    )
+    full_every: int = Field(4, ge=2, description="With drop_tokens, every n-th step drops none.")
     epochs: float = Field(3.0, gt=0, description="Passes over the kept answers and mixed rows.")
     final_round: Literal["direct_only", "all"] = Field(
         "direct_only",

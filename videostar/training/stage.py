@@ -29,6 +29,7 @@ from videostar.models.load import bare_model, load_model, load_processor
 from videostar.models.lora import base_name, lora_config, relative_norm
 from videostar.models.quantised import is_quantised, untrainable
 from videostar.models.refusals import Refusals
+from videostar.training.drop_tokens import TokenDropper
 from videostar.training.loss import LossCurve
 from videostar.training.mix import mixed_rows, warn_of_skipped
 from videostar.training.rows import Row, RowClips, read_rows
@@ -126,6 +127,22 @@ class _SingleGpuArguments(TrainingArguments):
         return min(1, int(super().n_gpu))
 
 
+class _Trainer(Trainer):
+    """Drops visual tokens of every micro-batch."""
+
+    dropper: TokenDropper
+    _rows = range(0)  # of this micro-batch, in the global batch
+    _step = 0
+
+    def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """The loss of a micro-batch."""
+        step = self.state.global_step + 1
+        first = self._rows.stop if step == self._step else 0
+        self._step, self._rows = step, range(first, first + len(inputs["input_ids"]))
+        with self.dropper.step(step, self._rows, inputs):
+            return super().compute_loss(model, inputs, *args, **kwargs)
+
+
 def _fit(
     model: Any, options: Training, seed: int, rows: _Rows, collator: _Collator, curve: LossCurve, folder: Path
 ) -> int:
@@ -154,7 +171,7 @@ def _fit(
         remove_unused_columns=False,
         report_to=[],
     )
-    trainer = Trainer(
+    trainer = _Trainer(
         model=model,
         args=arguments,
         train_dataset=rows,
@@ -162,6 +179,7 @@ def _fit(
         compute_loss_func=curve.loss,
         callbacks=[curve],
     )
+    trainer.dropper = TokenDropper(model, options.drop_tokens, options.full_every, seed)
     trainer.remove_callback(PrinterCallback)
     result: Any = trainer.train()
     return int(result.global_step)
