@@ -143,17 +143,8 @@ def main() -> None:
     from rich.table import Table
 
     table = Table(box=SIMPLE_HEAD)
-    for column in (
-        "dropped",
-        "tokens read",
-        "s a step",
-        "ratio",
-        "tokens a second",
-        "peak GB",
-        "ratio",
-        "s, 1 of 4 full",
-    ):
-        table.add_column(column, justify="right")
+    for column in "dropped|tokens read|step s|ratio|CPU s|ratio|tokens/s|peak GB|ratio|1 of 4 full s".split("|"):
+        table.add_column(column, justify="right", no_wrap=True)
     whole: dict[str, Any] = {}
     for share in SHARES:
         command = [sys.executable, __file__, "--share", str(share), *sys.argv[1:]]
@@ -174,7 +165,7 @@ def main() -> None:
             f"{mean:.2f}",
         )
         print(share, found, file=sys.stderr, flush=True)
-    Console().print(table)
+    Console(width=120).print(table)
 
 
 if __name__ == "__main__":
