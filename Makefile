@@ -46,7 +46,7 @@ demos: setup  ## the same loop with labels that are times, counts and steps
 		$(BIN)/videostar cycle --pipeline demo_$$label --out runs/demo_$$label || exit 1; \
 	done
 
-ablations: setup  ## the paper's ablations on the small world, compared with the demo
+ablations: setup  ## the paper's ablations and dropped tokens on the small world, compared with the demo
 	$(BIN)/python -m videostar.demo.ablations --out runs/ablations
 	$(BIN)/videostar compare runs/ablations/demo runs/ablations/*
 

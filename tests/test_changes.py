@@ -159,6 +159,7 @@ TOUCHED = {
     **dict.fromkeys("training.checkpoint_minutes training.processes training.shard".split()),
     "training.tokens_per_step": "01/train",
     **dict.fromkeys(("mix.sources", "mix.schedule"), "01/train"),
+    **dict.fromkeys("training.drop_tokens training.full_every".split(), "01/train"),
     "training.start_from": "02/train",
     "training.final_round": "03/version",
 }

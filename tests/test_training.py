@@ -113,6 +113,18 @@ def test_how_a_global_batch_is_cut_changes_nothing(
         assert (weights_of(adapter) - weights).norm() < 1e-3 * weights.norm()
 
 
+def test_how_a_global_batch_is_cut_does_not_change_which_tokens_are_dropped(train: Any, rows: Path) -> None:
+    given = (*FIVE, "training.epochs=2", "training.drop_tokens=0.5")
+    whole, parts = (train(rows, *given, *cut(*one)) for one in ((8, 1), (2, 4, True)))
+    known, steps = steps_of(whole), steps_of(parts)
+    for name in ("tokens", "loss", "grad_norm"):
+        assert [step[name] for step in steps] == pytest.approx([step[name] for step in known], rel=1e-4)
+    assert (weights_of(whole) - weights_of(parts)).norm() < 1e-3 * weights_of(whole).norm()
+    (plain,) = steps_of(train(rows, *FIVE, "training.epochs=0.5", *cut(8, 1)))
+    assert known[0]["tokens"] == plain["tokens"]
+    assert abs(known[0]["loss"] - plain["loss"]) > 1e-3
+
+
 def test_the_loss_that_is_told_is_the_mean_over_answer_tokens(
     train: Any, rows: Path, world: Path, tmp_path: Path
 ) -> None:

@@ -48,6 +48,14 @@ class Training(Settings):
     checkpoint_minutes: float = Field(
         10.0, ge=0, description="Minutes between checkpoints, from which a killed training goes on. 0: after each step."
     )
+    drop_tokens: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Share of each row's visual tokens that is dropped at random before the language model: less time "
+        "and memory. For Qwen3-VL, Qwen2.5-VL and InternVL.",
+    )
+    full_every: int = Field(4, ge=2, description="With drop_tokens, every n-th step drops none.")
     epochs: float = Field(3.0, gt=0, description="Passes over the kept answers and mixed rows.")
     final_round: Literal["direct_only", "all"] = Field(
         "direct_only",

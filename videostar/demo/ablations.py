@@ -1,4 +1,4 @@
-"""The paper's ablations on the demo world: `python -m videostar.demo.ablations --out runs/ablations`.
+"""Ablations, the paper's and others, on the demo world: `python -m videostar.demo.ablations --out runs/ablations`.
 
 Runs the demo pipeline and every pipeline of `pipelines/ablations/`; finished runs are not repeated. Prints the share of
 each last model's free descriptions of held-out clips that are true; `videostar compare` has the other figures.

@@ -61,16 +61,17 @@ class Family:
     vllm: bool = False  # tests show that vLLM answers about videos as transformers does
     lora: bool = True  # vLLM supports LoRA for it; otherwise the LoRA is merged into the weights
     pictures: bool = False  # tests show that training takes pictures beside clips in a batch
+    drops: bool = False  # tests show that training can drop visual tokens before the language model
     one_length: bool = False  # the clips of a batch must all have the same number of frames
     on_device: bool = False  # vLLM normalises videos on its device, and so keeps them as bytes
 
 
 #: By `model_type`.
 FAMILIES = {
-    "qwen3_vl": Family(vllm=True, pictures=True, on_device=True),
-    "qwen2_5_vl": Family(fix=_text_after_video, vllm=True, pictures=True, on_device=True),
+    "qwen3_vl": Family(vllm=True, pictures=True, drops=True, on_device=True),
+    "qwen2_5_vl": Family(fix=_text_after_video, vllm=True, pictures=True, drops=True, on_device=True),
     "llava_onevision": Family(vllm=True, lora=False, pictures=True, one_length=True),  # vLLM 0.32
-    "internvl": Family(fills="image_token", vllm=True, pictures=True, one_length=True),
+    "internvl": Family(fills="image_token", vllm=True, pictures=True, drops=True, one_length=True),
     "smolvlm": Family(language="text_model", one_length=True),  # vLLM 0.32 has images alone
     "video_llava": Family(template=_VIDEO_LLAVA_TEMPLATE, pictures=True, one_length=True),  # vLLM 0.32 does not have it
 }

@@ -20,7 +20,7 @@ from videostar.config.training import Training
 from videostar.engines.openai import ONE_VIDEO
 from videostar.engines.vllm.options import MERGED, RANKS, VllmSetup
 from videostar.models.chat import Chat, Turn
-from videostar.models.families import family
+from videostar.models.families import FAMILIES, family
 from videostar.models.load import bare_model, device, dtype_name, load_config, load_processor
 from videostar.models.lora import lora_config, other_base, read_facts
 from videostar.models.quantised import check_mergeable, check_quantised
@@ -59,6 +59,8 @@ def preflight(settings: Pipeline, out: Path, videos: int = 1, *, trains: bool) -
         _check_several(spec, settings.engine, settings.video, videos)
     sequence_length(spec, settings.video, settings.generation.max_new_tokens, videos)
     check_batches(spec, settings.engine, settings.video, settings.training, videos)
+    if trains:
+        check_dropped(spec, settings.training)
     chat = Chat(load_processor(spec))
     chat.examples([Turn("What is it?", answer="It is a ball.")])  # raises UserError if the template changes answers
     if settings.mix is not None:
@@ -104,6 +106,17 @@ def check_batches(spec: ModelSpec, engine: Engine, video: Video, training: Train
         raise UserError(
             f"model {spec.name!r}: needs clips with the same number of frames in a batch, and with video.fps they "
             f"differ: remove video.fps{smaller}"
+        )
+
+
+def check_dropped(spec: ModelSpec, training: Training) -> None:
+    """Raises UserError if the model's visual tokens are to be dropped in training, and cannot be."""
+    config = load_config(spec)
+    if training.drop_tokens and not family(config).drops:
+        known = ", ".join(name for name, facts in FAMILIES.items() if facts.drops)
+        raise UserError(
+            f"training.drop_tokens: is known for {known}, and model {spec.name!r} is {config.model_type}; remove it, "
+            "or give another model"
         )
 
 
@@ -209,6 +222,11 @@ def _warn_of_unused(settings: Pipeline) -> None:
         warn("generation.keep_per_question: has an effect with several tries only; raise generation.samples")
     if settings.generation.controls and "direct" not in settings.generation.answers:
         warn("generation.controls: have an effect on direct answers only; add direct to generation.answers")
+    if (
+        settings.training.full_every != Training.model_fields["full_every"].default
+        and not settings.training.drop_tokens
+    ):
+        warn("training.full_every: has an effect with training.drop_tokens only")
     if settings.video.margin and settings.video.within == "video":
         warn("video.margin: has an effect with --set video.within=label only")
 

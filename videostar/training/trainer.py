@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -14,6 +14,7 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerContr
 
 from videostar.training.batches import Collator, prefetched
 from videostar.training.checkpoints import Checkpoint, Checkpoints
+from videostar.training.drop_tokens import TokenDropper
 from videostar.training.log import OnStep, TrainingLog
 from videostar.training.loss import answer_loss
 from videostar.training.plan import Step, micro_batches
@@ -49,6 +50,7 @@ class PlannedTrainer(Trainer):
         rows: Sequence[Row],
         steps: Sequence[Step],
         collator: Collator,
+        dropper: TokenDropper,
         *,
         checkpoints: Checkpoints,
         minutes: float,
@@ -59,7 +61,8 @@ class PlannedTrainer(Trainer):
 
         `log` is None on all ranks but the first, and `on_step` is called there with each step's record.
         """
-        self.rows, self.steps, self.collator = rows, steps, collator
+        self.rows, self.steps, self.collator, self._dropper = rows, steps, collator, dropper
+        self._rows_of_batches: Iterator[list[int]] = iter(())  # their numbers
         self.waited, self.started, self.counts = 0.0, 0.0, (0, 0, 0)  # of the step that is trained
         self.begin: Checkpoint | None = checkpoints.newest()
         every_step = _EveryStep(self, checkpoints, minutes, log, on_step)
@@ -71,6 +74,7 @@ class PlannedTrainer(Trainer):
         share, ranks, rank = self.args.gradient_accumulation_steps, self.args.world_size, self.args.process_index
         left = self.steps[self.begin.step if self.begin else 0 :]
         batches = [batch for step in left for batch in micro_batches(step, share * ranks)[rank::ranks]]
+        self._rows_of_batches = iter(batches)
         return prefetched(self.rows, batches, self.collator, self.args.device)
 
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> tuple[list[Any], Any]:
@@ -84,6 +88,12 @@ class PlannedTrainer(Trainer):
         tokens, places = self.accelerator.reduce(torch.tensor(counts, device=device), "sum").tolist()
         self.counts = int(answer_tokens), tokens, places
         return batches, answer_tokens
+
+    def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """As in `Trainer`, of the tokens that are not dropped."""
+        rows = next(self._rows_of_batches) or [0]  # a rank without rows has one without labels
+        with self._dropper.step(self.state.global_step + 1, rows, inputs):
+            return super().compute_loss(model, inputs, *args, **kwargs)
 
 
 class _EveryStep(TrainerCallback):

@@ -29,6 +29,7 @@ from videostar.models.lora import base_name, lora_config, relative_norm
 from videostar.models.quantised import is_quantised, untrainable
 from videostar.training.batches import Collator
 from videostar.training.checkpoints import Checkpoints, trained_weights
+from videostar.training.drop_tokens import TokenDropper
 from videostar.training.log import OnStep, TrainingLog, by_source, loss_change, mean_loss, padding
 from videostar.training.plan import Step
 from videostar.training.rows import Row, RowClips
@@ -64,7 +65,7 @@ def fit(work: Work, on_step: OnStep) -> dict[str, Any]:
 
     Raises UserError if a step diverges.
     """
-    rank, settings = int(os.environ.get("RANK", "0")), work.settings
+    rank, settings, options = int(os.environ.get("RANK", "0")), work.settings, work.settings.training
     ranks = int(os.environ.get("WORLD_SIZE", "1"))
     chat = Chat(load_processor(settings.spec))
     clips = RowClips(settings, work.digests)
@@ -79,8 +80,9 @@ def fit(work: Work, on_step: OnStep) -> dict[str, Any]:
         work.rows,
         work.steps,
         Collator(chat, clips, model, work.rows[0]),
+        TokenDropper(model, options.drop_tokens, options.full_every, settings.seed),
         checkpoints=checkpoints,
-        minutes=settings.training.checkpoint_minutes,
+        minutes=options.checkpoint_minutes,
         log=log,
         on_step=on_step,
     )
