@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,9 +24,10 @@ class LossCurve(TrainerCallback):
 
     def __init__(self, tick: Tick) -> None:
         self.tick = tick
-        #: For each step: `step`, `loss`, `tokens` (of answers), `grad_norm` (before clipping) and `learning_rate`.
+        #: For each step: `step`, `loss`, `tokens` (of answers), `grad_norm` (before clipping) and `learning_rate`;
+        #: with preference pairs also `pairs`, `accuracy` and `margin` (see `preference_loss`).
         self.steps: list[dict[str, float | None]] = []
-        self._tokens = 0
+        self._figures: Counter[str] = Counter()  # of the step, beside its loss
 
     def loss(self, outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor) -> torch.Tensor:
         """The part of a step's loss that comes from one micro-batch.
@@ -33,14 +35,18 @@ class LossCurve(TrainerCallback):
         `outputs.logits` is [rows, tokens, vocabulary] and `labels` [rows, tokens]; the logits at a token predict the
         next one. `num_items_in_batch` is the number of answer tokens in the global batch.
         """
-        self._tokens = int(num_items_in_batch)
+        self._figures["tokens"] = int(num_items_in_batch)
         learned = labels[:, 1:] != IGNORED
         logits = outputs.logits[:, :-1][learned].float()  # a sum over the vocabulary is too coarse in 16 bits
         lost = torch.nn.functional.cross_entropy(logits, labels[:, 1:][learned], reduction="sum")
         return lost / num_items_in_batch
 
+    def add(self, **figures: float) -> None:
+        """Add figures of a micro-batch to those of its step."""
+        self._figures.update(figures)
+
     def mean(self) -> float:
-        """The mean loss over the answer tokens of all steps."""
+        """The mean loss over the answer tokens, or the preference pairs, of all steps."""
         return _mean(self.steps)
 
     def change(self) -> float | None:
@@ -78,13 +84,14 @@ class LossCurve(TrainerCallback):
             {
                 "step": state.global_step,
                 "loss": loss,
-                "tokens": self._tokens,
                 "grad_norm": norm if math.isfinite(norm) else None,
                 "learning_rate": logs["learning_rate"],
+                **self._figures,
             }
         )
+        self._figures.clear()
 
 
 def _mean(steps: Sequence[Mapping[str, float | None]]) -> float:
-    tokens = [step["tokens"] or 0 for step in steps]
-    return sum((step["loss"] or 0) * count for step, count in zip(steps, tokens, strict=True)) / sum(tokens)
+    weights = [step.get("pairs") or step["tokens"] or 0 for step in steps]
+    return sum((step["loss"] or 0) * weight for step, weight in zip(steps, weights, strict=True)) / sum(weights)

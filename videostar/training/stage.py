@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from functools import partial
 from inspect import signature
 from itertools import islice
 from pathlib import Path
@@ -29,12 +30,15 @@ from videostar.models.load import bare_model, load_model, load_processor
 from videostar.models.lora import base_name, lora_config, relative_norm
 from videostar.models.quantised import is_quantised, untrainable
 from videostar.models.refusals import Refusals
+from videostar.training.dpo import PreferenceTrainer
 from videostar.training.loss import LossCurve
 from videostar.training.mix import mixed_rows, warn_of_skipped
+from videostar.training.preferences import Pair, preference_pairs, rows_of
 from videostar.training.rows import Row, RowClips, read_rows
 from videostar.util.errors import UserError
 from videostar.util.files import new_folder, write_json, write_text
 from videostar.util.progress import Tick
+from videostar.util.terminal import warn
 
 
 def train(
@@ -44,21 +48,27 @@ def train(
 
     `start_from` is a LoRA to continue, of the rank and alpha of `settings` (None: a new one). Returns the numbers of
     steps, of kept answers and mixed rows that it was trained on and of rows that are skipped, the mean loss per answer
-    token and its change (see `LossCurve.change`), and the size of the LoRA (see `relative_norm`). Raises UserError if
-    there is nothing to train on, a file cannot be read, or a step diverges.
+    token and its change (see `LossCurve.change`), and the size of the LoRA (see `relative_norm`). With the objective
+    `dpo` it is trained on preference pairs alone: no rows are mixed in, the loss is per pair, and the numbers of
+    `pairs` and of `unpaired` kept answers are returned too. Raises UserError if there is nothing to train on, a file
+    cannot be read, or a step diverges.
     """
     clips = RowClips(settings.video, settings.cache, Refusals(settings.spec, settings.video))
     chat = Chat(load_processor(settings.spec))
     kept = read_rows(dataset / "data-00000.parquet", root)
-    rows, skipped = _usable_rows(kept, clips, dataset, root)
-    mixed, unmixed = mixed_rows(settings, len(kept), clips, chat)
+    dpo = settings.training.objective == "dpo"
+    pairs = _pairs(dataset, kept, chat) if dpo else []
+    rows, skipped = _usable_rows([pair.chosen for pair in pairs] if dpo else kept, clips, dataset, root)
+    mixed, unmixed = ([], []) if dpo else mixed_rows(settings, len(kept), clips, chat)
     usable = [*rows, *mixed]
+    shown = set(rows)
+    items = [pair for pair in pairs if pair.chosen in shown] if dpo else usable
     set_seed(settings.seed)
     model = _load(settings.spec, settings.training, start_from)
     curve = LossCurve(tick)
     with new_folder(out) as folder:
         steps = _fit(
-            model, settings.training, settings.seed, _Rows(usable), _Collator(chat, clips, model), curve, folder
+            model, settings.training, settings.seed, _Items(items), _Collator(chat, clips, model), curve, folder
         )
         facts = {
             "steps": steps,
@@ -69,11 +79,13 @@ def train(
             "loss_change": curve.change(),
             "lora_norm": relative_norm(model),
         }
+        if dpo:
+            facts |= {"pairs": len(items), "unpaired": len(kept) - len(pairs)}
         _save(model, settings, facts, folder)
         write_json(folder / "steps.json", curve.steps)
         # One video each: an engine for rows of one video takes no more.
-        shown = ((turn.question, turn.clips[0]) for turn in map(clips.turn, usable) if turn.clips)
-        write_canaries(folder, model, chat, list(islice(shown, CANARIES)))
+        asked = ((turn.question, turn.clips[0]) for turn in map(clips.turn, usable) if turn.clips)
+        write_canaries(folder, model, chat, list(islice(asked, CANARIES)))
     return facts
 
 
@@ -91,6 +103,17 @@ def _usable_rows(rows: Sequence[Row], clips: RowClips, dataset: Path, root: Path
     skipped = list(problems.values())
     warn_of_skipped(str(dataset), len(rows), skipped)
     return [row for row in rows if row not in problems], skipped
+
+
+def _pairs(dataset: Path, kept: Sequence[Row], chat: Chat) -> list[Pair]:
+    """The preference pairs of a version. Raises UserError if there are none."""
+    pairs = preference_pairs(dataset, kept, lambda text: len(chat.tokenizer(text)["input_ids"]))
+    if unpaired := len(kept) - len(pairs):
+        warn(
+            f"{dataset}: {unpaired} of {len(kept)} kept answers are not trained on: they have no rejected answer of "
+            "similar length to the same question; a larger generation.samples gives more"
+        )
+    return pairs
 
 
 def _load(spec: ModelSpec, options: Training, start_from: Path | None) -> Any:
@@ -127,16 +150,18 @@ class _SingleGpuArguments(TrainingArguments):
 
 
 def _fit(
-    model: Any, options: Training, seed: int, rows: _Rows, collator: _Collator, curve: LossCurve, folder: Path
+    model: Any, options: Training, seed: int, items: _Items, collator: _Collator, curve: LossCurve, folder: Path
 ) -> int:
     """Run `Trainer` and return its number of optimizer steps."""
     base = model.get_base_model()
-    batch = options.batch_size * options.gradient_accumulation
-    steps = math.ceil(options.epochs * math.ceil(len(rows) / batch))
+    dpo = options.objective == "dpo"
+    size = max(1, options.batch_size // 2) if dpo else options.batch_size  # a pair is two rows
+    batch = size * options.gradient_accumulation
+    steps = math.ceil(options.epochs * math.ceil(len(items) / batch))
     arguments = _SingleGpuArguments(
         output_dir=str(folder),
         num_train_epochs=options.epochs,
-        per_device_train_batch_size=options.batch_size,
+        per_device_train_batch_size=size,
         gradient_accumulation_steps=options.gradient_accumulation,
         learning_rate=options.learning_rate,
         lr_scheduler_type="cosine",
@@ -154,14 +179,12 @@ def _fit(
         remove_unused_columns=False,
         report_to=[],
     )
-    trainer = Trainer(
-        model=model,
-        args=arguments,
-        train_dataset=rows,
-        data_collator=collator,
-        compute_loss_func=curve.loss,
-        callbacks=[curve],
+    kind: Any = (
+        partial(PreferenceTrainer, curve=curve, beta=options.dpo_beta)
+        if dpo
+        else partial(Trainer, compute_loss_func=curve.loss)
     )
+    trainer = kind(model=model, args=arguments, train_dataset=items, data_collator=collator, callbacks=[curve])
     trainer.remove_callback(PrinterCallback)
     result: Any = trainer.train()
     return int(result.global_step)
@@ -181,33 +204,37 @@ def _save(model: Any, settings: Pipeline, facts: dict[str, Any], folder: Path) -
     write_text(folder / "README.md", _card(settings.training, name, facts))
 
 
-class _Rows(torch.utils.data.Dataset[Row]):
-    def __init__(self, rows: Sequence[Row]) -> None:
-        self.rows = rows
+class _Items(torch.utils.data.Dataset[Row | Pair]):
+    """Rows, or pairs of them."""
+
+    def __init__(self, items: Sequence[Row | Pair]) -> None:
+        self.items = items
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.items)
 
-    def __getitem__(self, index: int) -> Row:
-        return self.rows[index]
+    def __getitem__(self, index: int) -> Row | Pair:
+        return self.items[index]
 
 
 class _Collator:
-    """From rows to a padded batch."""
+    """From rows, or pairs of them, to a padded batch."""
 
     def __init__(self, chat: Chat, clips: RowClips, model: Any) -> None:
         self.chat, self.clips = chat, clips
         self.trim = "logits_to_keep" in signature(model.get_base_model().forward).parameters
 
-    def __call__(self, rows: list[Row]) -> dict[str, Any]:
+    def __call__(self, items: list[Any]) -> dict[str, Any]:
+        rows = rows_of(items) if isinstance(items[0], Pair) else items
         batch = self.chat.examples([self.clips.turn(row) for row in rows])
         return without_prompts(batch) if self.trim else batch
 
 
 def _card(options: Training, base: str, facts: dict[str, Any]) -> str:
+    how = ", each preferred to a rejected answer (DPO)" if options.objective == "dpo" else ""
     return (
         "---\nlibrary_name: peft\n---\n# LoRA adapter of a Video-STaR round\n\n"
-        f"- base model: {base}\n- trained on: {facts['rows']} kept answers, {facts['mixed']} rows mixed in\n"
+        f"- base model: {base}\n- trained on: {facts['rows']} kept answers{how}, {facts['mixed']} rows mixed in\n"
         f"- steps: {facts['steps']}, mean loss {facts['loss']}\n"
         f"- rank {options.rank}, alpha {options.alpha}; language model only, vision frozen\n"
         f"- settings: `{json.dumps(options.model_dump())}`\n"
