@@ -118,6 +118,7 @@ def test_no_pairs_is_one_line(videostar: Command, world: Path, tmp_path: Path) -
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_dpo_from_the_command_line(videostar: Command, world: Path, tmp_path: Path) -> None:
     """Pairs from a real ledger: the policy begins as the reference, so the first loss is log 2; then pairs are won."""
     done = videostar("generate", "--data", world, "--out", "gen", *DPO, *SAMPLED)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rapidfuzz.fuzz import ratio
 
 #: Reasons why a try that passed is not kept.
-SURPLUS = ("near-duplicate", "enough kept")
+SURPLUS = _DUPLICATE, _ENOUGH = ("near-duplicate", "enough kept")
 _SAME = 95.0  # of 100: answers that are more alike than this count as the same
 
 
@@ -21,9 +21,9 @@ def select_tries(texts: Sequence[str], passed: Sequence[bool], limit: int) -> li
     for text, good in zip(texts, passed, strict=True):
         reason = None
         if good and any(ratio(text, other) >= _SAME for other in kept):
-            reason = SURPLUS[0]
+            reason = _DUPLICATE
         elif good and len(kept) == limit:
-            reason = SURPLUS[1]
+            reason = _ENOUGH
         elif good:
             kept.append(text)
         reasons.append(reason)
