@@ -160,6 +160,7 @@ TOUCHED = {
     "training.tokens_per_step": "01/train",
     **dict.fromkeys(("mix.sources", "mix.schedule"), "01/train"),
     **dict.fromkeys("training.drop_tokens training.full_every".split(), "01/train"),
+    **dict.fromkeys("training.objective training.dpo_beta".split(), "01/train"),
     "training.start_from": "02/train",
     "training.final_round": "03/version",
 }

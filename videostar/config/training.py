@@ -17,6 +17,13 @@ TrackerName = Literal["trackio", "wandb", "tensorboard", "mlflow", "swanlab"]
 class Training(Settings):
     """LoRA on the kept answers."""
 
+    objective: Literal["sft", "dpo"] = Field(
+        "sft",
+        description="sft: learn the kept answers; dpo: prefer each kept answer to a rejected one to the same question.",
+    )
+    dpo_beta: float = Field(
+        0.1, gt=0, description="dpo: how strongly the model is held to the base model; a lower value holds it less."
+    )
     start_from: Literal["base", "previous"] = Field(
         "base", description="base: a new LoRA in each round; previous: continue the last round's LoRA."
     )

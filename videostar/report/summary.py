@@ -175,8 +175,9 @@ def _curves(trained: Mapping[int, Sequence[Mapping[str, Any]]]) -> list[LineChar
             for number, steps in trained.items()
         }
 
+    per = "preference pair" if any("pairs" in step for steps in trained.values() for step in steps) else "answer token"
     charts = [
-        line_chart("Training loss per answer token", lines("loss"), x_label="step", y_label="loss"),
+        line_chart(f"Training loss per {per}", lines("loss"), x_label="step", y_label="loss"),
         _by_source(trained),
         line_chart("Gradient norm before clipping", lines("grad_norm"), x_label="step", y_label="norm"),
     ]

@@ -32,6 +32,7 @@ from videostar.stages.generation import generate
 from videostar.stages.ledger import Answer, Ledger
 from videostar.stages.plan import AnswerPlan
 from videostar.stages.versions import build_version
+from videostar.training.preferences import NoPairs
 from videostar.training.stage import train
 from videostar.util.files import digest_json
 from videostar.util.progress import Progress, Tick
@@ -186,22 +187,32 @@ def _time_training(
     answers, generation = folder / "answers.jsonl", settings.generation
     kept = build_version(answers, dataset, lineage={}, direct_only=False, generation=generation)["rows"]
     options = settings.training
-    rows = kept * (1 + (sum(source.weight for source in settings.mix.sources) if settings.mix else 0))
+    rows = kept * _rows_per_answer(settings)
     if not rows:
         return 0.0, 0.0, 0, 0, 0.0
     epochs = 1.0 if options.tokens_per_step else _STEPS * options.batch_size * options.gradient_accumulation / rows
     short = settings.model_copy(update={"training": options.model_copy(update={"epochs": epochs})})
     watch = _Watch(progress("forecast: training steps"))
-    facts = train(
-        dataset,
-        some.root,
-        short,
-        folder / "lora",
-        log=folder / "training.jsonl",
-        on_step=lambda record: watch(record["step"], record["steps"]),
-    )
+    try:
+        facts = train(
+            dataset,
+            some.root,
+            short,
+            folder / "lora",
+            log=folder / "training.jsonl",
+            on_step=lambda record: watch(record["step"], record["steps"]),
+        )
+    except NoPairs:  # of so few videos
+        return 0.0, 0.0, 0, 0, 0.0
     lora = sum(file.stat().st_size for file in (folder / "lora").rglob("*") if file.is_file())
     return watch.first(), watch.each(), lora, kept, facts["steps"] / epochs / kept
+
+
+def _rows_per_answer(settings: Pipeline) -> float:
+    """Rows that are trained per kept answer; with preference pairs, at most."""
+    if settings.training.objective == "dpo":
+        return 2
+    return 1 + (sum(source.weight for source in settings.mix.sources) if settings.mix else 0)
 
 
 class _Watch:

@@ -27,6 +27,7 @@ from videostar.models.quantised import check_mergeable, check_quantised
 from videostar.models.refusals import Refusals
 from videostar.models.sizes import sequence_length, weights_bytes
 from videostar.training.mix import read_mix, warn_of_skipped
+from videostar.training.preferences import check_objective
 from videostar.util.errors import UserError
 from videostar.util.resources import model_path
 from videostar.util.terminal import warn
@@ -47,6 +48,8 @@ def preflight(settings: Pipeline, out: Path, videos: int = 1, *, trains: bool) -
     check_engine(settings.engine, settings.training.rank)
     check_judge(settings)
     _check_tracking(settings)
+    if trains:
+        check_objective(settings)
     if trains or not _served(spec, settings.engine):  # vLLM has its own code for quantised models
         check_quantised(load_config(spec), spec.name, trains=trains)
     _warn_of_unused(settings)
@@ -63,7 +66,7 @@ def preflight(settings: Pipeline, out: Path, videos: int = 1, *, trains: bool) -
         check_dropped(spec, settings.training)
     chat = Chat(load_processor(spec))
     chat.examples([Turn("What is it?", answer="It is a ball.")])  # raises UserError if the template changes answers
-    if settings.mix is not None:
+    if settings.mix is not None and settings.training.objective == "sft":
         for name, source in settings.mix.named.items():
             rows, skipped = read_mix(name, source, spec, chat)
             warn_of_skipped(f"mix.data: {source.path}", len(rows) + len(skipped), skipped)

@@ -77,7 +77,8 @@ def train(
 
     Returns:
         The numbers of `steps`, `rows`, `mixed` and `skipped` rows, the mean `loss` per answer token, `loss_change` from
-        the first step to the last ones, and `lora_norm`, the size of the update.
+        the first step to the last ones, and `lora_norm`, the size of the update. With `training.objective=dpo` the
+        loss is per pair, and there are the numbers of `pairs` and of `unpaired` kept answers.
 
     Raises:
         UserError: Settings, data or model are wrong, `out` exists, or there is nothing to train on.
@@ -92,10 +93,12 @@ def train(
     from videostar.models.quantised import check_quantised
     from videostar.runs.preflight import check_batches, check_dropped
     from videostar.training import stage  # loads torch
+    from videostar.training.preferences import warn_of_unused_mix
 
     check_quantised(load_config(pipeline.spec), pipeline.model, trains=True)
     check_batches(pipeline.spec, pipeline.engine, pipeline.video, pipeline.training)
     check_dropped(pipeline.spec, pipeline.training)
+    warn_of_unused_mix(pipeline)
     make_folder(folder.parent)
     keep_log(folder.with_name(f"{folder.name}.log"))
     tick = progress("training steps")

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from rapidfuzz.fuzz import ratio
 
+#: Reasons why a try that passed is not kept.
+SURPLUS = _DUPLICATE, _ENOUGH = ("near-duplicate", "enough kept")
 _SAME = 95.0  # of 100: answers that are more alike than this count as the same
 
 
@@ -19,9 +21,9 @@ def select_tries(texts: Sequence[str], passed: Sequence[bool], limit: int) -> li
     for text, good in zip(texts, passed, strict=True):
         reason = None
         if good and any(ratio(text, other) >= _SAME for other in kept):
-            reason = "near-duplicate"
+            reason = _DUPLICATE
         elif good and len(kept) == limit:
-            reason = "enough kept"
+            reason = _ENOUGH
         elif good:
             kept.append(text)
         reasons.append(reason)

@@ -45,7 +45,13 @@ _KEPT = pa.schema(
 # With `generation.controls`: the controls under which the model is right as well; null if it was asked under none.
 _RIGHT_UNDER = pa.field("right_under", pa.list_(pa.string()))
 _REJECTED = pa.schema(
-    [(name, pa.string()) for name in ("question_id", "kind", "video", "task", "label", "prompt", "answer", "reason")]
+    [
+        *((name, pa.string()) for name in ("question_id", "kind", "video", "task", "label", "prompt", "answer")),
+        ("text", pa.string()),  # the answer as a kept one would be stored
+        ("accepted", pa.bool_()),  # whether it contains the label
+        ("cut_off", pa.bool_()),  # whether it has as many tokens as an answer may have; null: not known
+        ("reason", pa.string()),
+    ]
 )
 _ROWS_AT_ONCE = 1024
 _NOT_IN_LAST = "left out of the last round"  # a reason in files
@@ -117,7 +123,7 @@ def build_version(
                 reason = answer.reason
             counts["skipped" if answer.kind == "video" else "rejected"] += 1
             reasons[f"{answer.kind}: {reason}"] += 1
-            yield False, _rejected_row(answer, reason)
+            yield False, _rejected_row(answer, reason, generation.max_new_tokens)
 
     with new_folder(out) as folder:
         schema = _KEPT.append(_RIGHT_UNDER) if generation.controls else _KEPT
@@ -196,8 +202,11 @@ def _needs_no_video(answer: Answer, keep_blind: Literal["keep", "drop", "halve"]
     return keep_blind == "drop" or odd
 
 
-def _rejected_row(answer: Answer, reason: str) -> dict[str, Any]:
-    return {name: getattr(answer, name) for name in _REJECTED.names if name != "reason"} | {"reason": reason}
+def _rejected_row(answer: Answer, reason: str, most: int) -> dict[str, Any]:
+    """`most` is the number of tokens that an answer may have."""
+    cut_off = None if answer.tokens is None else answer.tokens >= most
+    own = {name: getattr(answer, name) for name in _REJECTED.names if name not in ("cut_off", "reason")}
+    return own | {"cut_off": cut_off, "reason": reason}
 
 
 def _write_parquet(rows: Iterable[tuple[bool, dict[str, Any]]], kept: Path, rejected: Path, schema: pa.Schema) -> None:

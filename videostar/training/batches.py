@@ -13,6 +13,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from videostar.models.chat import IGNORED, Chat, without_prompts
+from videostar.training.preferences import Pair, rows_of
 from videostar.training.rows import Row, RowClips
 
 _WORKERS = 4  # processes that make batches, at most
@@ -21,33 +22,36 @@ _SHARED = Path("/dev/shm")  # through which batches come from another process  #
 _ROOM = 2**31  # bytes; containers often have 64 MB there, and a process that finds it full is killed
 
 
-class Rows(Dataset[Row]):
-    """Rows as torch takes them."""
+class Items(Dataset[Row | Pair]):
+    """Rows, or pairs of them, as torch takes them."""
 
-    def __init__(self, rows: Sequence[Row]) -> None:
-        self.rows = rows
+    def __init__(self, items: Sequence[Row | Pair]) -> None:
+        self.items = items
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.items)
 
-    def __getitem__(self, index: int) -> Row:
-        return self.rows[index]
+    def __getitem__(self, index: int) -> Row | Pair:
+        return self.items[index]
 
 
 class Collator:
-    """From rows to a padded batch. No rows give a batch of `spare` without labels, for a rank that has none."""
+    """From rows, or pairs of them, to a padded batch.
 
-    def __init__(self, chat: Chat, clips: RowClips, model: Any, spare: Row) -> None:
+    No rows give a batch of `spare` without labels, for a rank that has none.
+    """
+
+    def __init__(self, chat: Chat, clips: RowClips, model: Any, spare: Row | Pair) -> None:
         self._chat, self._clips, self._spare = chat, clips, spare
         self._dtype = model.dtype
         self._trim = "logits_to_keep" in signature(model.get_base_model().forward).parameters
 
-    def __call__(self, rows: list[Row]) -> dict[str, Any]:
+    def __call__(self, items: list[Row | Pair]) -> dict[str, Any]:
         """Model inputs with `labels`."""
-        batch = self._chat.examples([self._clips.turn(row) for row in rows or [self._spare]])
+        batch = self._chat.examples([self._clips.turn(row) for row in rows_of(items or [self._spare])])
         if self._trim:
             batch = without_prompts(batch)
-        if not rows:
+        if not items:
             batch["labels"] = torch.full_like(batch["labels"], IGNORED)
         # Pixels come as float32, and the model makes them its own dtype: a 16-bit batch is half as large on its way.
         return {
@@ -57,15 +61,15 @@ class Collator:
 
 
 def prefetched(
-    rows: Sequence[Row], batches: Sequence[Sequence[int]], collator: Collator, device: torch.device
+    items: Sequence[Row | Pair], batches: Sequence[Sequence[int]], collator: Collator, device: torch.device
 ) -> DataLoader[Any]:
-    """The batches of these rows, in order, made in other processes where there is room for that."""
+    """The batches of these items, in order, made in other processes where there is room for that."""
     cores = len(os.sched_getaffinity(0))
     workers = min(_WORKERS, cores - 1)
     if _SHARED.exists() and shutil.disk_usage(_SHARED).free < _ROOM:
         workers = 0
     return DataLoader(
-        Rows(rows),
+        Items(items),
         batch_sampler=batches,
         collate_fn=collator,
         num_workers=workers,

@@ -12,7 +12,8 @@ from videostar.util.files import write_text
 
 #: A step in the log: `step` of `steps`, `epoch`, `loss` (mean per answer token of the global batch), `tokens` (of
 #: answers), `input_tokens` (all, without padding), `padding` (share of padded positions), `grad_norm` (before clipping;
-#: None if it is not finite), `learning_rate`, `seconds`, `waiting` (seconds of these without a batch), and `source`.
+#: None if it is not finite), `learning_rate`, `seconds`, `waiting` (seconds of these without a batch), and `source`;
+#: with preference pairs also `pairs`, `accuracy` and `margin` (see `preference_loss`).
 Record = dict[str, Any]
 #: Called with each step's record as soon as it is in the log.
 OnStep = Callable[[Record], None]
@@ -48,9 +49,9 @@ def read_log(path: Path) -> list[Record]:
 
 
 def mean_loss(records: Sequence[Record]) -> float:
-    """The mean loss over the answer tokens of these steps."""
-    tokens = sum(record["tokens"] for record in records)
-    return float(sum(record["loss"] * record["tokens"] for record in records) / tokens)
+    """The mean loss over the answer tokens, or the preference pairs, of these steps."""
+    weights = [record.get("pairs") or record["tokens"] for record in records]
+    return float(sum(record["loss"] * weight for record, weight in zip(records, weights, strict=True)) / sum(weights))
 
 
 def loss_change(records: Sequence[Record]) -> float | None:

@@ -27,13 +27,14 @@ class Size:
     shape: tuple[int, ...]  # the frames of each clip, and the number of pictures
     source: str
     kind: str
+    rows: int = 1  # a preference pair is two
 
 
 @dataclass(frozen=True)
 class Step:
     """One optimizer step."""
 
-    rows: tuple[int, ...]  # numbers of rows, from short to long
+    items: tuple[int, ...]  # numbers of rows or pairs, from short to long
     epoch: float  # passes over the rows at the end of the step
     source: str | None  # where the rows come from; None: from several sources
 
@@ -81,7 +82,7 @@ def _pass(rows: Sequence[int], sizes: Sequence[Size], options: Training, draw: r
 
 def _groups(rows: Sequence[int], sizes: Sequence[Size], options: Training) -> Iterator[list[int]]:
     """Rows that are sorted together."""
-    size = options.batch_size * options.gradient_accumulation
+    size = max(1, options.batch_size * options.gradient_accumulation // max(sizes[row].rows for row in rows))
     if options.tokens_per_step is not None:
         mean = sum(sizes[row].tokens for row in rows) / len(rows)
         size = max(1, round(options.tokens_per_step / mean))
@@ -95,7 +96,8 @@ def _cut(rows: Sequence[int], sizes: Sequence[Size], options: Training) -> Itera
     step: list[int] = []
     for row in rows:
         if options.tokens_per_step is None:
-            full = len(step) == options.batch_size * options.gradient_accumulation
+            count = sum(sizes[other].rows for other in [*step, row])
+            full = bool(step) and count > options.batch_size * options.gradient_accumulation
         else:
             longest = max(sizes[other].tokens for other in [*step, row])
             full = bool(step) and longest * (len(step) + 1) > options.tokens_per_step
@@ -108,6 +110,6 @@ def _cut(rows: Sequence[int], sizes: Sequence[Size], options: Training) -> Itera
 
 
 def micro_batches(step: Step, count: int) -> list[list[int]]:
-    """The rows of a step in `count` micro-batches of almost the same number, some empty if there are fewer rows."""
-    bounds = [len(step.rows) * number // count for number in range(count + 1)]
-    return [list(step.rows[start:end]) for start, end in pairwise(bounds)]
+    """A step in `count` micro-batches of almost the same size, some empty if it has fewer items."""
+    bounds = [len(step.items) * number // count for number in range(count + 1)]
+    return [list(step.items[start:end]) for start, end in pairwise(bounds)]

@@ -98,6 +98,7 @@ class RowClips:
         self._videos |= {name: shown_as(source, settings.video) for name, source in sources.items()}
         self.digests = dict(digests or {})  # of the videos that were opened; a BadVideo for those that cannot be
         self._shapes: dict[ClipRequest, Shape] = {}
+        self._tokens: dict[Shape, int] = {}  # of a clip
 
     def problems(self, rows: Sequence[Row], refusals: Refusals) -> dict[Row, Skipped]:
         """The rows whose videos or pictures cannot be shown, with the reason. The clips of all others are cached.
@@ -141,19 +142,15 @@ class RowClips:
             return BadVideo(bad.reason, bad.detail)  # without the traceback, which would keep the picture in memory
         return None
 
-    def sizes(self, rows: Sequence[Row], chat: Chat) -> list[Size]:
-        """What each row takes in a batch; `problems` found none in any of them."""
-        shown: dict[Shape, int] = {}  # tokens of a clip by its shape
-        sizes = []
-        for row in rows:
-            shapes = [self._shapes[file] for file in self._files(row)]
-            for shape in shapes:
-                if shape not in shown:
-                    shown[shape] = chat.clip_tokens(plain_clip(shape))
-            tokens = chat.examples([self.turn(replace(row, videos=()))])["input_ids"].shape[1]
-            frames = (*(shape[0] for shape in shapes), len(row.pictures))
-            sizes.append(Size(tokens + sum(shown[shape] for shape in shapes), frames, row.source, row.kind))
-        return sizes
+    def size(self, row: Row, chat: Chat) -> Size:
+        """What a row without problems takes in a batch."""
+        shapes = [self._shapes[file] for file in self._files(row)]
+        for shape in shapes:
+            if shape not in self._tokens:
+                self._tokens[shape] = chat.clip_tokens(plain_clip(shape))
+        text = chat.examples([self.turn(replace(row, videos=()))])["input_ids"].shape[1]
+        frames = (*(shape[0] for shape in shapes), len(row.pictures))
+        return Size(text + sum(self._tokens[shape] for shape in shapes), frames, row.source, row.kind)
 
     def turn(self, row: Row) -> Turn:
         """A row without problems, as the model sees it."""

@@ -24,7 +24,8 @@ from videostar.training.divergence import ExplodingLoss
 from videostar.training.launch import launch
 from videostar.training.log import OnStep, Record
 from videostar.training.mix import mixed_rows, warn_of_skipped
-from videostar.training.plan import plan_steps
+from videostar.training.plan import Size, plan_steps
+from videostar.training.preferences import Pair, preference_pairs, rows_of
 from videostar.training.rows import Row, RowClips, read_rows
 from videostar.training.worker import Work
 from videostar.util.errors import UserError
@@ -48,15 +49,14 @@ def train(
     `log` is the file of its steps (see `videostar.training.log`), and `on_step` is called with each. `start_from` is a
     LoRA to continue, of the rank and alpha of `settings` (None: a new one). Returns the numbers of steps, of kept
     answers and mixed rows that it was trained on and of rows that are skipped, the mean loss per answer token and its
-    change (see `loss_change`), and the size of the LoRA (see `relative_norm`). Raises UserError if there is nothing to
-    train on, a file cannot be read, a step diverges, or a process is killed.
+    change (see `loss_change`), and the size of the LoRA (see `relative_norm`). With the objective `dpo` it is trained
+    on preference pairs alone: no rows are mixed in, the loss is per pair, and the numbers of `pairs` and of `unpaired`
+    kept answers are returned too. Raises UserError if there is nothing to train on, a file cannot be read, a step
+    diverges, or a process is killed.
     """
     clips = RowClips(settings)
     chat = Chat(load_processor(settings.spec))
-    kept = read_rows(dataset / "data-00000.parquet", root)
-    rows, skipped = _usable_rows(kept, clips, settings, dataset, root)
-    mixed, unmixed = mixed_rows(settings, len(kept), clips, chat)
-    usable = (*rows, *mixed)
+    items, counts = _items(dataset, root, settings, clips, chat)
     alternate = settings.mix is not None and settings.mix.schedule == "alternate"
     checkpoints = checkpoints_of(out)
     exploding = ExplodingLoss()
@@ -66,22 +66,23 @@ def train(
         if line := exploding.add(record["step"], record["loss"], record["source"]):
             warn(line)
 
+    sizes = [_size(item, clips, chat) for item in items]
     with new_folder(out) as folder:
         work = Work(
             settings=settings,
-            rows=usable,
-            kept=len(rows),
+            items=items,
+            kept=counts["rows"],
             digests=clips.digests,
-            steps=tuple(plan_steps(clips.sizes(usable, chat), settings.training, settings.seed, alternate=alternate)),
+            steps=tuple(plan_steps(sizes, settings.training, settings.seed, alternate=alternate)),
             start_from=start_from,
-            key=_key(settings, usable, clips.digests, start_from),
+            key=_key(settings, items, clips.digests, start_from),
             folder=folder,
             log=log,
             checkpoints=checkpoints,
         )
         facts = launch(work, watched)
     Checkpoints(checkpoints, work.key).remove()
-    return {"rows": len(rows), "mixed": len(mixed), "skipped": len(skipped) + len(unmixed), **facts}
+    return {**counts, **facts}
 
 
 def checkpoints_of(lora: Path) -> Path:
@@ -89,10 +90,45 @@ def checkpoints_of(lora: Path) -> Path:
     return lora.with_name(f".checkpoints-{lora.name}")
 
 
+def _items(
+    dataset: Path, root: Path, settings: Pipeline, clips: RowClips, chat: Chat
+) -> tuple[tuple[Row | Pair, ...], dict[str, int]]:
+    """What is trained on, kept answers first, and the numbers of it and of what is skipped."""
+    kept = read_rows(dataset / "data-00000.parquet", root)
+    if settings.training.objective == "dpo":
+        pairs = _pairs(dataset, kept, chat)
+        shown, skipped = _usable_rows([pair.chosen for pair in pairs], clips, settings, dataset, root)
+        usable = tuple(pair for pair in pairs if pair.chosen in set(shown))
+        counts = {"rows": len(usable), "mixed": 0, "skipped": len(skipped)}
+        return usable, {**counts, "pairs": len(usable), "unpaired": len(kept) - len(pairs)}
+    rows, skipped = _usable_rows(kept, clips, settings, dataset, root)
+    mixed, unmixed = mixed_rows(settings, len(kept), clips, chat)
+    counts = {"rows": len(rows), "mixed": len(mixed), "skipped": len(skipped) + len(unmixed)}
+    return (*rows, *mixed), counts
+
+
+def _size(item: Row | Pair, clips: RowClips, chat: Chat) -> Size:
+    """What a row or a pair takes in a batch."""
+    longest = max((clips.size(row, chat) for row in rows_of([item])), key=lambda size: size.tokens)
+    return longest if isinstance(item, Row) else replace(longest, tokens=2 * longest.tokens, rows=2)
+
+
+def _pairs(dataset: Path, kept: Sequence[Row], chat: Chat) -> list[Pair]:
+    """The preference pairs of a version. Raises UserError if there are none."""
+    pairs = preference_pairs(dataset, kept, lambda text: len(chat.tokenizer(text)["input_ids"]))
+    if unpaired := len(kept) - len(pairs):
+        warn(
+            f"{dataset}: {unpaired} of {len(kept)} kept answers are not trained on: they have no rejected answer of "
+            "similar length to the same question; a larger generation.samples gives more"
+        )
+    return pairs
+
+
 def _key(
-    settings: Pipeline, rows: Sequence[Row], digests: Mapping[Path, str | BadVideo], start_from: Path | None
+    settings: Pipeline, items: Sequence[Row | Pair], digests: Mapping[Path, str | BadVideo], start_from: Path | None
 ) -> str:
     """The digest of everything that the weights depend on."""
+    rows = rows_of(items)
     return digest_json(
         {
             "training": settings.training.model_dump(exclude=HOW),

@@ -12,12 +12,15 @@ import torch
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from videostar.config.training import Training
+from videostar.models.chat import IGNORED
 from videostar.training.batches import Collator, prefetched
 from videostar.training.checkpoints import Checkpoint, Checkpoints
 from videostar.training.drop_tokens import TokenDropper
 from videostar.training.log import OnStep, TrainingLog
 from videostar.training.loss import answer_loss
 from videostar.training.plan import Step, micro_batches
+from videostar.training.preferences import Pair
 from videostar.training.rows import Row
 from videostar.util.errors import UserError
 
@@ -47,25 +50,27 @@ class PlannedTrainer(Trainer):
         self,
         model: Any,
         arguments: Arguments,
-        rows: Sequence[Row],
+        options: Training,
+        items: Sequence[Row | Pair],
         steps: Sequence[Step],
         collator: Collator,
         dropper: TokenDropper,
         *,
         checkpoints: Checkpoints,
-        minutes: float,
         log: TrainingLog | None,
         on_step: OnStep,
     ) -> None:
-        """Go on after the newest of `checkpoints`, and write one every so many `minutes`.
+        """Go on after the newest of `checkpoints`.
 
         `log` is None on all ranks but the first, and `on_step` is called there with each step's record.
         """
-        self.rows, self.steps, self.collator, self._dropper = rows, steps, collator, dropper
-        self._rows_of_batches: Iterator[list[int]] = iter(())  # their numbers
-        self.waited, self.started, self.counts = 0.0, 0.0, (0, 0, 0)  # of the step that is trained
+        self.options, self.items, self.steps, self._collator = options, items, steps, collator
+        self._dropper = dropper
+        self._batches: Iterator[list[int]] = iter(())  # the items of each, by number
+        self.waited, self.started = 0.0, 0.0  # of the step that is trained
+        self.figures: dict[str, float] = {}  # of its batches on this rank, to be added up
         self.begin: Checkpoint | None = checkpoints.newest()
-        every_step = _EveryStep(self, checkpoints, minutes, log, on_step)
+        every_step = _EveryStep(self, checkpoints, log, on_step)
         super().__init__(model=model, args=arguments, compute_loss_func=answer_loss, callbacks=[every_step])
         self.remove_callback(PrinterCallback)
 
@@ -74,26 +79,35 @@ class PlannedTrainer(Trainer):
         share, ranks, rank = self.args.gradient_accumulation_steps, self.args.world_size, self.args.process_index
         left = self.steps[self.begin.step if self.begin else 0 :]
         batches = [batch for step in left for batch in micro_batches(step, share * ranks)[rank::ranks]]
-        self._rows_of_batches = iter(batches)
-        return prefetched(self.rows, batches, self.collator, self.args.device)
+        self._batches = iter(batches)
+        return prefetched(self.items, batches, self._collator, self.args.device)
 
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> tuple[list[Any], Any]:
         """As in `Trainer`, with the time that it takes and the tokens that it gives."""
         self.started = time.monotonic()
         batches = list(islice(epoch_iterator, num_batches))
         self.waited = time.monotonic() - self.started
-        batches, answer_tokens = super().get_batch_samples(iter(batches), num_batches, device)
         masks = [batch["attention_mask"] for batch in batches]
-        counts = [sum(int(mask.sum()) for mask in masks), sum(mask.numel() for mask in masks)]
-        tokens, places = self.accelerator.reduce(torch.tensor(counts, device=device), "sum").tolist()
-        self.counts = int(answer_tokens), tokens, places
-        return batches, answer_tokens
+        self.figures = {}
+        self.add(input_tokens=sum(int(mask.sum()) for mask in masks), places=sum(mask.numel() for mask in masks))
+        return super().get_batch_samples(iter(batches), num_batches, device)
+
+    def add(self, **figures: float) -> None:
+        """Add figures of a batch to those of its step."""
+        for name, value in figures.items():
+            self.figures[name] = self.figures.get(name, 0) + value
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """As in `Trainer`, of the tokens that are not dropped."""
-        rows = next(self._rows_of_batches) or [0]  # a rank without rows has one without labels
+        items = next(self._batches) or [0]  # a rank without items has one without labels
+        rows = items * (len(inputs["input_ids"]) // len(items))  # a preference pair is two rows
         with self._dropper.step(self.state.global_step + 1, rows, inputs):
-            return super().compute_loss(model, inputs, *args, **kwargs)
+            return self.micro_loss(model, inputs, *args, **kwargs)
+
+    def micro_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """The part of a step's loss that comes from one micro-batch."""
+        self.add(tokens=int((inputs["labels"][:, 1:] != IGNORED).sum()))
+        return super().compute_loss(model, inputs, *args, **kwargs)
 
 
 class _EveryStep(TrainerCallback):
@@ -103,11 +117,10 @@ class _EveryStep(TrainerCallback):
         self,
         trainer: PlannedTrainer,
         checkpoints: Checkpoints,
-        minutes: float,
         log: TrainingLog | None,
         on_step: OnStep,
     ) -> None:
-        self._trainer, self._checkpoints, self._minutes = trainer, checkpoints, minutes
+        self._trainer, self._checkpoints = trainer, checkpoints
         self._log, self._on_step = log, on_step
         self._saved = time.monotonic()
 
@@ -137,18 +150,18 @@ class _EveryStep(TrainerCallback):
             raise UserError(
                 f"training: step {state.global_step} of {state.max_steps} has a loss of {loss:g} and a gradient of "
                 f"{norm:g}; lower training.learning_rate (now {args.learning_rate:g}), or look at its rows: "
-                f"{_names([self._trainer.rows[row].where for row in step.rows])}"
+                f"{_names([self._trainer.items[item].where for item in step.items])}"
             )
+        figures = self._figures()
         if self._log is not None:
-            answer_tokens, tokens, places = self._trainer.counts
+            places = figures.pop("places")
             record = {
                 "step": state.global_step,
                 "steps": state.max_steps,
                 "epoch": round(step.epoch, 4),
                 "loss": loss,
-                "tokens": answer_tokens,
-                "input_tokens": tokens,
-                "padding": round(1 - tokens / places, 4),
+                **figures,
+                "padding": round(1 - figures["input_tokens"] / places, 4),
                 "grad_norm": norm if math.isfinite(norm) else None,
                 "learning_rate": logs["learning_rate"],
                 "seconds": round(time.monotonic() - self._trainer.started, 4),
@@ -157,10 +170,21 @@ class _EveryStep(TrainerCallback):
             }
             self._log.add(record)
             self._on_step(record)
-            if state.global_step < state.max_steps and time.monotonic() - self._saved >= 60 * self._minutes:
+            due = time.monotonic() - self._saved >= 60 * self._trainer.options.checkpoint_minutes
+            if due and state.global_step < state.max_steps:
                 self._log.sync()
                 self._checkpoints.save(state.global_step, *self._parts(**kwargs))
                 self._saved = time.monotonic()
+
+    def _figures(self) -> dict[str, float]:
+        """The figures of the step, added up over the ranks."""
+        own = self._trainer.figures
+        values = torch.tensor(list(own.values()), device=self._trainer.args.device, dtype=torch.float64)
+        shared: Any = self._trainer.accelerator.reduce(values, "sum")
+        return {
+            name: value if isinstance(own[name], float) else int(value)
+            for name, value in zip(own, shared.tolist(), strict=True)
+        }
 
     def _parts(self, model: Any, optimizer: Any, lr_scheduler: Any, **_: Any) -> tuple[Any, Any, Any, Any]:
         return model, optimizer, lr_scheduler, getattr(self._trainer.accelerator, "scaler", None)

@@ -29,9 +29,11 @@ from videostar.models.lora import base_name, lora_config, relative_norm
 from videostar.models.quantised import is_quantised, untrainable
 from videostar.training.batches import Collator
 from videostar.training.checkpoints import Checkpoints, trained_weights
+from videostar.training.dpo import PreferenceTrainer
 from videostar.training.drop_tokens import TokenDropper
 from videostar.training.log import OnStep, TrainingLog, by_source, loss_change, mean_loss, padding
 from videostar.training.plan import Step
+from videostar.training.preferences import Pair, rows_of
 from videostar.training.rows import Row, RowClips
 from videostar.training.trainer import Arguments, PlannedTrainer
 from videostar.util.files import write_text
@@ -43,7 +45,7 @@ class Work:
     """A training, as each rank is given it."""
 
     settings: Pipeline
-    rows: tuple[Row, ...]  # kept answers and rows mixed in; all can be shown
+    items: tuple[Row | Pair, ...]  # kept answers and rows mixed in, or preference pairs; all can be shown
     kept: int  # of these, the number of kept answers
     digests: Mapping[Path, str | BadVideo]  # of their videos
     steps: tuple[Step, ...]
@@ -74,15 +76,15 @@ def fit(work: Work, on_step: OnStep) -> dict[str, Any]:
     checkpoints = Checkpoints(work.checkpoints, work.key)
     begin = checkpoints.newest()
     log = TrainingLog(work.log, begin.step if begin else 0) if rank == 0 else None
-    trainer = PlannedTrainer(
+    trainer = (PreferenceTrainer if options.objective == "dpo" else PlannedTrainer)(
         model,
         _arguments(model.get_base_model(), settings, len(work.steps), ranks, work.folder),
-        work.rows,
+        options,
+        work.items,
         work.steps,
-        Collator(chat, clips, model, work.rows[0]),
+        Collator(chat, clips, model, work.items[0]),
         TokenDropper(model, options.drop_tokens, options.full_every, settings.seed),
         checkpoints=checkpoints,
-        minutes=options.checkpoint_minutes,
         log=log,
         on_step=on_step,
     )
@@ -111,7 +113,7 @@ def fit(work: Work, on_step: OnStep) -> dict[str, Any]:
 
 def _write_canaries(work: Work, model: Any, chat: Chat, clips: RowClips, folder: Path) -> None:
     # One video each: an engine for rows of one video takes no more.
-    shown = ((turn.question, turn.clips[0]) for turn in map(clips.turn, work.rows) if turn.clips)
+    shown = ((turn.question, turn.clips[0]) for turn in map(clips.turn, rows_of(work.items)) if turn.clips)
     write_canaries(folder, model, chat, list(islice(shown, CANARIES)))
 
 
@@ -183,10 +185,11 @@ def _save(model: Any, work: Work, loss: float) -> None:
 
 def _card(work: Work, base: str, loss: float) -> str:
     options = work.settings.training
+    how = ", each preferred to a rejected answer (DPO)" if options.objective == "dpo" else ""
     return (
         "---\nlibrary_name: peft\n---\n# LoRA adapter of a Video-STaR round\n\n"
         f"- base model: {base}\n"
-        f"- trained on: {work.kept} kept answers, {len(work.rows) - work.kept} rows mixed in\n"
+        f"- trained on: {work.kept} kept answers{how}, {len(work.items) - work.kept} rows mixed in\n"
         f"- steps: {len(work.steps)}, mean loss {loss}\n"
         f"- rank {options.rank}, alpha {options.alpha}; language model only, vision frozen\n"
         f"- settings: `{json.dumps(options.model_dump(exclude=HOW))}`\n"
