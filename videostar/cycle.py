@@ -56,8 +56,11 @@ def run_cycle(
             add_report(folder, [folder], progress)
         return read_run(folder)
     data.prepare(pipeline, folder, progress, trains=True)
+    from videostar.runs.preflight import report_adapted  # loads torch
+
     with Run.open(folder, pipeline, data.digests, restart_from) as run, open_engine(pipeline, data.videos) as engine:
         skipped = data.report()
+        report_adapted(pipeline.spec, pipeline.training)
         write_text(folder / "skipped.jsonl", "".join(json.dumps(asdict(row)) + "\n" for row in skipped))
         try:
             cycle(run, data.questions, pipeline, engine, progress, data.sets)

@@ -9,12 +9,22 @@ from pydantic import Field
 
 from videostar.config.settings import Settings
 
+#: Parts of a model that LoRA can adapt.
+Target = Literal["language", "projector", "vision", "experts"]
+
 
 class Training(Settings):
     """LoRA on the kept answers."""
 
     start_from: Literal["base", "previous"] = Field(
         "base", description="base: a new LoRA in each round; previous: continue the last round's LoRA."
+    )
+    targets: tuple[Target, ...] = Field(
+        ("language",),
+        min_length=1,
+        description="The parts that LoRA adapts. language: the linear layers of the language model; projector: those "
+        "between vision tower and language model; vision: those of the vision tower; experts: the experts of a "
+        "mixture, which are no linear layers.",
     )
     rank: int = Field(32, ge=1, description="Rank of the LoRA.")
     alpha: int = Field(64, ge=1, description="Scale of the LoRA: its update is multiplied by alpha / rank.")

@@ -5,18 +5,15 @@ from __future__ import annotations
 import copy
 import gc
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import torch
-from peft import PeftModel
-from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, GenerationConfig, PreTrainedConfig
 from transformers.utils import logging
 
 from videostar.config import ModelSpec
 from videostar.models.families import complete, family
-from videostar.models.quantised import check_mergeable, check_quantised, is_quantised, unusable, weights_at_once
+from videostar.models.quantised import check_quantised, is_quantised, unusable, weights_at_once
 from videostar.util.errors import UserError
 from videostar.util.resources import check_model, model_path
 
@@ -96,23 +93,6 @@ def free_memory() -> None:
     """Free the memory of dropped models: some hold reference cycles, and torch caches an accelerator's memory."""
     gc.collect()
     torch.accelerator.empty_cache()
-
-
-def save_merged(spec: ModelSpec, lora: Path, out: Path) -> None:
-    """Write the base model with the LoRA merged into its weights to the folder `out`.
-
-    This is done in host memory, because an engine may hold all of the accelerator's. Raises UserError for a quantised
-    model.
-    """
-    check_mergeable(load_config(spec), spec.name)
-    where = torch.device("cpu")
-    base = load_model(spec, where)
-    model: Any = PeftModel.from_pretrained(base, str(lora), torch_device=where.type).merge_and_unload()
-    try:
-        model.save_pretrained(out)
-    except SafetensorError as error:  # a full disk, for one
-        raise OSError(str(error)) from None
-    load_processor(spec).save_pretrained(out)
 
 
 def device(spec: ModelSpec) -> torch.device:

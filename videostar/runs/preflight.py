@@ -13,7 +13,6 @@ from typing import Any
 import psutil
 import torch
 from peft import LoraConfig, PeftConfig, get_peft_model, get_peft_model_state_dict
-from safetensors import SafetensorError, safe_open
 
 from videostar.config import Cache, Engine, ModelSpec, Pipeline, Video
 from videostar.config.training import Training
@@ -22,7 +21,8 @@ from videostar.engines.vllm.options import MERGED, RANKS, VllmSetup
 from videostar.models.chat import Chat, Turn
 from videostar.models.families import family
 from videostar.models.load import bare_model, device, dtype_name, load_config, load_processor
-from videostar.models.lora import lora_config, other_base, read_facts
+from videostar.models.lora import lora_config, other_base, read_facts, read_tensors
+from videostar.models.parts import PARTS, adapted_share
 from videostar.models.quantised import check_mergeable, check_quantised
 from videostar.models.refusals import Refusals
 from videostar.models.sizes import sequence_length, weights_bytes
@@ -120,9 +120,9 @@ def check_lora(folder: Path, spec: ModelSpec, engine: Engine, training: Training
         raise UserError(
             f"{folder}: no LoRA; {f'did you mean {near}?' if near else 'give a folder that training wrote'}"
         )
-    rank = read_facts(folder).rank
-    if engine.name != "transformers" and rank > RANKS[-1]:
-        raise UserError(f"{folder}: has rank {rank}, vLLM serves at most {RANKS[-1]}; use --engine transformers")
+    facts = read_facts(folder)
+    if engine.name != "transformers" and facts.rank > RANKS[-1]:
+        raise UserError(f"{folder}: has rank {facts.rank}, vLLM serves at most {RANKS[-1]}; use --engine transformers")
     config = _peft_config(folder)
     if training and (config.r, config.lora_alpha) != (training.rank, training.alpha):
         raise UserError(
@@ -130,9 +130,16 @@ def check_lora(folder: Path, spec: ModelSpec, engine: Engine, training: Training
             f"{training.alpha}; continue with --set training.rank={config.r} --set "
             f"training.alpha={config.lora_alpha}, or start from the base"
         )
-    misfit = _misfit(config, _tensors(folder / "adapter_model.safetensors"), spec)
+    misfit = _misfit(config, read_tensors(folder / "adapter_model.safetensors"), spec)
     if misfit:
         raise UserError(f"{folder}: does not fit model {spec.name!r}: {misfit}; give another LoRA or model")
+    parts = facts.parts(load_config(spec))
+    if training and parts != set(training.targets):
+        own, given = (", ".join(part for part in PARTS if part in one) for one in (parts, training.targets))
+        raise UserError(
+            f"{folder}: adapts {own}, the settings have {given}; continue with --set "
+            f"'training.targets=[{own}]', or start from the base"
+        )
 
 
 def _nearest(folder: Path) -> Path | None:
@@ -155,15 +162,6 @@ def _peft_config(folder: Path) -> Any:
     if not isinstance(config, LoraConfig):
         raise UserError(f"{folder}: is for PEFT, but not a LoRA; give a folder that training wrote")
     return config
-
-
-def _tensors(file: Path) -> dict[str, list[int]]:
-    """Names and shapes of the tensors in a safetensors file. Raises UserError if it is damaged."""
-    try:
-        with safe_open(file, "pt") as weights:
-            return {name: weights.get_slice(name).get_shape() for name in weights.offset_keys()}
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{file}: is damaged ({error}); restore it, or train the LoRA again") from None
 
 
 def _misfit(config: Any, found: dict[str, list[int]], spec: ModelSpec) -> str:
@@ -241,16 +239,19 @@ def _check_client(what: str) -> None:
         raise UserError(f"{what}: its client is not installed; pip install 'videostar[openai]'")
 
 
+def report_adapted(spec: ModelSpec, training: Training) -> None:
+    """Print which share of the model LoRA adapts. Raises UserError if the model has no layers of a target."""
+    for line in adapted_share(bare_model(spec), training):
+        warn(line)
+
+
 def _lora_bytes(spec: ModelSpec, training: Training) -> int:
     """The size of a round's LoRA. Raises UserError if the model has no layers for it."""
     model = bare_model(spec)
-    targets = set(lora_config(model, training).target_modules or ())
-    sizes: list[int] = [
-        module.in_features + module.out_features
-        for name, module in model.named_modules()
-        if name in targets and isinstance(module, torch.nn.Linear)
-    ]
-    return 4 * training.rank * sum(sizes)
+    config = lora_config(model, training)
+    with torch.device("meta"):
+        adapted: Any = get_peft_model(model, config)
+    return sum(4 * weights.numel() for weights in adapted.parameters() if weights.requires_grad)
 
 
 def _check_memory(spec: ModelSpec, lora: int) -> None:

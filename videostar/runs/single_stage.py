@@ -89,11 +89,12 @@ def train(
     check_lora(start_from, pipeline, trained=True)
     from videostar.models.load import load_config
     from videostar.models.quantised import check_quantised
-    from videostar.runs.preflight import check_batches
+    from videostar.runs.preflight import check_batches, report_adapted
     from videostar.training import stage  # loads torch
 
     check_quantised(load_config(pipeline.spec), pipeline.model, trains=True)
     check_batches(pipeline.spec, pipeline.engine, pipeline.video, pipeline.training)
+    report_adapted(pipeline.spec, pipeline.training)
     make_folder(folder.parent)
     keep_log(folder.with_name(f"{folder.name}.log"))
     tick = progress("training steps")

@@ -1,8 +1,8 @@
 """The training stage: LoRA on the kept answers of a dataset version, mixed with an instruction set.
 
-Reads a dataset version and writes a LoRA in PEFT's format (safetensors). Only answer tokens have a loss; the vision
-tower is frozen and has no LoRA. The loop is transformers' `Trainer`. There are no checkpoints within a round: a killed
-round is trained again from its start, to the same weights.
+Reads a dataset version and writes a LoRA in PEFT's format (safetensors), on the parts of the model that
+`training.targets` names. Only answer tokens have a loss. The loop is transformers' `Trainer`. There are no checkpoints
+within a round: a killed round is trained again from its start, to the same weights.
 """
 
 from __future__ import annotations
@@ -109,7 +109,8 @@ def _load(spec: ModelSpec, options: Training, start_from: Path | None) -> Any:
         raise
     if options.gradient_checkpointing:
         base.gradient_checkpointing_enable()
-        base.disable_input_require_grads()  # else gradients would also flow through the frozen vision tower
+        # The inputs of frozen parts, such as the vision tower, need no gradients.
+        base.disable_input_require_grads()
     return model
 
 
@@ -171,7 +172,9 @@ def _save(model: Any, settings: Pipeline, facts: dict[str, Any], folder: Path) -
     """Write the LoRA and its card; no file names a path of this machine."""
     name = base_name(settings.model)
     for config in model.peft_config.values():
-        config.target_modules = sorted(config.target_modules)  # PEFT has a set, whose order in the file would vary
+        config.target_modules = sorted(
+            config.target_modules or ()
+        )  # PEFT has a set, whose order in the file would vary
         config.base_model_name_or_path = name
     try:
         # Embeddings are not trained; with `auto` PEFT would look up the base model on the hub.
@@ -209,6 +212,6 @@ def _card(options: Training, base: str, facts: dict[str, Any]) -> str:
         "---\nlibrary_name: peft\n---\n# LoRA adapter of a Video-STaR round\n\n"
         f"- base model: {base}\n- trained on: {facts['rows']} kept answers, {facts['mixed']} rows mixed in\n"
         f"- steps: {facts['steps']}, mean loss {facts['loss']}\n"
-        f"- rank {options.rank}, alpha {options.alpha}; language model only, vision frozen\n"
+        f"- rank {options.rank}, alpha {options.alpha}, on: {', '.join(options.targets)}\n"
         f"- settings: `{json.dumps(options.model_dump())}`\n"
     )

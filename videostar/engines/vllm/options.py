@@ -12,8 +12,10 @@ import psutil
 import torch
 
 from videostar.config import ModelSpec, Pipeline, Video
+from videostar.config.training import Target
 from videostar.models.families import family
 from videostar.models.load import device, dtype, dtype_name, load_config, load_processor
+from videostar.models.lora import LoraFacts
 from videostar.models.sizes import LONGEST_TEXT, largest_prompt, sequence_length, weights_bytes
 from videostar.util.errors import UserError
 
@@ -36,6 +38,7 @@ class VllmSetup:
     video: Video
     max_new_tokens: int
     rank: int  # of the LoRA that a run trains
+    targets: tuple[Target, ...]  # the parts that it adapts
     seed: int
     overrides: Mapping[str, Any]  # `engine.options`
     videos: int  # of a question, at most
@@ -48,6 +51,7 @@ class VllmSetup:
             settings.video,
             settings.generation.max_new_tokens,
             settings.training.rank,
+            settings.training.targets,
             settings.seed,
             settings.engine.options,
             videos,
@@ -71,7 +75,7 @@ class VllmSetup:
             "limit_mm_per_prompt": {"video": self.videos, "image": 0},
             "enable_prefix_caching": True,
             # On a GPU vLLM has LoRA kernels for 16-bit types only.
-            "enable_lora": facts.lora and dtype(self.spec) != torch.float32,
+            "enable_lora": facts.lora and dtype(self.spec) != torch.float32 and set(self.targets) == {"language"},
             "max_loras": 1,
             "max_lora_rank": max_lora_rank(self.rank),
         }
@@ -119,13 +123,18 @@ class VllmSetup:
         as_bytes = family(load_config(self.spec)).on_device and same_normalisation(self.spec)
         return sum(values.numel() * (1 if as_bytes else values.itemsize) for values in pixels)
 
-    def lora_misfit(self, rank: int, options: Mapping[str, Any]) -> str:
-        """Why an engine with these options cannot serve a LoRA of `rank`; empty if it can."""
-        if not family(load_config(self.spec)).lora:
+    def lora_misfit(self, lora: LoraFacts, options: Mapping[str, Any]) -> str:
+        """Why an engine with these options cannot serve this LoRA; empty if it can."""
+        config = load_config(self.spec)
+        if not family(config).lora:
             return "it does not support LoRA for this model"
+        # vLLM drops the weights of other parts without a word: a small share of an update, which canaries may not show.
+        others = lora.parts(config) - {"language"}
+        if "experts" in others or (others and not options.get("enable_tower_connector_lora")):
+            return f"it adapts {' and '.join(sorted(others))}"
         most = options["max_lora_rank"]
-        if options["enable_lora"] and rank > most:
-            return f"rank {rank} is more than the {most} that the engine was started with"
+        if options["enable_lora"] and lora.rank > most:
+            return f"rank {lora.rank} is more than the {most} that the engine was started with"
         return ""
 
 
