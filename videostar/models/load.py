@@ -8,11 +8,19 @@ from functools import cache
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, GenerationConfig, PreTrainedConfig
+from transformers import (
+    AutoConfig,
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    BitsAndBytesConfig,
+    GenerationConfig,
+    PreTrainedConfig,
+)
 from transformers.utils import logging
 
 from videostar.config import ModelSpec
 from videostar.models.families import complete, family
+from videostar.models.parts import layers
 from videostar.models.quantised import check_quantised, is_quantised, unusable, weights_at_once
 from videostar.util.errors import UserError
 from videostar.util.resources import check_model, model_path
@@ -43,16 +51,16 @@ def load_processor(spec: ModelSpec) -> Any:
     return complete(processor, load_config(spec), spec.name)
 
 
-def load_model(spec: ModelSpec, where: torch.device | None = None) -> Any:
+def load_model(spec: ModelSpec, where: torch.device | None = None, *, four_bits: bool = False) -> Any:
     """The base model on its own device or on `where`, read from safetensors only.
 
-    Raises UserError if it cannot be read.
+    `four_bits`: the language model in 4 bits, to be trained. Raises UserError if it cannot be read.
     """
     free_memory()
     where, config = where or device(spec), _without_dropout(copy.deepcopy(load_config(spec)))
     check_quantised(config, spec.name)
-    quantised = is_quantised(config)
-    if quantised:
+    quantised = is_quantised(config) or four_bits
+    if is_quantised(config):
         weights_at_once(config)
     try:
         model, report = AutoModelForImageTextToText.from_pretrained(
@@ -61,6 +69,7 @@ def load_model(spec: ModelSpec, where: torch.device | None = None) -> Any:
             config=config,
             dtype=dtype(spec),
             device_map={"": where} if quantised else None,  # quantised weights cannot be moved
+            quantization_config=_four_bits(spec) if four_bits else None,
             use_safetensors=True,
             trust_remote_code=spec.trust_remote_code,
         )
@@ -81,6 +90,19 @@ def load_model(spec: ModelSpec, where: torch.device | None = None) -> Any:
     ids = {name: getattr(known, name, None) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
     model.generation_config = GenerationConfig(**ids)
     return model if quantised else model.to(where)
+
+
+def _four_bits(spec: ModelSpec) -> BitsAndBytesConfig:
+    """NF4 with double quantisation (QLoRA, arXiv 2305.14314) for the linear layers of the language model alone."""
+    bare = bare_model(spec)
+    others = [name for part, names in layers(bare).items() if part != "language" for name in names]
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype(spec),
+        llm_int8_skip_modules=[*others, "lm_head"],
+    )
 
 
 def bare_model(spec: ModelSpec) -> Any:

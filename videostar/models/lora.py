@@ -32,7 +32,8 @@ class LoraFacts:
     digest: str  # sha256 of the folder
     rank: int  # the largest, where layers have ranks of their own
     layers: tuple[str, ...]  # paths of the adapted modules
-    experts: tuple[str, ...] = ()  # how the paths of those end that hold adapted experts
+    experts: tuple[str, ...]  # how the paths of those end that hold adapted experts
+    dora: bool
 
     def parts(self, config: Any) -> set[Target]:
         """The parts that it adapts of the model with this configuration."""
@@ -53,7 +54,7 @@ def read_facts(folder: Path) -> LoraFacts:
         raise UserError(f"{folder}: no LoRA ({error}); give a folder that training wrote") from None
     names = read_tensors(folder / "adapter_model.safetensors")
     paths = {name.partition(".lora_")[0].removeprefix("base_model.model.").replace(".base_layer", "") for name in names}
-    return LoraFacts(digest(folder), max(ranks), tuple(sorted(paths)), experts)
+    return LoraFacts(digest(folder), max(ranks), tuple(sorted(paths)), experts, bool(config.get("use_dora")))
 
 
 def read_tensors(file: Path) -> dict[str, list[int]]:
@@ -75,12 +76,14 @@ def lora_config(model: Any, training: Training) -> LoraConfig:
         lora_alpha=training.alpha,
         target_modules=linear,
         target_parameters=experts or None,
+        use_rslora=training.rslora,
+        use_dora=training.dora,
         task_type="CAUSAL_LM",
     )
 
 
 def relative_norm(model: Any) -> float | None:
-    """The Frobenius norm of a LoRA's update (B A alpha / rank), over that of the weights that it adapts.
+    """The Frobenius norm of a LoRA's update (B A times its scale), over that of the weights that it adapts.
 
     `model` is PEFT's. None for quantised weights, whose norm is not that of the stored numbers.
     """
@@ -99,6 +102,8 @@ def relative_norm(model: Any) -> float | None:
 
 def _update_norm(module: Any, name: str) -> float:
     """The Frobenius norm of the update of one layer, or of the experts of one layer."""
+    if module.use_dora[name]:
+        return _dora_update_norm(module, name)
     if isinstance(module, ParamWrapper):
         b, a, scaling = module.get_delta_factors(name)  # [experts, out, rank] and [experts, rank, in], or transposed
     else:
@@ -108,12 +113,27 @@ def _update_norm(module: Any, name: str) -> float:
     return float(scaling * ((b.mT @ b) * (a @ a.mT)).sum().sqrt())
 
 
+def _dora_update_norm(module: Any, name: str) -> float:
+    """That of DoRA: the rows of W + BA are scaled to the trained lengths (arXiv 2402.09353, equation 5)."""
+    weight = module.get_base_layer().weight.detach().float()
+    moved = weight + module.get_delta_weight(name).detach().float()
+    lengths = module.lora_magnitude_vector[name].weight.detach().float()
+    scaled = moved * (lengths / torch.linalg.vector_norm(moved, dim=1))[:, None]
+    return float(torch.linalg.vector_norm(scaled - weight))
+
+
 def base_name(model: str) -> str:
     """The base model's name in a LoRA's files, the same on every machine: `embedded`, a hub id or a folder's digest."""
     if model == "embedded":
         return model
     on_disk = Path(model_path(model)).is_dir()
     return _DIGEST + model_digest(model) if on_disk else model
+
+
+def named_base(lora: Path) -> str | None:
+    """The base model that the LoRA in `lora` names, if that is `embedded` or a hub id."""
+    name = json.loads((lora / "adapter_config.json").read_text(encoding="utf-8")).get("base_model_name_or_path")
+    return name if name == "embedded" or (name and _HUB_ID.fullmatch(name)) else None
 
 
 def other_base(recorded: str | None, model: str) -> bool:

@@ -23,7 +23,7 @@ from videostar.models.families import family
 from videostar.models.load import bare_model, device, dtype_name, load_config, load_processor
 from videostar.models.lora import lora_config, other_base, read_facts, read_tensors
 from videostar.models.parts import PARTS, adapted_share
-from videostar.models.quantised import check_mergeable, check_quantised
+from videostar.models.quantised import check_mergeable, check_quantised, check_small
 from videostar.models.refusals import Refusals
 from videostar.models.sizes import sequence_length, weights_bytes
 from videostar.training.mix import read_mix, warn_of_skipped
@@ -31,6 +31,7 @@ from videostar.util.errors import UserError
 from videostar.util.resources import model_path
 from videostar.util.terminal import warn
 
+_UNSERVED = "a vLLM server loads LoRAs of the language model alone, and no DoRA"
 _GIB = 2**30
 _MIB = 2**20
 _TOY = 64 * 64  # pixels of a frame
@@ -44,10 +45,12 @@ def preflight(settings: Pipeline, out: Path, videos: int = 1, *, trains: bool) -
     first thing that is missing.
     """
     spec = settings.spec
-    check_engine(settings.engine, settings.training.rank)
+    check_engine(settings.engine, settings.training)
     check_judge(settings)
     if trains or not _served(spec, settings.engine):  # vLLM has its own code for quantised models
         check_quantised(load_config(spec), spec.name, trains=trains)
+    if trains:
+        check_small(load_config(spec), spec.name, settings.training)
     _warn_of_unused(settings)
     if settings.model != "embedded" and settings.video.max_pixels <= _TOY:
         warn(
@@ -133,7 +136,15 @@ def check_lora(folder: Path, spec: ModelSpec, engine: Engine, training: Training
     misfit = _misfit(config, read_tensors(folder / "adapter_model.safetensors"), spec)
     if misfit:
         raise UserError(f"{folder}: does not fit model {spec.name!r}: {misfit}; give another LoRA or model")
+    for name, used in (("rslora", config.use_rslora), ("dora", config.use_dora)):
+        if training and getattr(training, name) != bool(used):
+            raise UserError(
+                f"{folder}: was trained with {name}: {str(bool(used)).lower()}; continue with --set "
+                f"training.{name}={str(bool(used)).lower()}, or start from the base"
+            )
     parts = facts.parts(load_config(spec))
+    if engine.name == "openai" and (facts.dora or parts - {"language"}):
+        raise UserError(f"{folder}: {_UNSERVED}; use --engine vllm or transformers")
     if training and parts != set(training.targets):
         own, given = (", ".join(part for part in PARTS if part in one) for one in (parts, training.targets))
         raise UserError(
@@ -209,17 +220,19 @@ def _warn_of_unused(settings: Pipeline) -> None:
         warn("video.margin: has an effect with --set video.within=label only")
 
 
-def check_engine(engine: Engine, rank: int) -> None:
-    """Raises UserError if the engine is not installed or does not serve LoRAs of that rank."""
+def check_engine(engine: Engine, training: Training) -> None:
+    """Raises UserError if the engine is not installed or does not serve such LoRAs."""
     if engine.name == "transformers":
         return
-    if rank > RANKS[-1]:
+    if training.rank > RANKS[-1]:
         raise UserError(
-            f"training.rank: {rank} is more than the {RANKS[-1]} that vLLM serves; lower it, or use --engine "
+            f"training.rank: {training.rank} is more than the {RANKS[-1]} that vLLM serves; lower it, or use --engine "
             "transformers"
         )
     if engine.name == "openai":
         _check_client("engine openai")
+        if training.dora or set(training.targets) != {"language"}:
+            raise UserError(f"training: {_UNSERVED}; change training.targets or dora, or use --engine vllm")
     elif importlib.util.find_spec(engine.name) is None:
         raise UserError(
             "engine vllm: is not installed; pip install 'videostar[vllm]' for a GPU; without one see `make vllm`"
@@ -272,6 +285,11 @@ def _check_memory(spec: ModelSpec, lora: int) -> None:
             f"model {spec.name!r}: weights and LoRA take {needed / _GIB:.1f} GiB in {dtype_name(spec)}, "
             f"and {where.type} has {free / _GIB:.1f} GiB free: use a smaller model, bfloat16 or a lower training.rank"
         )
+
+
+def check_room(spec: ModelSpec, out: Path) -> None:
+    """Raises UserError if the disk of `out` has no room for a copy of the model's weights."""
+    _check_disk(out, weights_bytes(spec), "the model's weights", "give --out on a larger disk")
 
 
 def _check_disk(folder: Path, needed: int, what: str, fix: str) -> None:

@@ -31,6 +31,7 @@ from videostar.models.quantised import is_quantised, untrainable
 from videostar.models.refusals import Refusals
 from videostar.training.loss import LossCurve
 from videostar.training.mix import mixed_rows, warn_of_skipped
+from videostar.training.optimiser import optimizer
 from videostar.training.rows import Row, RowClips, read_rows
 from videostar.util.errors import UserError
 from videostar.util.files import new_folder, write_json, write_text
@@ -71,6 +72,11 @@ def train(
         }
         _save(model, settings, facts, folder)
         write_json(folder / "steps.json", curve.steps)
+        if settings.training.quantize is not None:
+            del model
+            # Engines answer with the full base: so must the canaries.
+            model = PeftModel.from_pretrained(load_model(settings.spec), str(folder))
+            facts["lora_norm"] = relative_norm(model)
         # One video each: an engine for rows of one video takes no more.
         shown = ((turn.question, turn.clips[0]) for turn in map(clips.turn, usable) if turn.clips)
         write_canaries(folder, model, chat, list(islice(shown, CANARIES)))
@@ -95,7 +101,7 @@ def _usable_rows(rows: Sequence[Row], clips: RowClips, dataset: Path, root: Path
 
 def _load(spec: ModelSpec, options: Training, start_from: Path | None) -> Any:
     """The base model with a trainable LoRA."""
-    base = load_model(spec)
+    base = load_model(spec, four_bits=options.quantize == "4bit")
     model: Any
     try:
         if start_from is not None:
@@ -140,6 +146,7 @@ def _fit(
         per_device_train_batch_size=options.batch_size,
         gradient_accumulation_steps=options.gradient_accumulation,
         learning_rate=options.learning_rate,
+        **({} if options.optimizer == "adamw" else {"optim": options.optimizer}),
         lr_scheduler_type="cosine",
         warmup_steps=0.05 if steps > 1 else 0,  # warm-up starts at a learning rate of 0
         max_grad_norm=1.0,
@@ -162,6 +169,7 @@ def _fit(
         data_collator=collator,
         compute_loss_func=curve.loss,
         callbacks=[curve],
+        optimizers=(optimizer(model, options, arguments), None),
     )
     trainer.remove_callback(PrinterCallback)
     result: Any = trainer.train()

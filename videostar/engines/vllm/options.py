@@ -12,7 +12,6 @@ import psutil
 import torch
 
 from videostar.config import ModelSpec, Pipeline, Video
-from videostar.config.training import Target
 from videostar.models.families import family
 from videostar.models.load import device, dtype, dtype_name, load_config, load_processor
 from videostar.models.lora import LoraFacts
@@ -38,7 +37,7 @@ class VllmSetup:
     video: Video
     max_new_tokens: int
     rank: int  # of the LoRA that a run trains
-    targets: tuple[Target, ...]  # the parts that it adapts
+    loads: bool  # whether vLLM can load it; otherwise it is merged into a copy of the weights
     seed: int
     overrides: Mapping[str, Any]  # `engine.options`
     videos: int  # of a question, at most
@@ -51,7 +50,7 @@ class VllmSetup:
             settings.video,
             settings.generation.max_new_tokens,
             settings.training.rank,
-            settings.training.targets,
+            set(settings.training.targets) == {"language"} and not settings.training.dora,
             settings.seed,
             settings.engine.options,
             videos,
@@ -75,7 +74,7 @@ class VllmSetup:
             "limit_mm_per_prompt": {"video": self.videos, "image": 0},
             "enable_prefix_caching": True,
             # On a GPU vLLM has LoRA kernels for 16-bit types only.
-            "enable_lora": facts.lora and dtype(self.spec) != torch.float32 and set(self.targets) == {"language"},
+            "enable_lora": facts.lora and dtype(self.spec) != torch.float32 and self.loads,
             "max_loras": 1,
             "max_lora_rank": max_lora_rank(self.rank),
         }
@@ -128,6 +127,8 @@ class VllmSetup:
         config = load_config(self.spec)
         if not family(config).lora:
             return "it does not support LoRA for this model"
+        if lora.dora:
+            return "it is a DoRA"
         # vLLM drops the weights of other parts without a word: a small share of an update, which canaries may not show.
         others = lora.parts(config) - {"language"}
         if "experts" in others or (others and not options.get("enable_tower_connector_lora")):
