@@ -153,7 +153,8 @@ TOUCHED = {
     **dict.fromkeys(
         "training.gradient_accumulation training.gradient_checkpointing training.epochs".split(), "01/train"
     ),
-    "training.targets": "01/train",
+    **dict.fromkeys("training.targets training.rslora training.dora training.lora_plus".split(), "01/train"),
+    **dict.fromkeys("training.quantize training.optimizer".split(), "01/train"),
     "mix.ratio": "01/train",
     "training.start_from": "02/train",
     "training.final_round": "03/version",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,20 @@ def test_experts_are_adapted_and_continued(train: Any, tmp_path: Path) -> None:
     assert (
         "of the weights are experts, which no LoRA adapts here; --set 'training.targets=[language,experts]'" in printed
     )
+
+
+def test_the_loss_of_a_router_is_added_if_the_model_asks_for_it(train: Any, tmp_path: Path) -> None:
+    model = make("qwen3_vl_moe", tmp_path / "model")
+    losses = []
+    for asks in (False, True):
+        config = json.loads((model / "config.json").read_text())
+        config["text_config"] |= {"output_router_logits": asks, "router_aux_loss_coef": 0.5}
+        (model / "config.json").write_text(json.dumps(config))
+        lora, _ = train(model, "training.batch_size=4")
+        (step,) = json.loads((lora / "steps.json").read_text())
+        losses.append(step["loss"])
+    # Of 4 experts 2 are chosen: the loss of a layer is at least 2, and more if some are chosen more often.
+    assert 0.5 * 2 < losses[1] - losses[0] < 0.5 * 4
 
 
 def test_a_target_that_does_not_fit_is_one_line(

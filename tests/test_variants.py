@@ -18,10 +18,10 @@ from tiny_models import make
 from training_rows import write_rows
 
 from videostar.config.training import Training
-from videostar.engines.transformers import TransformersEngine
 from videostar.engines.vllm.options import VllmSetup
-from videostar.models.canary import read_canaries
-from videostar.models.load import load_model
+from videostar.models.canary import read_canaries, write_canaries
+from videostar.models.chat import Chat
+from videostar.models.load import load_model, load_processor
 from videostar.models.lora import lora_config, read_facts, relative_norm
 from videostar.pipeline_files import load_pipeline
 
@@ -115,13 +115,13 @@ def test_a_base_in_4_bits_is_trained_and_its_lora_is_served_in_full(train: Train
     trained: Any = get_peft_model(load_model(spec), lora_config(base, Training()))
     assert relative_norm(trained) == 0.0
 
-    # What an engine of the full base answers to the canaries is what they say.
+    # Canaries are of the base that engines answer with.
     (canary, *_) = read_canaries(small)
-    settings = load_pipeline("demo", model=str(model), mix=None, settings=["video.frames=4"])
-    with TransformersEngine(settings) as engine:
-        engine.use(small)
-        from videostar.engines.base import Request
-
-        (reply,) = engine.answer([Request(canary.question, [canary.clip])])
-        tokens = engine.chat.tokenizer(reply[0].text, add_special_tokens=False)["input_ids"]  # type: ignore[index]
-        assert tokens[: len(canary.answer)] == canary.answer[: len(tokens)]
+    chat = Chat(load_processor(spec))
+    for four_bits in (False, True):
+        answers: Any = PeftModel.from_pretrained(load_model(spec, four_bits=four_bits), str(small))
+        (tmp_path / str(four_bits)).mkdir()
+        write_canaries(tmp_path / str(four_bits), answers, chat, [(canary.question, canary.clip)])
+        (again,) = read_canaries(tmp_path / str(four_bits))
+        same = not canary.compare(again.prompt, again.answer, again.likely[: len(canary.answer)], exact=True)
+        assert same != four_bits

@@ -10,6 +10,7 @@ import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from videostar.models.chat import IGNORED
+from videostar.training.router import router_loss
 from videostar.util.errors import UserError
 from videostar.util.progress import Tick
 
@@ -21,8 +22,8 @@ class LossCurve(TrainerCallback):
     would be trained on the mean of the micro-batches' means, which depends on how the batch is split.
     """
 
-    def __init__(self, tick: Tick) -> None:
-        self.tick = tick
+    def __init__(self, tick: Tick, router: float = 0.0) -> None:
+        self.tick, self.router = tick, router  # the weight of the router's loss, see `router_weight`
         #: For each step: `step`, `loss`, `tokens` (of answers), `grad_norm` (before clipping) and `learning_rate`.
         self.steps: list[dict[str, float | None]] = []
         self._tokens = 0
@@ -37,7 +38,8 @@ class LossCurve(TrainerCallback):
         learned = labels[:, 1:] != IGNORED
         logits = outputs.logits[:, :-1][learned].float()  # a sum over the vocabulary is too coarse in 16 bits
         lost = torch.nn.functional.cross_entropy(logits, labels[:, 1:][learned], reduction="sum")
-        return lost / num_items_in_batch
+        share = learned.sum() / num_items_in_batch
+        return lost / num_items_in_batch + router_loss(outputs, self.router, share)
 
     def mean(self) -> float:
         """The mean loss over the answer tokens of all steps."""

@@ -32,6 +32,7 @@ from videostar.models.refusals import Refusals
 from videostar.training.loss import LossCurve
 from videostar.training.mix import mixed_rows, warn_of_skipped
 from videostar.training.optimiser import optimizer
+from videostar.training.router import router_weight
 from videostar.training.rows import Row, RowClips, read_rows
 from videostar.util.errors import UserError
 from videostar.util.files import new_folder, write_json, write_text
@@ -56,7 +57,7 @@ def train(
     usable = [*rows, *mixed]
     set_seed(settings.seed)
     model = _load(settings.spec, settings.training, start_from)
-    curve = LossCurve(tick)
+    curve = LossCurve(tick, router_weight(model.config))
     with new_folder(out) as folder:
         steps = _fit(
             model, settings.training, settings.seed, _Rows(usable), _Collator(chat, clips, model), curve, folder
