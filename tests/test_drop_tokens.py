@@ -143,6 +143,8 @@ def test_another_family_is_refused_before_anything_is_made(videostar: Command, w
     for words in (("train", "."), ("cycle",)):
         done = videostar(*words, "--out", "new", "--data", world, "--model", "./model", *sets)
         assert done.returncode == 2
-        assert "training.drop_tokens: is known for qwen3_vl, qwen2_5_vl, internvl, and model" in done.stderr
+        assert (
+            "training.drop_tokens: is known for qwen3_vl, qwen3_vl_moe, qwen2_5_vl, internvl, and model" in done.stderr
+        )
         assert "is llava_onevision; remove it, or give another model" in done.stderr
     assert not (tmp_path / "new").exists()

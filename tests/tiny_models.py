@@ -57,6 +57,8 @@ def make(family: str, folder: Path) -> Path:
     processor.save_pretrained(folder)
     if family == "llava_onevision":
         _name_as_published(folder / "model.safetensors")
+    elif family == "qwen3_vl_moe":
+        _transpose_experts(folder / "model.safetensors")
     return folder
 
 
@@ -65,6 +67,13 @@ def _name_as_published(file: Path) -> None:
     weights = load_file(file)
     names = {name: name.replace("vision_tower.", "vision_tower.vision_model.") for name in weights}
     save_file({names[name]: weights[name] for name in weights}, file, {"format": "pt"})
+
+
+def _transpose_experts(file: Path) -> None:
+    """As in the checkpoints that there are: [experts, in, out]."""
+    weights = load_file(file)
+    turned = {name: weights[name].mT.contiguous() for name in weights if ".experts." in name}
+    save_file({**weights, **turned}, file, {"format": "pt"})
 
 
 def _enliven(model: Any) -> None:
@@ -127,29 +136,48 @@ QWEN_ROPE = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [8, 12,
 QWEN_SIZE = {"shortest_edge": 32 * 32, "longest_edge": 8 * 64 * 64}
 
 
-def _qwen3_vl() -> tuple[Any, Any]:
-    processor = hf.Qwen3VLProcessor(
+QWEN3_ROPE = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [12, 10, 10], "mrope_interleaved": True}
+QWEN3_VISION = {
+    "depth": 2,
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_heads": 2,
+    "patch_size": 16,
+    "out_hidden_size": 128,
+    "num_position_embeddings": 64,
+    "deepstack_visual_indexes": [0],
+}
+
+
+def _qwen3_vl_processor() -> Any:
+    return hf.Qwen3VLProcessor(
         hf.Qwen2VLImageProcessor(patch_size=16, size=QWEN_SIZE),
         _byte_level(QWEN_SPECIAL, "<|im_end|>"),
         hf.Qwen3VLVideoProcessor(size=QWEN_SIZE, cap_pixels_per_frame=False),
         chat_template=chatml(QWEN_VIDEO, QWEN_IMAGE),
     )
-    rope = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [12, 10, 10], "mrope_interleaved": True}
+
+
+def _qwen3_vl() -> tuple[Any, Any]:
+    processor = _qwen3_vl_processor()
     config = hf.Qwen3VLConfig(
-        text_config=_text(processor, head_dim=64, rope_parameters=rope),
-        vision_config={
-            "depth": 2,
-            "hidden_size": 64,
-            "intermediate_size": 128,
-            "num_heads": 2,
-            "patch_size": 16,
-            "out_hidden_size": 128,
-            "num_position_embeddings": 64,
-            "deepstack_visual_indexes": [0],
-        },
+        text_config=_text(processor, head_dim=64, rope_parameters=QWEN3_ROPE),
+        vision_config=QWEN3_VISION,
         **_token_ids(processor, **QWEN_IDS),
     )
     return processor, hf.Qwen3VLForConditionalGeneration(config)
+
+
+def _qwen3_vl_moe() -> tuple[Any, Any]:
+    processor = _qwen3_vl_processor()
+    experts = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 96, "norm_topk_prob": True}
+    config = hf.Qwen3VLMoeConfig(
+        text_config=_text(processor, head_dim=64, rope_parameters=QWEN3_ROPE, **experts),
+        vision_config=QWEN3_VISION,
+        tie_word_embeddings=False,
+        **_token_ids(processor, **QWEN_IDS),
+    )
+    return processor, hf.Qwen3VLMoeForConditionalGeneration(config)
 
 
 def _qwen2_5_vl() -> tuple[Any, Any]:
@@ -272,6 +300,7 @@ def _video_llava() -> tuple[Any, Any]:
 
 MAKERS: dict[str, Callable[[], tuple[Any, Any]]] = {
     "qwen3_vl": _qwen3_vl,
+    "qwen3_vl_moe": _qwen3_vl_moe,
     "qwen2_5_vl": _qwen2_5_vl,
     "llava_onevision": _llava_onevision,
     "internvl": _internvl,

@@ -58,12 +58,15 @@ def run_cycle(
         Tracker(folder, pipeline.tracking).close()
         return read_run(folder)
     data.prepare(pipeline, folder, progress, trains=True)
+    from videostar.runs.preflight import report_adapted  # loads torch
+
     with (
         Run.open(folder, pipeline, data.digests, restart_from) as run,
         open_engine(pipeline, data.videos) as engine,
         Tracker(folder, pipeline.tracking) as tracker,
     ):
         skipped = data.report()
+        report_adapted(pipeline.spec, pipeline.training)
         write_text(folder / "skipped.jsonl", "".join(json.dumps(asdict(row)) + "\n" for row in skipped))
         try:
             cycle(run, data.questions, pipeline, engine, progress, data.sets, tracker)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
@@ -11,6 +11,8 @@ from videostar.config.settings import Settings
 
 #: Settings of `Training` that change weights by rounding at most.
 HOW = {"checkpoint_minutes", "processes", "shard"}
+#: Parts of a model that LoRA can adapt.
+Target = Literal["language", "projector", "vision", "experts"]
 TrackerName = Literal["trackio", "wandb", "tensorboard", "mlflow", "swanlab"]
 
 
@@ -27,8 +29,39 @@ class Training(Settings):
     start_from: Literal["base", "previous"] = Field(
         "base", description="base: a new LoRA in each round; previous: continue the last round's LoRA."
     )
+    targets: tuple[Target, ...] = Field(
+        ("language",),
+        min_length=1,
+        description="The parts that LoRA adapts. language: the linear layers of the language model; projector: those "
+        "between vision tower and language model; vision: those of the vision tower; experts: the experts of a "
+        "mixture, which are no linear layers.",
+    )
     rank: int = Field(32, ge=1, description="Rank of the LoRA.")
     alpha: int = Field(64, ge=1, description="Scale of the LoRA: its update is multiplied by alpha / rank.")
+    rslora: bool = Field(
+        False,
+        description="Rank-stabilised LoRA: the update is multiplied by alpha / sqrt(rank) instead of alpha / rank.",
+    )
+    dora: bool = Field(
+        False,
+        description="DoRA: the length of each row of the weights is trained apart from its direction. vLLM does not "
+        "load it, so it is merged into a copy of the weights.",
+    )
+    lora_plus: float | None = Field(
+        None,
+        ge=1,
+        description="LoRA+: the learning rate of the factor B, as a multiple of `learning_rate`; null: both the same.",
+    )
+    quantize: Literal["4bit"] | None = Field(
+        None,
+        description="4bit: hold the language model in 4 bits (NF4) while it is trained; null: in full. Needs "
+        "videostar[quantize].",
+    )
+    optimizer: Literal["adamw", "paged_adamw_8bit"] = Field(
+        "adamw",
+        description="paged_adamw_8bit: its states take 8 bits, and go to host memory when a GPU has no room. Needs "
+        "videostar[quantize].",
+    )
     learning_rate: float = Field(2e-3, gt=0, description="Peak learning rate: warm-up, then cosine decay.")
     batch_size: int = Field(24, ge=1, description="Rows in memory at once.")
     gradient_accumulation: int = Field(
@@ -69,6 +102,17 @@ class Training(Settings):
         description="direct_only: the last round trains on direct answers alone, for labels of which at least half of "
         "the questions have one; all: on every kept answer.",
     )
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        unshared = "dora" if self.dora else "quantize" if self.quantize else ""
+        if self.shard and (unshared or self.targets != ("language",)):
+            raise ValueError(
+                f"`shard: true` does not work with {unshared or 'other targets than [language]'}; remove one"
+            )
+        if self.dora and "experts" in self.targets:
+            raise ValueError("`dora: true` does not work with experts; remove them from training.targets, or dora")
+        return self
 
 
 class MixSource(Settings):

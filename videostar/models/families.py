@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from jinja2 import TemplateError
 
@@ -54,7 +54,9 @@ def _text_after_video(model: Any) -> None:
 class Family:
     """Facts about one family."""
 
-    language: str = "language_model"  # the module of the language model, for the paths of LoRA's targets
+    language: str = "language_model"  # the modules of each part that LoRA can adapt, as a pattern for their names
+    projector: str = "multi_modal_projector"  # may be a part of the vision tower
+    vision: str = "vision_tower"
     template: str | None = None  # the chat template, where the processor brings none
     fix: Callable[[Any], None] | None = None  # corrects a fault of transformers in the loaded model
     fills: str = "video_token"  # which of the processor's tokens stands where a clip's features go
@@ -66,16 +68,29 @@ class Family:
     on_device: bool = False  # vLLM normalises videos on its device, and so keeps them as bytes
 
 
+_QWEN3 = Family(
+    projector="merger|deepstack_merger_list", vision="visual", vllm=True, pictures=True, drops=True, on_device=True
+)
+
 #: By `model_type`.
 FAMILIES = {
-    "qwen3_vl": Family(vllm=True, pictures=True, drops=True, on_device=True),
-    "qwen2_5_vl": Family(fix=_text_after_video, vllm=True, pictures=True, drops=True, on_device=True),
+    "qwen3_vl": _QWEN3,
+    "qwen3_vl_moe": _QWEN3,
+    "qwen2_5_vl": replace(_QWEN3, projector="merger", fix=_text_after_video),
     "llava_onevision": Family(vllm=True, lora=False, pictures=True, one_length=True),  # vLLM 0.32
     "internvl": Family(fills="image_token", vllm=True, pictures=True, drops=True, one_length=True),
-    "smolvlm": Family(language="text_model", one_length=True),  # vLLM 0.32 has images alone
-    "video_llava": Family(template=_VIDEO_LLAVA_TEMPLATE, pictures=True, one_length=True),  # vLLM 0.32 does not have it
+    # vLLM 0.32 has images alone
+    "smolvlm": Family(language="text_model", projector="connector", vision="vision_model", one_length=True),
+    # vLLM 0.32 does not have it
+    "video_llava": Family(
+        vision="video_tower|image_tower", template=_VIDEO_LLAVA_TEMPLATE, pictures=True, one_length=True
+    ),
 }
-_ANY = Family(language="language_model|text_model")
+_ANY = Family(
+    language="language_model|text_model",
+    projector="merger|deepstack_merger_list|multi_modal_projector|connector",
+    vision="visual|vision_tower|vision_model|video_tower|image_tower",
+)
 
 
 def family(config: Any) -> Family:
@@ -91,9 +106,16 @@ def as_processed(tokens: Sequence[int], processor: Any, config: Any) -> list[int
     return [fills if token == asks else token for token in tokens]
 
 
-def language_layer(config: Any, path: str) -> bool:
-    """Whether the module at that path belongs to the language model: names such as `gate_proj` do not tell."""
-    return re.search(rf"(^|\.)({family(config).language})\.", path) is not None
+def part_of(config: Any, path: str) -> Literal["language", "projector", "vision"] | None:
+    """The part of the model that a module or parameter at that path belongs to; None for others, such as `lm_head`."""
+    facts = family(config)
+    if _below(facts.projector, path):  # first: it may be a part of the vision tower
+        return "projector"
+    return "vision" if _below(facts.vision, path) else "language" if _below(facts.language, path) else None
+
+
+def _below(modules: str, path: str) -> bool:
+    return re.search(rf"(^|\.)({modules})\.", path) is not None
 
 
 def complete(processor: Any, config: Any, name: str) -> Any:

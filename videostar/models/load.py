@@ -5,19 +5,24 @@ from __future__ import annotations
 import copy
 import gc
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import torch
-from peft import PeftModel
-from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, GenerationConfig, PreTrainedConfig
+from transformers import (
+    AutoConfig,
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    BitsAndBytesConfig,
+    GenerationConfig,
+    PreTrainedConfig,
+)
 from transformers.distributed.configuration_utils import DistributedConfig
 from transformers.utils import logging
 
 from videostar.config import ModelSpec
 from videostar.models.families import complete, family
-from videostar.models.quantised import check_mergeable, check_quantised, is_quantised, unusable, weights_at_once
+from videostar.models.parts import layers
+from videostar.models.quantised import check_quantised, is_quantised, unusable, weights_at_once
 from videostar.util.errors import UserError
 from videostar.util.resources import check_model, model_path
 
@@ -47,17 +52,17 @@ def load_processor(spec: ModelSpec) -> Any:
     return complete(processor, load_config(spec), spec.name)
 
 
-def load_model(spec: ModelSpec, where: torch.device | None = None, *, shards: int = 1) -> Any:
+def load_model(spec: ModelSpec, where: torch.device | None = None, *, four_bits: bool = False, shards: int = 1) -> Any:
     """The base model on its own device or on `where`, read from safetensors only.
 
-    With several `shards`, each process of the group reads its own part of the weights (FSDP2).
-    Raises UserError if it cannot be read.
+    `four_bits`: the language model in 4 bits, to be trained. With several `shards`, each process of the group reads its
+    own part of the weights (FSDP2). Raises UserError if it cannot be read.
     """
     free_memory()
     where, config = where or device(spec), _without_dropout(copy.deepcopy(load_config(spec)))
     check_quantised(config, spec.name)
-    quantised = is_quantised(config)
-    if quantised:
+    quantised = is_quantised(config) or four_bits
+    if is_quantised(config):
         weights_at_once(config)
     try:
         model, report = AutoModelForImageTextToText.from_pretrained(
@@ -67,6 +72,7 @@ def load_model(spec: ModelSpec, where: torch.device | None = None, *, shards: in
             dtype=dtype(spec),
             device_map={"": where} if quantised else None,  # quantised weights cannot be moved
             distributed_config=DistributedConfig(fsdp_size=shards) if shards > 1 else None,
+            quantization_config=_four_bits(spec) if four_bits else None,
             use_safetensors=True,
             trust_remote_code=spec.trust_remote_code,
         )
@@ -89,6 +95,19 @@ def load_model(spec: ModelSpec, where: torch.device | None = None, *, shards: in
     return model if quantised or shards > 1 else model.to(where)
 
 
+def _four_bits(spec: ModelSpec) -> BitsAndBytesConfig:
+    """NF4 with double quantisation (QLoRA, arXiv 2305.14314) for the linear layers of the language model alone."""
+    bare = bare_model(spec)
+    others = [name for part, names in layers(bare).items() if part != "language" for name in names]
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype(spec),
+        llm_int8_skip_modules=[*others, "lm_head"],
+    )
+
+
 def bare_model(spec: ModelSpec) -> Any:
     """The base model without weights, on the meta device: names and shapes of its modules."""
     with torch.device("meta"):
@@ -99,23 +118,6 @@ def free_memory() -> None:
     """Free the memory of dropped models: some hold reference cycles, and torch caches an accelerator's memory."""
     gc.collect()
     torch.accelerator.empty_cache()
-
-
-def save_merged(spec: ModelSpec, lora: Path, out: Path) -> None:
-    """Write the base model with the LoRA merged into its weights to the folder `out`.
-
-    This is done in host memory, because an engine may hold all of the accelerator's. Raises UserError for a quantised
-    model.
-    """
-    check_mergeable(load_config(spec), spec.name)
-    where = torch.device("cpu")
-    base = load_model(spec, where)
-    model: Any = PeftModel.from_pretrained(base, str(lora), torch_device=where.type).merge_and_unload()
-    try:
-        model.save_pretrained(out)
-    except SafetensorError as error:  # a full disk, for one
-        raise OSError(str(error)) from None
-    load_processor(spec).save_pretrained(out)
 
 
 def device(spec: ModelSpec) -> torch.device:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
+from importlib.util import find_spec
 from typing import Any
 
+import torch
 from transformers.quantizers import AutoHfQuantizer
 
+from videostar.config.training import Training
 from videostar.util.errors import UserError
 
 
@@ -33,9 +36,27 @@ def check_mergeable(config: Any, name: str) -> None:
     """Raises UserError if a LoRA cannot be merged into the model's weights, because they are quantised."""
     if is_quantised(config):
         raise UserError(
-            f"model {name!r}: is quantised ({_method(config)}), so no LoRA can be merged into its weights, as vLLM "
-            "needs here; use --engine transformers"
+            f"model {name!r}: is quantised ({_method(config)}), so no LoRA can be merged into its weights; use "
+            "--engine transformers, or give the model that it was made from"
         )
+
+
+def check_small(config: Any, name: str, training: Training) -> None:
+    """Raises UserError if the model cannot be trained in 4 bits, or with an 8-bit optimizer, on this machine."""
+    used = [
+        f"training.{key}={value}"
+        for key, value in (("quantize", training.quantize), ("optimizer", training.optimizer))
+        if value not in (None, "adamw")
+    ]
+    if used and find_spec("bitsandbytes") is None:
+        raise UserError(f"{used[0]}: needs bitsandbytes; pip install 'videostar[quantize]'")
+    if training.quantize and is_quantised(config):
+        raise UserError(
+            f"training.quantize: model {name!r} is quantised already ({_method(config)}); set it to null, or give the "
+            "model that it was made from"
+        )
+    if training.optimizer == "paged_adamw_8bit" and not torch.cuda.is_available():
+        raise UserError("training.optimizer: paged_adamw_8bit needs a GPU; use adamw")
 
 
 def weights_at_once(config: Any) -> None:

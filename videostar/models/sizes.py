@@ -79,17 +79,25 @@ def weights_bytes(spec: ModelSpec) -> int:
 
     Quantised weights are loaded as they are.
     """
+    if is_quantised(load_config(spec)):
+        return sum(file.stat().st_size for file in _weight_files(spec))
+    return sum(map(math.prod, weight_shapes(spec).values())) * int(dtype(spec).itemsize)
+
+
+def weight_shapes(spec: ModelSpec) -> dict[str, list[int]]:
+    """Names and shapes of the model's weights, as its files have them; empty if they are not on this machine."""
+    shapes: dict[str, list[int]] = {}
+    for file in _weight_files(spec):
+        with safe_open(file, "pt") as weights:
+            shapes |= {name: weights.get_slice(name).get_shape() for name in weights.offset_keys()}
+    return shapes
+
+
+def _weight_files(spec: ModelSpec) -> list[Path]:
     folder = Path(model_path(spec.name))
     if not folder.is_dir():
         try:
             folder = Path(snapshot_download(spec.name, local_files_only=True))
         except (OSError, ValueError):
-            return 0
-    files = list(folder.glob("*.safetensors"))
-    if is_quantised(load_config(spec)):
-        return sum(file.stat().st_size for file in files)
-    total = 0
-    for file in files:
-        with safe_open(file, "pt") as weights:
-            total += sum(math.prod(weights.get_slice(name).get_shape()) for name in weights.offset_keys())
-    return total * int(dtype(spec).itemsize)
+            return []
+    return list(folder.glob("*.safetensors"))

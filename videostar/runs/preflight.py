@@ -13,7 +13,6 @@ from typing import Any
 import psutil
 import torch
 from peft import LoraConfig, PeftConfig, get_peft_model, get_peft_model_state_dict
-from safetensors import SafetensorError, safe_open
 
 from videostar.config import Cache, Engine, ModelSpec, Pipeline, Video
 from videostar.config.training import Training
@@ -22,8 +21,9 @@ from videostar.engines.vllm.options import MERGED, RANKS, VllmSetup
 from videostar.models.chat import Chat, Turn
 from videostar.models.families import FAMILIES, family
 from videostar.models.load import bare_model, device, dtype_name, load_config, load_processor
-from videostar.models.lora import lora_config, other_base, read_facts
-from videostar.models.quantised import check_mergeable, check_quantised
+from videostar.models.lora import lora_config, other_base, read_facts, read_tensors
+from videostar.models.parts import PARTS, adapted_share
+from videostar.models.quantised import check_mergeable, check_quantised, check_small
 from videostar.models.refusals import Refusals
 from videostar.models.sizes import sequence_length, weights_bytes
 from videostar.training.mix import read_mix, warn_of_skipped
@@ -32,6 +32,7 @@ from videostar.util.errors import UserError
 from videostar.util.resources import model_path
 from videostar.util.terminal import warn
 
+_UNSERVED = "a vLLM server loads LoRAs of the language model alone, and no DoRA"
 _GIB = 2**30
 _MIB = 2**20
 _TOY = 64 * 64  # pixels of a frame
@@ -45,13 +46,15 @@ def preflight(settings: Pipeline, out: Path, videos: int = 1, *, trains: bool) -
     first thing that is missing.
     """
     spec = settings.spec
-    check_engine(settings.engine, settings.training.rank)
+    check_engine(settings.engine, settings.training)
     check_judge(settings)
     _check_tracking(settings)
     if trains:
         check_objective(settings)
     if trains or not _served(spec, settings.engine):  # vLLM has its own code for quantised models
         check_quantised(load_config(spec), spec.name, trains=trains)
+    if trains:
+        check_small(load_config(spec), spec.name, settings.training)
     _warn_of_unused(settings)
     if settings.model != "embedded" and settings.video.max_pixels <= _TOY:
         warn(
@@ -138,9 +141,9 @@ def check_lora(folder: Path, spec: ModelSpec, engine: Engine, training: Training
         raise UserError(
             f"{folder}: no LoRA; {f'did you mean {near}?' if near else 'give a folder that training wrote'}"
         )
-    rank = read_facts(folder).rank
-    if engine.name != "transformers" and rank > RANKS[-1]:
-        raise UserError(f"{folder}: has rank {rank}, vLLM serves at most {RANKS[-1]}; use --engine transformers")
+    facts = read_facts(folder)
+    if engine.name != "transformers" and facts.rank > RANKS[-1]:
+        raise UserError(f"{folder}: has rank {facts.rank}, vLLM serves at most {RANKS[-1]}; use --engine transformers")
     config = _peft_config(folder)
     if training and (config.r, config.lora_alpha) != (training.rank, training.alpha):
         raise UserError(
@@ -148,9 +151,24 @@ def check_lora(folder: Path, spec: ModelSpec, engine: Engine, training: Training
             f"{training.alpha}; continue with --set training.rank={config.r} --set "
             f"training.alpha={config.lora_alpha}, or start from the base"
         )
-    misfit = _misfit(config, _tensors(folder / "adapter_model.safetensors"), spec)
+    misfit = _misfit(config, read_tensors(folder / "adapter_model.safetensors"), spec)
     if misfit:
         raise UserError(f"{folder}: does not fit model {spec.name!r}: {misfit}; give another LoRA or model")
+    for name, used in (("rslora", config.use_rslora), ("dora", config.use_dora)):
+        if training and getattr(training, name) != bool(used):
+            raise UserError(
+                f"{folder}: was trained with {name}: {str(bool(used)).lower()}; continue with --set "
+                f"training.{name}={str(bool(used)).lower()}, or start from the base"
+            )
+    parts = facts.parts(load_config(spec))
+    if engine.name == "openai" and (facts.dora or parts - {"language"}):
+        raise UserError(f"{folder}: {_UNSERVED}; use --engine vllm or transformers")
+    if training and parts != set(training.targets):
+        own, given = (", ".join(part for part in PARTS if part in one) for one in (parts, training.targets))
+        raise UserError(
+            f"{folder}: adapts {own}, the settings have {given}; continue with --set "
+            f"'training.targets=[{own}]', or start from the base"
+        )
 
 
 def _nearest(folder: Path) -> Path | None:
@@ -173,15 +191,6 @@ def _peft_config(folder: Path) -> Any:
     if not isinstance(config, LoraConfig):
         raise UserError(f"{folder}: is for PEFT, but not a LoRA; give a folder that training wrote")
     return config
-
-
-def _tensors(file: Path) -> dict[str, list[int]]:
-    """Names and shapes of the tensors in a safetensors file. Raises UserError if it is damaged."""
-    try:
-        with safe_open(file, "pt") as weights:
-            return {name: weights.get_slice(name).get_shape() for name in weights.offset_keys()}
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{file}: is damaged ({error}); restore it, or train the LoRA again") from None
 
 
 def _misfit(config: Any, found: dict[str, list[int]], spec: ModelSpec) -> str:
@@ -234,17 +243,19 @@ def _warn_of_unused(settings: Pipeline) -> None:
         warn("video.margin: has an effect with --set video.within=label only")
 
 
-def check_engine(engine: Engine, rank: int) -> None:
-    """Raises UserError if the engine is not installed or does not serve LoRAs of that rank."""
+def check_engine(engine: Engine, training: Training) -> None:
+    """Raises UserError if the engine is not installed or does not serve such LoRAs."""
     if engine.name == "transformers":
         return
-    if rank > RANKS[-1]:
+    if training.rank > RANKS[-1]:
         raise UserError(
-            f"training.rank: {rank} is more than the {RANKS[-1]} that vLLM serves; lower it, or use --engine "
+            f"training.rank: {training.rank} is more than the {RANKS[-1]} that vLLM serves; lower it, or use --engine "
             "transformers"
         )
     if engine.name == "openai":
         _check_client("engine openai")
+        if training.dora or set(training.targets) != {"language"}:
+            raise UserError(f"training: {_UNSERVED}; change training.targets or dora, or use --engine vllm")
     elif importlib.util.find_spec(engine.name) is None:
         raise UserError(
             "engine vllm: is not installed; pip install 'videostar[vllm]' for a GPU; without one see `make vllm`"
@@ -271,16 +282,19 @@ def _check_client(what: str) -> None:
         raise UserError(f"{what}: its client is not installed; pip install 'videostar[openai]'")
 
 
+def report_adapted(spec: ModelSpec, training: Training) -> None:
+    """Print which share of the model LoRA adapts. Raises UserError if the model has no layers of a target."""
+    for line in adapted_share(bare_model(spec), training):
+        warn(line)
+
+
 def _lora_bytes(spec: ModelSpec, training: Training) -> int:
     """The size of a round's LoRA. Raises UserError if the model has no layers for it."""
     model = bare_model(spec)
-    targets = set(lora_config(model, training).target_modules or ())
-    sizes: list[int] = [
-        module.in_features + module.out_features
-        for name, module in model.named_modules()
-        if name in targets and isinstance(module, torch.nn.Linear)
-    ]
-    return 4 * training.rank * sum(sizes)
+    config = lora_config(model, training)
+    with torch.device("meta"):
+        adapted: Any = get_peft_model(model, config)
+    return sum(4 * weights.numel() for weights in adapted.parameters() if weights.requires_grad)
 
 
 def _check_memory(spec: ModelSpec, lora: int) -> None:
@@ -301,6 +315,11 @@ def _check_memory(spec: ModelSpec, lora: int) -> None:
             f"model {spec.name!r}: weights and LoRA take {needed / _GIB:.1f} GiB in {dtype_name(spec)}, "
             f"and {where.type} has {free / _GIB:.1f} GiB free: use a smaller model, bfloat16 or a lower training.rank"
         )
+
+
+def check_room(spec: ModelSpec, out: Path) -> None:
+    """Raises UserError if the disk of `out` has no room for a copy of the model's weights."""
+    _check_disk(out, weights_bytes(spec), "the model's weights", "give --out on a larger disk")
 
 
 def _check_disk(folder: Path, needed: int, what: str, fix: str) -> None:

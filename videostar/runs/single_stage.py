@@ -90,15 +90,17 @@ def train(
     data = RunData(pipeline, sets=False)
     check_lora(start_from, pipeline, trained=True)
     from videostar.models.load import load_config
-    from videostar.models.quantised import check_quantised
-    from videostar.runs.preflight import check_batches, check_dropped
+    from videostar.models.quantised import check_quantised, check_small
+    from videostar.runs.preflight import check_batches, check_dropped, report_adapted
     from videostar.training import stage  # loads torch
     from videostar.training.preferences import warn_of_unused_mix
 
     check_quantised(load_config(pipeline.spec), pipeline.model, trains=True)
+    check_small(load_config(pipeline.spec), pipeline.model, pipeline.training)
     check_batches(pipeline.spec, pipeline.engine, pipeline.video, pipeline.training)
     check_dropped(pipeline.spec, pipeline.training)
     warn_of_unused_mix(pipeline)
+    report_adapted(pipeline.spec, pipeline.training)
     make_folder(folder.parent)
     keep_log(folder.with_name(f"{folder.name}.log"))
     tick = progress("training steps")
@@ -173,7 +175,7 @@ def judge_check(pipeline: Pipeline, cases: Path, judge: JudgeName, *, progress: 
         with plan.open() as model:
             return check_judge(cases, model, None, tick)
     check_model(pipeline.model)
-    preflight.check_engine(pipeline.engine, pipeline.training.rank)
+    preflight.check_engine(pipeline.engine, pipeline.training)
     with open_engine(pipeline) as engine, plan.open(engine) as model:
         return check_judge(cases, model, None, tick)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -19,8 +20,10 @@ from videostar.training.checkpoints import Checkpoint, Checkpoints
 from videostar.training.drop_tokens import TokenDropper
 from videostar.training.log import OnStep, TrainingLog
 from videostar.training.loss import answer_loss
+from videostar.training.optimiser import optimizer
 from videostar.training.plan import Step, micro_batches
 from videostar.training.preferences import Pair
+from videostar.training.router import router_weight
 from videostar.training.rows import Row
 from videostar.util.errors import UserError
 
@@ -71,8 +74,14 @@ class PlannedTrainer(Trainer):
         self.figures: dict[str, float] = {}  # of its batches on this rank, to be added up
         self.begin: Checkpoint | None = checkpoints.newest()
         every_step = _EveryStep(self, checkpoints, log, on_step)
-        super().__init__(model=model, args=arguments, compute_loss_func=answer_loss, callbacks=[every_step])
+        loss = partial(answer_loss, router=router_weight(model.config))
+        super().__init__(model=model, args=arguments, compute_loss_func=loss, callbacks=[every_step])
         self.remove_callback(PrinterCallback)
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """That of the settings."""
+        self.optimizer = optimizer(self.model, self.options, self.args) or super().create_optimizer(model)
+        return self.optimizer
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """Batches of the steps that are left. They are made ahead in other processes."""
@@ -85,12 +94,13 @@ class PlannedTrainer(Trainer):
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> tuple[list[Any], Any]:
         """As in `Trainer`, with the time that it takes and the tokens that it gives."""
         self.started = time.monotonic()
-        batches = list(islice(epoch_iterator, num_batches))
+        batches: list[Any] = list(islice(epoch_iterator, num_batches))
         self.waited = time.monotonic() - self.started
         masks = [batch["attention_mask"] for batch in batches]
         self.figures = {}
         self.add(input_tokens=sum(int(mask.sum()) for mask in masks), places=sum(mask.numel() for mask in masks))
-        return super().get_batch_samples(iter(batches), num_batches, device)
+        _, answer_tokens = super().get_batch_samples(iter(batches), num_batches, device)
+        return batches, answer_tokens
 
     def add(self, **figures: float) -> None:
         """Add figures of a batch to those of its step."""

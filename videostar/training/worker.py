@@ -100,6 +100,11 @@ def fit(work: Work, on_step: OnStep) -> dict[str, Any]:
     log.sync()
     loss = round(mean_loss(log.records), 4)
     _save(model, work, loss)
+    if options.quantize is not None:
+        del trainer, model
+        # Engines answer with the full base: so must the canaries.
+        model = PeftModel.from_pretrained(load_model(settings.spec), str(work.folder))
+        norm = relative_norm(model)
     _write_canaries(work, model, chat, clips, work.folder)
     return {
         "steps": len(work.steps),
@@ -122,7 +127,7 @@ def _load(work: Work, ranks: int) -> Any:
     spec, options, start_from = work.settings.spec, work.settings.training, work.start_from
     if ranks > 1:
         torch.distributed.init_process_group()
-    base = load_model(spec, shards=ranks if work.sharded(ranks) else 1)
+    base = load_model(spec, four_bits=options.quantize == "4bit", shards=ranks if work.sharded(ranks) else 1)
     if work.sharded(ranks):
         register_fsdp_forward_method(base, "generate")
     model: Any
@@ -138,7 +143,7 @@ def _load(work: Work, ranks: int) -> Any:
         raise
     if options.gradient_checkpointing:
         base.gradient_checkpointing_enable()
-        base.disable_input_require_grads()  # else gradients would also flow through the frozen vision tower
+        base.disable_input_require_grads()  # the inputs of frozen parts, such as the vision tower, need no gradients
     return model
 
 
@@ -150,6 +155,7 @@ def _arguments(base: Any, settings: Pipeline, steps: int, ranks: int, folder: Pa
         per_device_train_batch_size=options.batch_size,
         gradient_accumulation_steps=-(-options.gradient_accumulation // ranks),
         learning_rate=options.learning_rate,
+        **({} if options.optimizer == "adamw" else {"optim": options.optimizer}),
         lr_scheduler_type="cosine",
         warmup_steps=0.05 if steps > 1 else 0,  # warm-up starts at a learning rate of 0
         max_grad_norm=1.0,
@@ -164,7 +170,7 @@ def _arguments(base: Any, settings: Pipeline, steps: int, ranks: int, folder: Pa
         disable_tqdm=True,
         remove_unused_columns=False,
         report_to=[],
-        ddp_find_unused_parameters=False,
+        ddp_find_unused_parameters=options.targets != ("language",),  # such as those of a tower, for rows of text
     )
 
 
@@ -172,7 +178,9 @@ def _save(model: Any, work: Work, loss: float) -> None:
     """Write the LoRA and its card; no file names a path of this machine."""
     name = base_name(work.settings.model)
     for config in model.peft_config.values():
-        config.target_modules = sorted(config.target_modules)  # PEFT has a set, whose order in the file would vary
+        config.target_modules = sorted(
+            config.target_modules or ()
+        )  # PEFT has a set, whose order in the file would vary
         config.base_model_name_or_path = name
     try:
         # Embeddings are not trained; with `auto` PEFT would look up the base model on the hub. Without `state_dict` it
@@ -191,6 +199,6 @@ def _card(work: Work, base: str, loss: float) -> str:
         f"- base model: {base}\n"
         f"- trained on: {work.kept} kept answers{how}, {len(work.items) - work.kept} rows mixed in\n"
         f"- steps: {len(work.steps)}, mean loss {loss}\n"
-        f"- rank {options.rank}, alpha {options.alpha}; language model only, vision frozen\n"
+        f"- rank {options.rank}, alpha {options.alpha}, on: {', '.join(options.targets)}\n"
         f"- settings: `{json.dumps(options.model_dump(exclude=HOW))}`\n"
     )

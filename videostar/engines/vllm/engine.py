@@ -24,8 +24,9 @@ from videostar.engines.vllm.pump import Pump
 from videostar.models.canary import Canary, exact_arithmetic, find_canaries
 from videostar.models.chat import Chat, Turn, metadata
 from videostar.models.families import as_processed
-from videostar.models.load import device, free_memory, load_config, load_processor, save_merged
+from videostar.models.load import device, free_memory, load_config, load_processor
 from videostar.models.lora import read_facts
+from videostar.models.merge import save_merged
 from videostar.models.refusals import Refusals
 from videostar.util.errors import UserError
 from videostar.util.files import digest
@@ -88,7 +89,7 @@ class VllmEngine:
             self._canaries[facts.digest] = find_canaries(folder, self.spec, self.video, self.chat)
         canaries = self._canaries[facts.digest]
         options = self.setup.llm_options(self._weights)
-        misfit = self.setup.lora_misfit(facts.rank, options)
+        misfit = self.setup.lora_misfit(facts, options)
         if options["enable_lora"] and not misfit:
             self._run(self._base)
             self._lora = _lora_request(facts.digest, folder)

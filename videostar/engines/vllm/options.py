@@ -14,6 +14,7 @@ import torch
 from videostar.config import ModelSpec, Pipeline, Video
 from videostar.models.families import family
 from videostar.models.load import device, dtype, dtype_name, load_config, load_processor
+from videostar.models.lora import LoraFacts
 from videostar.models.sizes import LONGEST_TEXT, largest_prompt, sequence_length, weights_bytes
 from videostar.util.errors import UserError
 
@@ -36,6 +37,7 @@ class VllmSetup:
     video: Video
     max_new_tokens: int
     rank: int  # of the LoRA that a run trains
+    loads: bool  # whether vLLM can load it; otherwise it is merged into a copy of the weights
     seed: int
     overrides: Mapping[str, Any]  # `engine.options`
     videos: int  # of a question, at most
@@ -48,6 +50,7 @@ class VllmSetup:
             settings.video,
             settings.generation.max_new_tokens,
             settings.training.rank,
+            set(settings.training.targets) == {"language"} and not settings.training.dora,
             settings.seed,
             settings.engine.options,
             videos,
@@ -71,7 +74,7 @@ class VllmSetup:
             "limit_mm_per_prompt": {"video": self.videos, "image": 0},
             "enable_prefix_caching": True,
             # On a GPU vLLM has LoRA kernels for 16-bit types only.
-            "enable_lora": facts.lora and dtype(self.spec) != torch.float32,
+            "enable_lora": facts.lora and dtype(self.spec) != torch.float32 and self.loads,
             "max_loras": 1,
             "max_lora_rank": max_lora_rank(self.rank),
         }
@@ -119,13 +122,20 @@ class VllmSetup:
         as_bytes = family(load_config(self.spec)).on_device and same_normalisation(self.spec)
         return sum(values.numel() * (1 if as_bytes else values.itemsize) for values in pixels)
 
-    def lora_misfit(self, rank: int, options: Mapping[str, Any]) -> str:
-        """Why an engine with these options cannot serve a LoRA of `rank`; empty if it can."""
-        if not family(load_config(self.spec)).lora:
+    def lora_misfit(self, lora: LoraFacts, options: Mapping[str, Any]) -> str:
+        """Why an engine with these options cannot serve this LoRA; empty if it can."""
+        config = load_config(self.spec)
+        if not family(config).lora:
             return "it does not support LoRA for this model"
+        if lora.dora:
+            return "it is a DoRA"
+        # vLLM drops the weights of other parts without a word: a small share of an update, which canaries may not show.
+        others = lora.parts(config) - {"language"}
+        if "experts" in others or (others and not options.get("enable_tower_connector_lora")):
+            return f"it adapts {' and '.join(sorted(others))}"
         most = options["max_lora_rank"]
-        if options["enable_lora"] and rank > most:
-            return f"rank {rank} is more than the {most} that the engine was started with"
+        if options["enable_lora"] and lora.rank > most:
+            return f"rank {lora.rank} is more than the {most} that the engine was started with"
         return ""
 
 
