@@ -58,7 +58,7 @@ def run_cycle(
         Tracker(folder, pipeline.tracking).close()
         return read_run(folder)
     data.prepare(pipeline, folder, progress, trains=True)
-    from videostar.runs.preflight import report_adapted  # loads torch
+    from videostar.runs.lora_checks import report_adapted  # loads torch
 
     with (
         Run.open(folder, pipeline, data.digests, restart_from) as run,

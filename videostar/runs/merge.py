@@ -53,7 +53,8 @@ def merge(
     from videostar.config import Engine
     from videostar.models.load import dtype_name
     from videostar.models.merge import save_merged
-    from videostar.runs.preflight import check_lora, check_room
+    from videostar.runs.lora_checks import check_lora
+    from videostar.runs.preflight import check_room
 
     check_lora(found.lora, spec, Engine())
     check_room(spec, out)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib.util
 import math
 import shutil
@@ -12,7 +11,7 @@ from typing import Any
 
 import psutil
 import torch
-from peft import LoraConfig, PeftConfig, get_peft_model, get_peft_model_state_dict
+from peft import get_peft_model
 
 from videostar.config import Cache, Engine, ModelSpec, Pipeline, Video
 from videostar.config.training import Training
@@ -21,18 +20,17 @@ from videostar.engines.vllm.options import MERGED, RANKS, VllmSetup
 from videostar.models.chat import Chat, Turn
 from videostar.models.families import FAMILIES, family
 from videostar.models.load import bare_model, device, dtype_name, load_config, load_processor
-from videostar.models.lora import lora_config, other_base, read_facts, read_tensors
-from videostar.models.parts import PARTS, adapted_share
+from videostar.models.lora import lora_config
 from videostar.models.quantised import check_mergeable, check_quantised, check_small
 from videostar.models.refusals import Refusals
 from videostar.models.sizes import sequence_length, weights_bytes
+from videostar.runs.lora_checks import UNSERVED
 from videostar.training.mix import read_mix, warn_of_skipped
 from videostar.training.preferences import check_objective
 from videostar.util.errors import UserError
 from videostar.util.resources import model_path
 from videostar.util.terminal import warn
 
-_UNSERVED = "a vLLM server loads LoRAs of the language model alone, and no DoRA"
 _GIB = 2**30
 _MIB = 2**20
 _TOY = 64 * 64  # pixels of a frame
@@ -131,86 +129,6 @@ def _served(spec: ModelSpec, engine: Engine) -> bool:
     return engine.name != "transformers" and family(load_config(spec)).vllm
 
 
-def check_lora(folder: Path, spec: ModelSpec, engine: Engine, training: Training | None = None) -> None:
-    """Check that the LoRA in `folder` is whole, fits the model and can be served by the engine. Loads no weights.
-
-    `training` is given if training goes on with it, at that rank and alpha. Raises UserError.
-    """
-    if not (folder / "adapter_config.json").is_file():
-        near = _nearest(folder)
-        raise UserError(
-            f"{folder}: no LoRA; {f'did you mean {near}?' if near else 'give a folder that training wrote'}"
-        )
-    facts = read_facts(folder)
-    if engine.name != "transformers" and facts.rank > RANKS[-1]:
-        raise UserError(f"{folder}: has rank {facts.rank}, vLLM serves at most {RANKS[-1]}; use --engine transformers")
-    config = _peft_config(folder)
-    if training and (config.r, config.lora_alpha) != (training.rank, training.alpha):
-        raise UserError(
-            f"{folder}: has rank {config.r} and alpha {config.lora_alpha}, the settings have {training.rank} and "
-            f"{training.alpha}; continue with --set training.rank={config.r} --set "
-            f"training.alpha={config.lora_alpha}, or start from the base"
-        )
-    misfit = _misfit(config, read_tensors(folder / "adapter_model.safetensors"), spec)
-    if misfit:
-        raise UserError(f"{folder}: does not fit model {spec.name!r}: {misfit}; give another LoRA or model")
-    for name, used in (("rslora", config.use_rslora), ("dora", config.use_dora)):
-        if training and getattr(training, name) != bool(used):
-            raise UserError(
-                f"{folder}: was trained with {name}: {str(bool(used)).lower()}; continue with --set "
-                f"training.{name}={str(bool(used)).lower()}, or start from the base"
-            )
-    parts = facts.parts(load_config(spec))
-    if engine.name == "openai" and (facts.dora or parts - {"language"}):
-        raise UserError(f"{folder}: {_UNSERVED}; use --engine vllm or transformers")
-    if training and parts != set(training.targets):
-        own, given = (", ".join(part for part in PARTS if part in one) for one in (parts, training.targets))
-        raise UserError(
-            f"{folder}: adapts {own}, the settings have {given}; continue with --set "
-            f"'training.targets=[{own}]', or start from the base"
-        )
-
-
-def _nearest(folder: Path) -> Path | None:
-    """The LoRA near `folder` with the most similar path."""
-    around = next((place for place in (folder, *folder.parents[:2]) if place.is_dir()), folder)
-    found = [
-        str(file.parent)
-        for pattern in (".", "*", "*/*", "rounds/*/*")
-        for file in around.glob(f"{pattern}/adapter_config.json")
-    ]
-    near = difflib.get_close_matches(str(folder), found, n=1, cutoff=0)
-    return Path(near[0]) if near else None
-
-
-def _peft_config(folder: Path) -> Any:
-    try:
-        config = PeftConfig.from_pretrained(str(folder))
-    except (ValueError, TypeError, KeyError) as error:
-        raise UserError(f"{folder}: PEFT cannot read adapter_config.json ({error}); train the LoRA again") from None
-    if not isinstance(config, LoraConfig):
-        raise UserError(f"{folder}: is for PEFT, but not a LoRA; give a folder that training wrote")
-    return config
-
-
-def _misfit(config: Any, found: dict[str, list[int]], spec: ModelSpec) -> str:
-    """Why a LoRA with this configuration and these tensors does not fit the model; empty if it does."""
-    base, config.base_model_name_or_path = config.base_model_name_or_path, None  # PEFT warns if it is another path
-    try:
-        with torch.device("meta"):
-            model: Any = get_peft_model(bare_model(spec), config)
-    except ValueError:  # its message lists all target modules
-        return "the model has none of the layers that it adapts"
-    expected = {
-        name: list(weights.shape)
-        for name, weights in get_peft_model_state_dict(model, save_embedding_layers=False).items()
-    }
-    for name in sorted({*expected, *found}):
-        if expected.get(name) != found.get(name):
-            return f"{name} is {found.get(name, 'missing')} and should be {expected.get(name, 'missing')}"
-    return f"its base was {base}" if other_base(base, spec.name) else ""
-
-
 def check_cache(cache: Cache, video: Video, videos: int) -> None:
     """Raises UserError if the disk has no room for the frames of so many videos; warns if the cache is too small."""
     frames = int(videos * video.frames * video.max_pixels * _PACKED)
@@ -255,7 +173,7 @@ def check_engine(engine: Engine, training: Training) -> None:
     if engine.name == "openai":
         _check_client("engine openai")
         if training.dora or set(training.targets) != {"language"}:
-            raise UserError(f"training: {_UNSERVED}; change training.targets or dora, or use --engine vllm")
+            raise UserError(f"training: {UNSERVED}; change training.targets or dora, or use --engine vllm")
     elif importlib.util.find_spec(engine.name) is None:
         raise UserError(
             "engine vllm: is not installed; pip install 'videostar[vllm]' for a GPU; without one see `make vllm`"
@@ -280,12 +198,6 @@ def _check_tracking(settings: Pipeline) -> None:
 def _check_client(what: str) -> None:
     if importlib.util.find_spec("openai") is None:
         raise UserError(f"{what}: its client is not installed; pip install 'videostar[openai]'")
-
-
-def report_adapted(spec: ModelSpec, training: Training) -> None:
-    """Print which share of the model LoRA adapts. Raises UserError if the model has no layers of a target."""
-    for line in adapted_share(bare_model(spec), training):
-        warn(line)
 
 
 def _lora_bytes(spec: ModelSpec, training: Training) -> int:

@@ -91,7 +91,8 @@ def train(
     check_lora(start_from, pipeline, trained=True)
     from videostar.models.load import load_config
     from videostar.models.quantised import check_quantised, check_small
-    from videostar.runs.preflight import check_batches, check_dropped, report_adapted
+    from videostar.runs.lora_checks import report_adapted
+    from videostar.runs.preflight import check_batches, check_dropped
     from videostar.training import stage  # loads torch
     from videostar.training.preferences import warn_of_unused_mix
 
@@ -183,6 +184,6 @@ def judge_check(pipeline: Pipeline, cases: Path, judge: JudgeName, *, progress: 
 def check_lora(folder: Path | None, pipeline: Pipeline, *, trained: bool = False) -> None:
     """Raises UserError if the LoRA in `folder` is damaged, of another model, or not served by the engine."""
     if folder is not None:
-        from videostar.runs import preflight  # loads torch
+        from videostar.runs import lora_checks  # loads torch
 
-        preflight.check_lora(folder, pipeline.spec, pipeline.engine, pipeline.training if trained else None)
+        lora_checks.check_lora(folder, pipeline.spec, pipeline.engine, pipeline.training if trained else None)

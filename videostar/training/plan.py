@@ -1,22 +1,20 @@
 """The plan of a training: which rows each step learns from, and how micro-batches share them.
 
 It is drawn from the seed before the first step. So a training does not depend on the number of processes, and goes on
-at any step. A step is a global batch. Rows of similar length and of the same kind of clip are in the same step, because
-a batch is padded to its longest row.
+at any step. A step is a global batch of rows drawn at random. Only inside of it rows are sorted by the kind and length
+of their clips and by their own length, since a micro-batch is padded to its longest row: that changes no loss. Steps
+of rows of similar length would pad less, but learn worse (see the log).
 """
 
 from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from videostar.config.training import Training
-
-# Steps whose rows are sorted together: padding falls with their number, and so does randomness.
-_GROUP, _GROUPS = 16, 4  # at most so many steps, and at least so many groups in a pass
 
 
 @dataclass(frozen=True)
@@ -72,41 +70,17 @@ def _pass(rows: Sequence[int], sizes: Sequence[Size], options: Training, draw: r
     """The rows of each step of one pass over `rows`."""
     drawn = list(rows)
     draw.shuffle(drawn)
-    steps: list[tuple[int, ...]] = []
-    for group in _groups(drawn, sizes, options):
-        group.sort(key=lambda row: (sizes[row].shape, sizes[row].tokens))
-        steps += _cut(group, sizes, options)
-    draw.shuffle(steps)
-    return steps
-
-
-def _groups(rows: Sequence[int], sizes: Sequence[Size], options: Training) -> Iterator[list[int]]:
-    """Rows that are sorted together."""
-    size = max(1, options.batch_size * options.gradient_accumulation // max(sizes[row].rows for row in rows))
-    if options.tokens_per_step is not None:
-        mean = sum(sizes[row].tokens for row in rows) / len(rows)
-        size = max(1, round(options.tokens_per_step / mean))
-    group = size * max(1, min(_GROUP, len(rows) // (_GROUPS * size)))
-    for start in range(0, len(rows), group):
-        yield list(rows[start : start + group])
-
-
-def _cut(rows: Sequence[int], sizes: Sequence[Size], options: Training) -> Iterator[tuple[int, ...]]:
-    """Sorted rows, cut into steps by their number, or by tokens with padding. A step has at least one row."""
-    step: list[int] = []
-    for row in rows:
-        if options.tokens_per_step is None:
-            count = sum(sizes[other].rows for other in [*step, row])
-            full = bool(step) and count > options.batch_size * options.gradient_accumulation
-        else:
-            longest = max(sizes[other].tokens for other in [*step, row])
-            full = bool(step) and longest * (len(step) + 1) > options.tokens_per_step
-        if full:
-            yield tuple(step)
-            step = []
-        step.append(row)
-    if step:
-        yield tuple(step)
+    most = options.tokens_per_step or options.batch_size * options.gradient_accumulation
+    steps: list[list[int]] = []
+    taken = math.inf  # rows, or tokens, of the last step
+    for row in drawn:
+        size = sizes[row].tokens if options.tokens_per_step else sizes[row].rows
+        if taken + size > most:
+            steps.append([])
+            taken = 0
+        steps[-1].append(row)
+        taken += size
+    return [tuple(sorted(step, key=lambda row: (sizes[row].shape, sizes[row].tokens))) for step in steps]
 
 
 def micro_batches(step: Step, count: int) -> list[list[int]]:
