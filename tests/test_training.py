@@ -174,6 +174,7 @@ def test_a_training_that_diverges_leaves_nothing(videostar: Command, world: Path
     done = videostar("train", rows, "--out", "lora", "--data", world, *sets)
     assert done.returncode == 2
     assert "of 6 has a loss of nan" in done.stderr
+    assert "or look at its rows: row " in done.stderr
     assert "lower training.learning_rate (now 1e+30)" in done.stderr
     assert not (tmp_path / "lora").exists()
 

@@ -15,11 +15,18 @@ import psutil
 import pytest
 import torch
 from commands import Command
+from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file
 from training_rows import without_clock, write_rows
 from warm import Warm
 
+from videostar.models.chat import IGNORED, Chat
+from videostar.models.load import bare_model, load_processor
+from videostar.models.refusals import Refusals
+from videostar.pipeline_files import load_pipeline
+from videostar.training.batches import Collator, prefetched
 from videostar.training.log import read_log
+from videostar.training.rows import RowClips, read_rows
 
 WORDS = [3, 60, 5, 8, 40, 3, 12, 1, 25, 60, 4, 9]
 
@@ -142,3 +149,24 @@ def test_a_killed_process_ends_the_others(train: Any, warm: Warm, tmp_path: Path
     steps = read_log(log)
     assert steps[:2] == before  # with their times: these steps were not trained again
     assert [step["step"] for step in steps] == list(range(1, 37))
+
+
+def test_batches_made_ahead_are_those_made_at_once(rows: Path, world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In another process, in order; and a rank without rows has a batch that learns nothing."""
+    settings = load_pipeline("demo", mix=None, settings=["video.frames=4"])
+    clips, chat = RowClips(settings), Chat(load_processor(settings.spec))
+    own = read_rows(rows / "data-00000.parquet", world.parent / "clips_and_labels")
+    assert not clips.problems(own, Refusals(settings.spec, settings.video))
+    model: Any = get_peft_model(bare_model(settings.spec), LoraConfig(target_modules=["q_proj"]))
+    collator = Collator(chat, clips, model, own[0])
+    order = [[5, 1], [], [11, 2, 7]]
+    batches = {}
+    for workers in (0, 1):
+        monkeypatch.setattr("videostar.training.batches._WORKERS", workers)
+        batches[workers] = list(prefetched(own, order, collator, torch.device("cpu")))
+    assert [len(batch["input_ids"]) for batch in batches[0]] == [2, 1, 3]
+    assert (batches[0][1]["labels"] == IGNORED).all()
+    for one, other in zip(batches[0], batches[1], strict=True):
+        assert one.keys() == other.keys()
+        for name, value in one.items():
+            assert torch.equal(torch.as_tensor(value), torch.as_tensor(other[name])), name

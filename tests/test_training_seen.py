@@ -49,6 +49,7 @@ def test_status_draws_the_loss_of_a_training_that_is_under_way(run: Path, videos
     lines = shown.stdout.splitlines()
     (title,) = (place for place, line in enumerate(lines) if line.startswith("round 2, training: "))
     assert f"step 8 of {steps}, loss " in lines[title]
+    assert ", padding 3.0%, waiting 2.0%, " in lines[title]
     assert lines[title].endswith(f", 6,000 tokens/s, {round((steps - 8) / 2)} s left")
     plot = lines[title + 1 : title + 11]
     assert [line[8] for line in plot] == [*"││││││││└", " "]

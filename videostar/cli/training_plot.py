@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from videostar.runs.training_log import Pace, finite, smoothed
+from videostar.training.log import padding, waiting
 
 _LINES = 8
 _MARGIN = 9  # columns: the numbers of the axis and the axis
@@ -24,6 +25,8 @@ def print_training(number: int, steps: Sequence[dict[str, Any]], console: Consol
         return
     pace, losses = Pace.of(steps), smoothed(shown)
     parts = [f"step {pace.step}" + (f" of {pace.steps}" if pace.steps else ""), f"loss {losses[-1]:.4g}"]
+    if "padding" in steps[-1]:
+        parts += [f"padding {padding(steps):.1%}", f"waiting {waiting(steps):.1%}"]
     if pace.tokens_per_second is not None:
         parts.append(f"{pace.tokens_per_second:,.0f} tokens/s")
     if pace.seconds_left:

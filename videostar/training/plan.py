@@ -41,7 +41,7 @@ def plan_steps(sizes: Sequence[Size], options: Training, seed: int, *, alternate
     """The steps of `options.epochs` passes over rows of these sizes.
 
     With `alternate`, each step has rows of one source and kind, and they take turns in proportion to their numbers of
-    steps (alternating gradient descent; Akbari et al. 2023, IMP, section 3.2).
+    steps (alternating gradient descent, as in IMP, arXiv 2305.06324).
     """
     steps: list[Step] = []
     for epoch in range(math.ceil(options.epochs)):
