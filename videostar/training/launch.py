@@ -17,7 +17,8 @@ from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from videostar.config.training import Training
+from videostar.config import Pipeline
+from videostar.models.load import device
 from videostar.training.log import OnStep, read_log
 from videostar.training.worker import Work, fit
 from videostar.util.errors import UserError
@@ -33,7 +34,7 @@ def launch(work: Work, on_step: OnStep) -> dict[str, Any]:
 
     Raises UserError as `fit` does, or if a process ends before its work is done. Then the others are ended too.
     """
-    ranks = processes(work.settings.training)
+    ranks = processes(work.settings)
     if ranks == 1:
         return fit(work, on_step)
     config = LaunchConfig(
@@ -70,9 +71,11 @@ def launch(work: Work, on_step: OnStep) -> dict[str, Any]:
     return facts[0]
 
 
-def processes(options: Training) -> int:
-    """The number of processes: that of the GPUs if it is `auto`, and one without any."""
-    return max(1, torch.cuda.device_count()) if options.processes == "auto" else options.processes
+def processes(settings: Pipeline) -> int:
+    """The number of processes: that of the GPUs if it is `auto`, and one on a CPU."""
+    if settings.training.processes != "auto":
+        return settings.training.processes
+    return max(1, torch.cuda.device_count()) if device(settings.spec).type == "cuda" else 1
 
 
 def _rank(work: Work) -> dict[str, Any]:
