@@ -20,7 +20,6 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -46,8 +45,8 @@ def main() -> None:
         parser.error("--rows must be a multiple of --batch, and --skip less than --steps")
     with TemporaryDirectory() as folder:
         given = {**vars(args), "folder": folder}
-        share = _child("prepare", given)["random_padding"]
-        found = [{way: _child(way, given) for way in args.ways} for _ in range(args.repeats)]
+        share = child_figures("prepare", given)["random_padding"]
+        found = [{way: child_figures(way, given) for way in args.ways} for _ in range(args.repeats)]
     print(f"{args.steps} steps of {args.batch} rows, {args.frames} frames, {args.model}; {args.repeats} turns")
     print(f"{'':20}{'steps/s':>20}{'ours is':>9}{'memory, MiB':>20}{'ours is':>9}{'helper':>8}{'loss':>8}")
     for way in args.ways:
@@ -62,7 +61,7 @@ def main() -> None:
         print(f"time without a batch: {_spread(_all(found, 'ours', 'waiting'), '.1%')} of ours")
 
 
-def _child(way: str, given: dict[str, Any]) -> dict[str, float]:
+def child_figures(way: str, given: dict[str, Any]) -> dict[str, float]:
     """The figures that a process of its own prints.
 
     This process must stay small: a child inherits its peak (ru_maxrss) where it starts. So it imports no torch.
@@ -81,8 +80,8 @@ def _all(found: list[dict[str, dict[str, float]]], way: str, figure: str) -> lis
 
 def _ratio(found: list[dict[str, dict[str, float]]], way: str, figure: str) -> str:
     """Ours relative to that way."""
-    ratio: Callable[[dict[str, dict[str, float]]], float] = lambda turn: turn["ours"][figure] / turn[way][figure]
-    return f"{median(map(ratio, found)):.2f}" if "ours" in found[0] else ""
+    ratios = [turn["ours"][figure] / turn[way][figure] for turn in found if "ours" in turn]
+    return f"{median(ratios):.2f}" if ratios else ""
 
 
 def _spread(values: list[float], form: str) -> str:

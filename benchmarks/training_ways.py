@@ -90,6 +90,8 @@ def ours(given: Given, processes: int = 1) -> dict[str, float]:
     return {
         "rate": len(counted) / sum(record["seconds"] for record in counted),
         "loss": _mean([record["loss"] for record in records]),
+        "first_loss": records[0]["loss"],
+        "last_loss": records[-1]["loss"],
         "padding": padding(records),
         "waiting": waiting(records[given.skip - 1 :]),
     }
@@ -187,8 +189,25 @@ def _mean(losses: Sequence[float]) -> float:
     return sum(losses) / len(losses)
 
 
+def for_peers(given: Given) -> dict[str, float]:
+    """For `benchmarks/training_peers.py`: the embedded model in float32, and the rows of our steps in one file."""
+    settings = load_pipeline("demo")
+    load_model(settings.spec).save_pretrained(given.folder / "model")
+    load_processor(settings.spec).save_pretrained(given.folder / "model")
+    rows, _, _, steps = given.plan(given.settings())
+    lines = []
+    for row in (rows[number] for step in steps for number in step.rows):
+        said = [("user", f"<video>{row.question}"), ("assistant", row.answer)]
+        messages = [{"role": role, "content": text} for role, text in said]
+        lines.append({"messages": messages, "videos": list(map(str, row.videos))})
+    (given.folder / "rows.json").write_text(json.dumps(lines), encoding="utf-8")
+    (given.folder / "rows.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
+    return {}
+
+
 CHILDREN: dict[str, Callable[[Given], dict[str, float]]] = {
     "prepare": prepare,
+    "for peers": for_peers,
     "ours": ours,
     "bare": bare,
     "plain": plain,
