@@ -45,13 +45,13 @@ def measure(folder: Path, args: argparse.Namespace) -> None:
         engine.use(None)
         llm = engine.llm
         # Warm up kernels, caches and processes, so that the order does not matter.
-        _bare_round(llm, engine, train, clips)
-        _ours(questions, settings, engine, folder / "warm")
+        bare_round(llm, engine, train, clips)
+        ours(questions, settings, engine, folder / "warm")
         for number in range(args.repeats):
-            rates["ours"].append(_ours(questions, settings, engine, folder / f"ours-{number}"))
-            rates["bare"].append(_bare_round(llm, engine, train, clips))
+            rates["ours"].append(ours(questions, settings, engine, folder / f"ours-{number}"))
+            rates["bare"].append(bare_round(llm, engine, train, clips))
             rates["one after the other"].append(
-                _ours(questions, settings, engine, folder / f"after-{number}", ahead=True)
+                ours(questions, settings, engine, folder / f"after-{number}", ahead=True)
             )
     rates["serial"], rates["serial, frames at hand"] = _serial(settings, questions, train[: args.serial], clips)
     _print(rates, args)
@@ -77,7 +77,7 @@ def _encodings(questions: Questions, settings: Pipeline, folder: Path) -> float:
             record(*args, scheduler_stats=scheduler_stats, **kwargs)
 
         manager.record = counted
-        _ours(questions, settings, engine, folder)
+        ours(questions, settings, engine, folder)
     return sum(encoded) / len(questions.split("train"))
 
 
@@ -96,7 +96,7 @@ def _world(folder: Path, videos: int, dtype: str) -> tuple[Questions, Pipeline]:
     return data.questions, settings
 
 
-def _ours(questions: Questions, settings: Pipeline, engine: VllmEngine, folder: Path, *, ahead: bool = False) -> float:
+def ours(questions: Questions, settings: Pipeline, engine: VllmEngine, folder: Path, *, ahead: bool = False) -> float:
     """Videos per second of `generate`, with an empty frame cache.
 
     With `ahead`, the cache is filled before the first question; this time counts too.
@@ -124,7 +124,7 @@ def _clear_caches(llm: Any) -> None:
     llm.llm_engine.reset_encoder_cache()
 
 
-def _bare_round(llm: Any, engine: VllmEngine, train: list[Any], clips: list[Clip]) -> float:
+def bare_round(llm: Any, engine: VllmEngine, train: list[Any], clips: list[Clip]) -> float:
     """Videos per second of `LLM.generate`: all direct prompts, then the hinted prompts of those that are rejected."""
     _clear_caches(llm)
     started = time.monotonic()
@@ -204,7 +204,7 @@ def _memory(folder: Path, args: argparse.Namespace) -> None:
         engine.use(None)
         watcher = threading.Thread(target=watch)
         watcher.start()
-        rate = _ours(questions, settings, engine, folder / "ours")
+        rate = ours(questions, settings, engine, folder / "ours")
         done.set()
         watcher.join()
     tenth = max(1, len(peaks) // 10)

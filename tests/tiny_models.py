@@ -89,9 +89,14 @@ def _enliven(model: Any) -> None:
             torch.nn.init.normal_(weights, std=0.1)
 
 
-def _byte_level(special: list[str], end: str, **named: str) -> Any:
-    """Letters and signs as they are, one token each, so that no two answers read the same."""
+def byte_level(special: list[str], end: str, size: int = 0, **named: str) -> Any:
+    """Letters and signs as they are, one token each, so that no two answers read the same.
+
+    Tokens that no text has fill the vocabulary up to `size`.
+    """
     letters = [*string.ascii_letters, *string.digits, *string.punctuation, "Ġ", "Ċ"]
+    kinds = len({*special, end, "<|endoftext|>"})
+    letters += [f"<{number}>" for number in range(size - len(letters) - kinds)]
     bpe = Tokenizer(models.BPE({letter: number for number, letter in enumerate(letters)}, []))
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     bpe.decoder = decoders.ByteLevel()
@@ -152,7 +157,7 @@ QWEN3_VISION = {
 def _qwen3_vl_processor() -> Any:
     return hf.Qwen3VLProcessor(
         hf.Qwen2VLImageProcessor(patch_size=16, size=QWEN_SIZE),
-        _byte_level(QWEN_SPECIAL, "<|im_end|>"),
+        byte_level(QWEN_SPECIAL, "<|im_end|>"),
         hf.Qwen3VLVideoProcessor(size=QWEN_SIZE, cap_pixels_per_frame=False),
         chat_template=chatml(QWEN_VIDEO, QWEN_IMAGE),
     )
@@ -183,7 +188,7 @@ def _qwen3_vl_moe() -> tuple[Any, Any]:
 def _qwen2_5_vl() -> tuple[Any, Any]:
     processor = hf.Qwen2_5_VLProcessor(
         hf.Qwen2VLImageProcessor(patch_size=14, size=QWEN_SIZE),
-        _byte_level(QWEN_SPECIAL, "<|im_end|>"),
+        byte_level(QWEN_SPECIAL, "<|im_end|>"),
         hf.Qwen2VLVideoProcessor(patch_size=14, size=QWEN_SIZE),
         chat_template=chatml(QWEN_VIDEO, QWEN_IMAGE),
     )
@@ -205,7 +210,7 @@ def _qwen2_5_vl() -> tuple[Any, Any]:
 def _qwen2_vl() -> tuple[Any, Any]:
     processor = hf.Qwen2VLProcessor(
         hf.Qwen2VLImageProcessor(patch_size=14, size=QWEN_SIZE),
-        _byte_level(QWEN_SPECIAL, "<|im_end|>"),
+        byte_level(QWEN_SPECIAL, "<|im_end|>"),
         hf.Qwen2VLVideoProcessor(patch_size=14, size=QWEN_SIZE),
         chat_template=chatml(QWEN_VIDEO, QWEN_IMAGE),
     )
@@ -222,7 +227,7 @@ def _llava_onevision() -> tuple[Any, Any]:
     grid = [[SIDE, SIDE], [SIDE, 2 * SIDE]]
     processor = hf.LlavaOnevisionProcessor(
         hf.LlavaOnevisionImageProcessor(size=size, image_grid_pinpoints=grid),
-        _byte_level(["<|im_start|>", "<image>", "<video>"], "<|im_end|>"),
+        byte_level(["<|im_start|>", "<image>", "<video>"], "<|im_end|>"),
         hf.LlavaOnevisionVideoProcessor(size=size),
         num_image_tokens=16,
         vision_feature_select_strategy="full",
@@ -247,7 +252,7 @@ def _internvl() -> tuple[Any, Any]:
     }
     processor = hf.InternVLProcessor(
         hf.GotOcr2ImageProcessor(size=size),
-        _byte_level(["<|im_start|>"], "<|im_end|>", **marks),
+        byte_level(["<|im_start|>"], "<|im_end|>", **marks),
         hf.InternVLVideoProcessor(size=size),
         image_seq_length=4,
         chat_template=chatml("<video>\n", "<IMG_CONTEXT>\n"),
@@ -266,7 +271,7 @@ def _smolvlm() -> tuple[Any, Any]:
     special = ["<|im_start|>", "<fake_token_around_image>", "<image>", "<global-img>", "<video>"]
     processor = hf.SmolVLMProcessor(
         hf.SmolVLMImageProcessor(size={"longest_edge": 2 * SIDE}, max_image_size={"longest_edge": SIDE}),
-        _byte_level(special, "<end_of_utterance>"),
+        byte_level(special, "<end_of_utterance>"),
         hf.SmolVLMVideoProcessor(size={"longest_edge": 2 * SIDE}, max_image_size={"longest_edge": SIDE}),
         image_seq_len=4,
         chat_template=hf.models.smolvlm.processing_smolvlm.DEFAULT_CHAT_TEMPLATE,
