@@ -58,6 +58,7 @@ def main() -> None:
         )
     shares = [f"{share:.1%} in {name.removeprefix('padding_')}" for name, share in prepared.items()]
     print(f"padding, with a step's rows in so many batches: {', '.join(shares)}")
+    if "ours" in args.ways:
         print(f"time without a batch: {_spread(_all(found, 'ours', 'waiting'), '.1%')} of ours")
 
 
