@@ -56,7 +56,11 @@ def main() -> None:
             f"{_ratio(found, way, 'memory'):>9}{median(_all(found, way, 'helper')):8.0f}"
             f"{median(_all(found, way, 'loss')):8.4f}"
         )
-    shares = [f"{share:.1%} in {name.removeprefix('padding_')}" for name, share in prepared.items()]
+    shares = [
+        f"{share:.1%} in {name.removeprefix('padding_')}"
+        for name, share in prepared.items()
+        if name.startswith("padding")
+    ]
     print(f"padding, with a step's rows in so many batches: {', '.join(shares)}")
     if "ours" in args.ways:
         print(f"time without a batch: {_spread(_all(found, 'ours', 'waiting'), '.1%')} of ours")
