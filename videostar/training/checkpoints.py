@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from videostar.util.files import digest, new_folder, write_json
@@ -84,7 +85,10 @@ class Checkpoints:
                     numbers[f"{name}/{part}"] = value
         folder = self._home / f"step-{step:08}"
         with new_folder(folder) as partial:
-            save_file(tensors, partial / "state.safetensors")
+            try:
+                save_file(tensors, partial / "state.safetensors")
+            except SafetensorError as error:  # such as a full disk
+                raise OSError(str(error)) from None
             facts = {
                 "key": self._key,
                 "step": step,
