@@ -25,6 +25,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from gpu_world import write_world
+
 HERE = Path(__file__).parent
 PARTS = ("train", "serve", "cycle")
 
@@ -40,37 +42,54 @@ def main() -> None:
     args = parser.parse_args()
     engine = args.engine or ("vllm" if find_spec("vllm") else "transformers")
     sizes = ["tiny"] if args.tiny else list(args.sizes)
-    served = sizes[0]  # the smallest
-    jobs = [("train", size) for size in sizes] + [("serve", served), ("cycle", served)]
+    shown = {"frames": 4, "side": 64, "clips": 4} if args.tiny else {"frames": 16, "side": 448, "clips": 32}
+    # The smallest model is served; it is made by the first part that needs it.
+    jobs = [("train", size) for size in sizes] + [("serve", sizes[0]), ("model", sizes[0]), ("cycle", sizes[0])]
     failed: list[str] = []
-    with TemporaryDirectory(prefix="videostar-gpu-") as folder:
-        for part, size in [("prepare", served), *(job for job in jobs if job[0] in args.parts)]:
+    with TemporaryDirectory(prefix="videostar-gpu-") as scratch:
+        folder = Path(scratch)
+        write_world(folder / "world", shown["clips"], shown["side"])
+        for part, size in jobs:
+            if ("cycle" if part == "model" else part) not in args.parts or (
+                part == "model" and (folder / size).exists()
+            ):
+                continue
             if part == "serve" and engine != "vllm":
                 print("serve: skipped, because it needs vLLM", flush=True)
                 continue
-            given = {"folder": folder, "size": size, "engine": engine}
+            words = [str(HERE / "gpu_parts.py"), part, json.dumps({"folder": scratch, "size": size, **shown})]
+            if part == "cycle":
+                words = cycle(folder, size, engine, shown)
             started = time.monotonic()
-            problem = _run(part, given, args.seconds)
+            problem = _run(words, folder, args.seconds)
             print(f"{part} {size}: {problem or 'done'} in {time.monotonic() - started:.0f} s", flush=True)
             if problem:
                 failed.append(f"{part} {size}")
-                if part == "prepare":
-                    break
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")
 
 
-def _run(part: str, given: dict[str, str], seconds: int) -> str:
-    """Run a part; returns why it failed, or nothing."""
-    paths = [HERE.parent, HERE.parent / "tests", os.environ.get("PYTHONPATH")]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(str(path) for path in paths if path),
-        "XDG_CACHE_HOME": f"{given['folder']}/cache",
+def cycle(folder: Path, size: str, engine: str, shown: dict[str, int]) -> list[str]:
+    """The words of `videostar cycle`, one round."""
+    sets = {
+        "engine.name": engine,
+        "video.frames": shown["frames"],
+        "video.max_pixels": shown["side"] ** 2,
+        "generation.answers": "[direct, template]",
+        "generation.max_new_tokens": 8 if size == "tiny" else 64,
+        "training.processes": 1,
+        "training.epochs": 1,
     }
-    words = [sys.executable, str(HERE / "gpu_parts.py"), part, json.dumps(given)]
+    words = ["-m", "videostar.cli", "cycle", "--pipeline", "lvlm", "--rounds", "1", "--model", str(folder / size)]
+    words += ["--data", str(folder / "world" / "labels.csv"), "--out", str(folder / "run")]
+    return words + [word for name, value in sets.items() for word in ("--set", f"{name}={value}")]
+
+
+def _run(words: list[str], folder: Path, seconds: int) -> str:
+    """Run a part; returns why it failed, or nothing."""
+    environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache")}
     try:
-        done = subprocess.run(words, env=environment, timeout=seconds)
+        done = subprocess.run([sys.executable, *words], env=environment, timeout=seconds)
     except subprocess.TimeoutExpired:
         return f"ended, because it took more than {seconds} s"
     return f"failed with exit code {done.returncode}" if done.returncode else ""

@@ -14,5 +14,5 @@ if [ -z "${PYTHON:-}" ]; then
   PYTHON=.venv/bin/python
   .venv/bin/uv pip install --quiet --python "$PYTHON" --constraints constraints.txt --editable '.[vllm]'
 fi
-export HF_HUB_OFFLINE=1 DO_NOT_TRACK=1
+export HF_HUB_OFFLINE=1 DO_NOT_TRACK=1 PYTHONPATH="$PWD:$PWD/tests${PYTHONPATH:+:$PYTHONPATH}"
 exec "$PYTHON" benchmarks/gpu.py "$@"

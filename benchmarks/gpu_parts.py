@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 
 import torch
 from gpu_models import Arithmetic, make_model, peak
-from gpu_world import write_world
 from training_rows import write_rows
 
 from videostar.config import Pipeline
@@ -27,11 +25,10 @@ _GIB = 2**30
 class Given:
     """The options, and what follows from them."""
 
-    def __init__(self, options: dict[str, str]) -> None:
-        self.folder, self.size, self.engine = Path(options["folder"]), options["size"], options["engine"]
+    def __init__(self, options: dict[str, Any]) -> None:
+        self.folder, self.size = Path(options["folder"]), options["size"]
+        self.frames, self.side, self.clips = (options[name] for name in ("frames", "side", "clips"))
         self.tiny = self.size == "tiny"
-        self.frames, self.side = (4, 64) if self.tiny else (16, 448)
-        self.clips = 4 if self.tiny else 32  # to train on; half as many are held out
         self.world, self.model = self.folder / "world", self.folder / self.size
 
     def settings(self, **more: Any) -> Pipeline:
@@ -48,11 +45,6 @@ class Given:
         clips = [f"{number % self.clips:02}.mp4" for number in range(rows)]
         lengths = [words // 2 + number * words // rows for number in range(rows)]
         return write_rows(self.folder / f"version-{self.size}-{time.monotonic_ns()}", clips, lengths)
-
-
-def prepare(given: Given) -> None:
-    """Write the clips."""
-    write_world(given.world, given.clips, given.side)
 
 
 def train_lora(given: Given) -> None:
@@ -139,36 +131,6 @@ def serve(given: Given) -> None:
         print("LoRA loaded into vLLM: gives the answers of its canaries", flush=True)
 
 
-def cycle(given: Given) -> None:
-    """`videostar cycle`, one round."""
-    given.settings()  # makes the model
-    sets = {
-        "model": given.model,
-        "engine.name": given.engine,
-        "video.frames": given.frames,
-        "video.max_pixels": given.side**2,
-        "generation.answers": "[direct, template]",  # random weights name no label
-        "generation.max_new_tokens": 8 if given.tiny else 64,
-        "training.processes": 1,
-        "training.epochs": 1,
-    }
-    out = given.folder / "run"
-    words = [sys.executable, "-m", "videostar.cli", "cycle", "--pipeline", "lvlm", "--rounds", "1"]
-    words += ["--data", str(given.world / "labels.csv"), "--out", str(out)]
-    words += [word for name, value in sets.items() for word in ("--set", f"{name}={value}")]
-    started = time.monotonic()
-    done = subprocess.run(words, stdout=subprocess.DEVNULL)
-    if done.returncode:
-        sys.exit(f"cycle: exit code {done.returncode}")
-    steps = read_log(next(out.rglob("training.jsonl")))
-    evaluated = json.loads((out / "rounds" / "01" / "evaluation.json").read_text(encoding="utf-8"))
-    print(
-        f"cycle, one round of lvlm with {given.engine}: {time.monotonic() - started:.0f} s, {len(steps)} steps on "
-        f"{given.clips} videos, {evaluated['n']} answers evaluated",
-        flush=True,
-    )
-
-
 def _free() -> str:
     """The GPU's free memory."""
     if not torch.cuda.is_available():
@@ -178,5 +140,5 @@ def _free() -> str:
 
 
 if __name__ == "__main__":
-    parts = {"prepare": prepare, "train": train_lora, "serve": serve, "cycle": cycle}
+    parts = {"model": Given.settings, "train": train_lora, "serve": serve}
     parts[sys.argv[1]](Given(json.loads(sys.argv[2])))
