@@ -161,8 +161,9 @@ def test_batches_made_ahead_are_those_made_at_once(rows: Path, world: Path, monk
     collator = Collator(chat, clips, model, own[0])
     order = [[5, 1], [], [11, 2, 7]]
     batches = {}
-    for workers in (0, 1):
-        monkeypatch.setattr("videostar.training.batches._WORKERS", workers)
+    monkeypatch.setattr("videostar.training.batches._WORKERS", 1)
+    for workers, worth in ((0, 256), (1, 1)):
+        monkeypatch.setattr("videostar.training.batches._WORTH", worth)
         batches[workers] = list(prefetched(own, order, collator, torch.device("cpu")))
     assert [len(batch["input_ids"]) for batch in batches[0]] == [2, 1, 3]
     assert (batches[0][1]["labels"] == IGNORED).all()

@@ -21,7 +21,7 @@ from videostar.util.errors import UserError
 from videostar.util.files import make_folder
 from videostar.util.progress import Progress, silent
 from videostar.util.resources import check_model
-from videostar.util.terminal import keep_log
+from videostar.util.terminal import keep_log, warn
 
 
 def generate(
@@ -89,9 +89,9 @@ def train(
     pipeline = with_frame_rate(pipeline)
     data = RunData(pipeline, sets=False)
     check_lora(start_from, pipeline, trained=True)
-    from videostar.models.load import load_config
+    from videostar.models.load import bare_model, load_config
+    from videostar.models.parts import adapted_share
     from videostar.models.quantised import check_quantised, check_small
-    from videostar.runs.lora_checks import report_adapted
     from videostar.runs.preflight import check_batches, check_dropped
     from videostar.training import stage  # loads torch
     from videostar.training.preferences import warn_of_unused_mix
@@ -101,10 +101,16 @@ def train(
     check_batches(pipeline.spec, pipeline.engine, pipeline.video, pipeline.training)
     check_dropped(pipeline.spec, pipeline.training)
     warn_of_unused_mix(pipeline)
-    report_adapted(pipeline.spec, pipeline.training)
     make_folder(folder.parent)
     keep_log(folder.with_name(f"{folder.name}.log"))
     tick = progress("training steps")
+    lines = adapted_share(bare_model(pipeline.spec), pipeline.training)
+
+    def seen(record: dict[str, Any]) -> None:
+        while lines:  # once the rows are known to be fine
+            warn(lines.pop(0))
+        tick(record["step"], record["steps"])
+
     return stage.train(
         Path(dataset),
         data.source.root,
@@ -112,7 +118,7 @@ def train(
         folder,
         log=folder.with_name(f"{folder.name}.training.jsonl"),
         start_from=start_from,
-        on_step=lambda record: tick(record["step"], record["steps"]),
+        on_step=seen,
     )
 
 

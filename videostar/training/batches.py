@@ -15,8 +15,10 @@ from torch.utils.data import DataLoader, Dataset
 from videostar.models.chat import IGNORED, Chat, without_prompts
 from videostar.training.preferences import Pair, rows_of
 from videostar.training.rows import Row, RowClips
+from videostar.util.processes import without_main
 
 _WORKERS = 4  # processes that make batches, at most
+_WORTH = 256  # batches: a process takes some eight seconds to start, for all that it imports
 _AHEAD = 4  # batches that each has ready
 _SHARED = Path("/dev/shm")  # through which batches come from another process  # noqa: S108
 _ROOM = 2**31  # bytes; containers often have 64 MB there, and a process that finds it full is killed
@@ -60,19 +62,25 @@ class Collator:
         }
 
 
+class _Loader(DataLoader[Any]):
+    def __iter__(self) -> Any:
+        with without_main():
+            return super().__iter__()
+
+
 def prefetched(
     items: Sequence[Row | Pair], batches: Sequence[Sequence[int]], collator: Collator, device: torch.device
 ) -> DataLoader[Any]:
-    """The batches of these items, in order, made in other processes where there is room for that."""
-    cores = len(os.sched_getaffinity(0))
-    workers = min(_WORKERS, cores - 1)
+    """The batches of these items, in order. Many are made in other processes, where there is room for that."""
+    workers = min(_WORKERS, len(os.sched_getaffinity(0)) - 1) if len(batches) >= _WORTH else 0
     if _SHARED.exists() and shutil.disk_usage(_SHARED).free < _ROOM:
         workers = 0
-    return DataLoader(
+    return _Loader(
         Items(items),
         batch_sampler=batches,
         collate_fn=collator,
         num_workers=workers,
         prefetch_factor=_AHEAD if workers else None,
+        multiprocessing_context="spawn" if workers else None,  # a fork of a process with threads may hang
         pin_memory=device.type == "cuda",
     )
