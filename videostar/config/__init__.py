@@ -71,7 +71,9 @@ class Engine(Settings):
         "auto", description="auto: float32; on a GPU the 16-bit type that the weights are stored in, or bfloat16."
     )
     device: Device = Field(
-        "auto", description="auto: the accelerator if there is one. Of several GPUs the first in CUDA_VISIBLE_DEVICES."
+        "auto",
+        description="auto: the accelerator if there is one. Of several GPUs the first in CUDA_VISIBLE_DEVICES answers; "
+        "all of them train (training.processes).",
     )
     trust_remote_code: bool = Field(False, description="Run code that comes with the model: only if you have read it.")
     options: dict[str, Any] = Field(

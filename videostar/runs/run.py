@@ -1,7 +1,8 @@
 """The folder of a run: its settings, and which stages of which rounds are done.
 
 A stage is done only if the manifest lists it and everything that it wrote still has the digest in the manifest. The
-manifest is replaced as a whole after every stage, so a crash costs at most one stage (and of a ledger one window).
+manifest is replaced as a whole after every stage, so a crash costs at most one stage (of a ledger
+one window, of a training the steps after its last checkpoint).
 """
 
 from __future__ import annotations
