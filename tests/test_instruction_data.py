@@ -24,7 +24,7 @@ from tiny_models import CHATML, MAKERS, make
 from training_rows import write_rows as write_version
 
 from videostar.config import ModelSpec
-from videostar.config.training import MixSource
+from videostar.config.training import Mix, MixSource
 from videostar.data.rows import Skipped
 from videostar.models.chat import IGNORED, Chat, Turn, without_prompts
 from videostar.models.families import FAMILIES
@@ -457,6 +457,14 @@ def test_a_chat_template_that_cannot_write_a_row(train: Callable[..., Trained], 
     found = train([plain(), {"messages": special}], model=str(model))
     assert (found.mixed, found.skipped) == (1, 1)
     assert re.search(f"1 of 2 rows are skipped .1 chat template.; the first is .*{why}", found.stderr), found.stderr
+
+
+def test_names_of_sources_are_their_own() -> None:
+    """A file called kept.jsonl must not be taken for the kept answers, nor one file for another."""
+    files = ("a/kept.jsonl", "x.jsonl", "x-2.jsonl", "b/x.jsonl", "several.json")
+    named = Mix.model_validate([{"data": file} for file in files]).named
+    assert [source.data for source in named.values()] == list(files)
+    assert list(named) == ["kept-2", "x", "x-2", "x-3", "several-2"]
 
 
 def test_sources_take_turns_or_share_steps(videostar: Command, clips: Path, tmp_path: Path) -> None:

@@ -153,6 +153,18 @@ def test_the_loss_that_is_told_is_the_mean_over_answer_tokens(
     assert f"- steps: 5, mean loss {round(mean, 4)}\n" in (uneven / "README.md").read_text()
 
 
+def test_a_step_has_as_many_rows_as_fit_in_its_tokens(train: Any, rows: Path) -> None:
+    """Every row is in one step of each pass, and a row that is longer than a step has one of its own."""
+    whole = steps_of(train(rows, "training.batch_size=16", "training.epochs=1"))[0]
+    for most in (300, 1):
+        steps = steps_of(train(rows, f"training.tokens_per_step={most}", "training.epochs=2"))
+        first = [step for step in steps if step["epoch"] <= 1]
+        assert sum(step["input_tokens"] for step in first) == whole["input_tokens"]
+        assert sum(step["tokens"] for step in first) == whole["tokens"]
+        assert len(first) == len(WORDS) if most == 1 else 1 < len(first) < len(WORDS)
+        assert most == 1 or max(step["input_tokens"] for step in steps) <= 1.05 * most
+
+
 def test_a_training_of_one_step_learns(train: Any, rows: Path) -> None:
     """Of few rows: the step is not the one that the learning rate begins at nothing with."""
     adapter = train(rows, "training.batch_size=16", "training.epochs=1")

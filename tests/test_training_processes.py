@@ -61,6 +61,14 @@ def curve_of(lora: Path) -> list[dict[str, Any]]:
     return without_clock(lora.with_name(f"{lora.name}.training.jsonl").read_bytes())
 
 
+def logged(log: Path) -> int:
+    """The number of steps in a log; none if it is damaged."""
+    try:
+        return len(read_log(log))
+    except ValueError:
+        return 0
+
+
 @contextmanager
 def killing(warm: Warm, ready: Callable[[], bool], *, rank: bool = False) -> Iterator[None]:
     """Kills the command that runs meanwhile, or one of its training processes, as soon as `ready()`."""
@@ -85,17 +93,27 @@ def killing(warm: Warm, ready: Callable[[], bool], *, rank: bool = False) -> Ite
 
 @pytest.mark.slow
 def test_a_killed_training_goes_on_at_its_step(train: Any, warm: Warm, world: Path, tmp_path: Path) -> None:
-    """Killed at ten random steps, one after the other; a video that only skipped steps show is not opened."""
+    """Killed at ten random steps, one after the other.
+
+    A checkpoint whose steps are not in the log does not count, nor one that is damaged.
+    """
     small = ("training.batch_size=1", "training.gradient_accumulation=1", "training.checkpoint_minutes=0")
     done = train("whole", *small)
     assert done.returncode == 0, done.stderr
     log = tmp_path / "killed.training.jsonl"
     for step in sorted(random.Random(0).sample(range(1, 24), 10)):
-        with killing(warm, lambda step=step: len(read_log(log)) >= step):
+        with killing(warm, lambda step=step: logged(log) >= step):
             done = train("killed", *small)
         assert done.returncode == -9
         assert not (tmp_path / "killed").exists()
         assert len(list((tmp_path / ".checkpoints-killed").glob("step-*"))) <= 2
+        if step == 10:
+            log.unlink()
+        if step == 14:
+            log.write_text('{"step": 1, "lo\n{}\n')
+        if step == 17:
+            newest = max((tmp_path / ".checkpoints-killed").glob("step-*"))
+            (newest / "state.safetensors").write_bytes(b"torn")
     done = train("killed", *small)
     assert done.returncode == 0, done.stderr
     assert curve_of(tmp_path / "killed") == curve_of(tmp_path / "whole")
@@ -107,15 +125,18 @@ def test_a_killed_training_goes_on_at_its_step(train: Any, warm: Warm, world: Pa
 @pytest.mark.slow
 @pytest.mark.parametrize("shard", ["false", "true"])
 def test_two_processes_learn_what_one_does(train: Any, tmp_path: Path, shard: str) -> None:
-    """The same first loss to the bit, and the same weights up to rounding. The last step has fewer rows than ranks."""
+    """The same first loss to the bit, and the same weights up to rounding.
+
+    Every second step has one row, so that one of the processes has none.
+    """
     several = ("training.processes=2", f"training.shard={shard}")
     for out, settings in {"one": (), "two": several}.items():
-        done = train(out, "training.gradient_accumulation=2", "training.batch_size=5", *settings)
+        done = train(out, "training.batch_size=11", *settings)
         assert done.returncode == 0, done.stderr
     one, two = (curve_of(tmp_path / out) for out in ("one", "two"))
     assert one[0]["loss"] == two[0]["loss"]
     for a, b in zip(one, two, strict=True):
-        for name in ("loss", "tokens", "input_tokens", "padding", "grad_norm", "learning_rate"):
+        for name in ("loss", "tokens", "input_tokens", "grad_norm", "learning_rate"):
             assert a[name] == pytest.approx(b[name], rel=1e-4)
     whole = weights_of(tmp_path / "one")
     assert (weights_of(tmp_path / "two") - whole).norm() < 1e-4 * whole.norm()

@@ -100,7 +100,7 @@ def test_settings_that_do_not_fit_are_one_line(videostar: Command, version: Path
 
 
 def test_a_base_in_4_bits_is_trained_and_its_lora_is_served_in_full(train: Train, tmp_path: Path) -> None:
-    pytest.importorskip("bitsandbytes")
+    pytest.importorskip("bitsandbytes", reason="needs bitsandbytes, of the extra quantize")
     model = make("qwen3_vl", tmp_path / "model")
     small, figures = train("training.quantize=4bit", f"model={model}", "training.gradient_checkpointing=true")
     full, _ = train(f"model={model}")

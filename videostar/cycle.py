@@ -173,7 +173,7 @@ class _Round:
 
         tick = self._bar("training steps")
 
-        def seen(record: dict[str, Any]) -> None:
+        def on_step(record: dict[str, Any]) -> None:
             tick(record["step"], record["steps"])
             if self.tracker is not None:
                 self.tracker.step(self.number, record)
@@ -187,7 +187,7 @@ class _Round:
                 self.files.lora,
                 log=self.files.training_log,
                 start_from=start_from,
-                on_step=seen,
+                on_step=on_step,
             )
 
         reads = [self.files.dataset, *([start_from] if start_from else [])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -9,8 +10,10 @@ from pydantic import Field, PositiveInt, model_validator
 
 from videostar.config.settings import Settings
 
+#: Names in a training's log for the rows of the dataset version, and for steps with rows of several sources.
+KEPT, SEVERAL = "kept", "several"
 #: Settings of `Training` that change weights by rounding at most.
-HOW = {"checkpoint_minutes", "processes", "shard"}
+ROUNDING_ONLY = {"checkpoint_minutes", "processes", "shard"}
 #: Parts of a model that LoRA can adapt.
 Target = Literal["language", "projector", "vision", "experts"]
 TrackerName = Literal["trackio", "wandb", "tensorboard", "mlflow", "swanlab"]
@@ -73,7 +76,7 @@ class Training(Settings):
     tokens_per_step: int | None = Field(
         None,
         ge=1,
-        description="A step has as many rows as fit in this number of tokens, those of clips and padding included, "
+        description="A step has as many rows as fit in this number of tokens, those of clips included, "
         "instead of a number of rows. It is split into gradient_accumulation batches.",
     )
     processes: Literal["auto"] | PositiveInt = Field(
@@ -170,10 +173,9 @@ class Mix(Settings):
 
     @property
     def named(self) -> dict[str, MixSource]:
-        """The sources by name: that of the file, with a number if it is not the first of that name."""
+        """The sources by name: that of the file, with a number if it is taken."""
         named: dict[str, MixSource] = {}
         for source in self.sources:
-            stem = source.path.stem
-            count = 1 + sum(other.path.stem == stem for other in named.values())
-            named[stem if count == 1 else f"{stem}-{count}"] = source
+            names = (source.path.stem + (f"-{number}" if number > 1 else "") for number in count(1))
+            named[next(name for name in names if name not in {KEPT, SEVERAL, *named})] = source
         return named

@@ -25,6 +25,7 @@ from videostar.models.quantised import check_mergeable, check_quantised, check_s
 from videostar.models.refusals import Refusals
 from videostar.models.sizes import sequence_length, weights_bytes
 from videostar.runs.lora_checks import UNSERVED
+from videostar.training.launch import check_processes
 from videostar.training.mix import read_mix, warn_of_skipped
 from videostar.training.preferences import check_objective
 from videostar.util.errors import UserError
@@ -65,6 +66,7 @@ def preflight(settings: Pipeline, out: Path, videos: int = 1, *, trains: bool) -
     check_batches(spec, settings.engine, settings.video, settings.training, videos)
     if trains:
         check_dropped(spec, settings.training)
+        check_processes(settings)
     chat = Chat(load_processor(spec))
     chat.examples([Turn("What is it?", answer="It is a ball.")])  # raises UserError if the template changes answers
     if settings.mix is not None and settings.training.objective == "sft":

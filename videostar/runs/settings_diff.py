@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from videostar.config import Pipeline
-from videostar.config.training import HOW
+from videostar.config.training import ROUNDING_ONLY
 from videostar.runs.stage_names import stage_name, stages
 from videostar.util.errors import UserError
 
@@ -16,7 +16,7 @@ from videostar.util.errors import UserError
 # reported. And how a training is split and saved, which changes its weights by rounding at most.
 _PLACES = {"data.name", "root", "model", "adapter", "prompts", "mix.sources.data", "data.classes", "evaluation.sets"}
 _PLACES |= {"engine.base_url", "judge.base_url", "cache.folder", "cache.gb", "stop.patience", "tracking"}
-_PLACES |= {f"training.{name}" for name in HOW}
+_PLACES |= {f"training.{name}" for name in ROUNDING_ONLY}
 # The first stage that a setting or section affects; the longest matching name counts. Any other setting affects the
 # first stage of all, and so do the training rows: an answer may name any action of the data.
 _FIRST = {

@@ -94,19 +94,21 @@ def train(
     from videostar.models.quantised import check_quantised, check_small
     from videostar.runs.preflight import check_batches, check_dropped
     from videostar.training import stage  # loads torch
+    from videostar.training.launch import check_processes
     from videostar.training.preferences import warn_of_unused_mix
 
     check_quantised(load_config(pipeline.spec), pipeline.model, trains=True)
     check_small(load_config(pipeline.spec), pipeline.model, pipeline.training)
     check_batches(pipeline.spec, pipeline.engine, pipeline.video, pipeline.training)
     check_dropped(pipeline.spec, pipeline.training)
+    check_processes(pipeline)
     warn_of_unused_mix(pipeline)
     make_folder(folder.parent)
     keep_log(folder.with_name(f"{folder.name}.log"))
     tick = progress("training steps")
     lines = adapted_share(bare_model(pipeline.spec), pipeline.training)
 
-    def seen(record: dict[str, Any]) -> None:
+    def on_step(record: dict[str, Any]) -> None:
         while lines:  # once the rows are known to be fine
             warn(lines.pop(0))
         tick(record["step"], record["steps"])
@@ -118,7 +120,7 @@ def train(
         folder,
         log=folder.with_name(f"{folder.name}.training.jsonl"),
         start_from=start_from,
-        on_step=seen,
+        on_step=on_step,
     )
 
 

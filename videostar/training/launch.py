@@ -24,6 +24,7 @@ from videostar.training.worker import Work, fit
 from videostar.util.errors import UserError
 from videostar.util.files import write_text
 from videostar.util.processes import end_with_parent, without_main
+from videostar.util.terminal import warn
 
 _OFTEN = 0.2  # seconds between looks at the ranks and at the log
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)  # that torch's launcher handles
@@ -76,6 +77,15 @@ def processes(settings: Pipeline) -> int:
     if settings.training.processes != "auto":
         return settings.training.processes
     return max(1, torch.cuda.device_count()) if device(settings.spec).type == "cuda" else 1
+
+
+def check_processes(settings: Pipeline) -> None:
+    """Raises UserError if there are fewer GPUs than processes; warns if weights cannot be shared out."""
+    asked, found = processes(settings), torch.cuda.device_count()
+    if device(settings.spec).type == "cuda" and asked > found:
+        raise UserError(f"training.processes: {asked}, but this machine has {found} GPUs; lower it, or write auto")
+    if settings.training.shard and asked == 1:
+        warn("training.shard: has an effect with several training.processes only")
 
 
 def _rank(work: Work) -> dict[str, Any]:

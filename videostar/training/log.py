@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from videostar.config.training import SEVERAL
 from videostar.util.files import write_text
 
 #: A step in the log: `step` of `steps`, `epoch`, `loss` (mean per answer token of the global batch), `tokens` (of
@@ -25,7 +26,7 @@ class TrainingLog:
     def __init__(self, path: Path, done: int = 0) -> None:
         """Cut the file at `path` back to the first `done` steps, or begin it."""
         self.path = path
-        self.records: list[Record] = read_log(path)[:done]
+        self.records: list[Record] = read_log(path)[:done] if done else []
         write_text(path, "".join(_line(record) for record in self.records))
 
     def add(self, record: Record) -> None:
@@ -68,7 +69,7 @@ def by_source(records: Sequence[Record]) -> dict[str, dict[str, Any]]:
     """The number of steps and the mean loss of each source; steps with rows of several are `several`."""
     groups: dict[str, list[Record]] = {}
     for record in records:
-        groups.setdefault(record["source"] or "several", []).append(record)
+        groups.setdefault(record["source"] or SEVERAL, []).append(record)
     return {name: {"steps": len(own), "loss": round(mean_loss(own), 4)} for name, own in groups.items()}
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from datasets import disable_progress_bars, load_dataset
 
 from videostar.config import Pipeline, Video
-from videostar.config.training import MixSource
+from videostar.config.training import KEPT, MixSource
 from videostar.data.measure_videos import digests_of
 from videostar.data.rows import Skipped
 from videostar.models.chat import Chat, Turn
@@ -24,9 +24,6 @@ from videostar.video.picture import read_picture
 from videostar.video.pool import ClipRequest, iter_clips
 
 disable_progress_bars()  # users see videostar's own
-
-
-KEPT = "kept"  # the source of the rows of a dataset version
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from videostar.config import Pipeline
-from videostar.config.training import HOW
+from videostar.config.training import ROUNDING_ONLY
 from videostar.data.rows import Skipped
 from videostar.models.chat import Chat
 from videostar.models.load import dtype_name, load_processor
@@ -131,7 +131,7 @@ def _key(
     rows = rows_of(items)
     return digest_json(
         {
-            "training": settings.training.model_dump(exclude=HOW),
+            "training": settings.training.model_dump(exclude=ROUNDING_ONLY),
             "video": settings.video.model_dump(),
             "mix": settings.mix and settings.mix.model_dump(exclude={"sources": {"__all__": {"data"}}}),
             "seed": settings.seed,

@@ -60,19 +60,19 @@ class PlannedTrainer(Trainer):
         dropper: TokenDropper,
         *,
         checkpoints: Checkpoints,
+        begin: Checkpoint | None,
         log: TrainingLog | None,
         on_step: OnStep,
     ) -> None:
-        """Go on after the newest of `checkpoints`.
+        """Go on after the checkpoint `begin`, if there is one, and add to `checkpoints`.
 
         `log` is None on all ranks but the first, and `on_step` is called there with each step's record.
         """
         self.options, self.items, self.steps, self._collator = options, items, steps, collator
-        self._dropper = dropper
+        self._dropper, self.begin = dropper, begin
         self._batches: Iterator[list[int]] = iter(())  # the items of each, by number
         self.waited, self.started = 0.0, 0.0  # of the step that is trained
         self.figures: dict[str, float] = {}  # of its batches on this rank, to be added up
-        self.begin: Checkpoint | None = checkpoints.newest()
         every_step = _EveryStep(self, checkpoints, log, on_step)
         loss = partial(answer_loss, router=router_weight(model.config))
         super().__init__(model=model, args=arguments, compute_loss_func=loss, callbacks=[every_step])
@@ -96,7 +96,8 @@ class PlannedTrainer(Trainer):
         self.started = time.monotonic()
         batches: list[Any] = list(islice(epoch_iterator, num_batches))
         self.waited = time.monotonic() - self.started
-        masks = [batch["attention_mask"] for batch in batches]
+        # Not of a batch that only keeps a rank busy.
+        masks = [batch["attention_mask"] for batch in batches if (batch["labels"] != IGNORED).any()]
         self.figures = {}
         self.add(input_tokens=sum(int(mask.sum()) for mask in masks), places=sum(mask.numel() for mask in masks))
         _, answer_tokens = super().get_batch_samples(iter(batches), num_batches, device)

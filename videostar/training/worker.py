@@ -21,17 +21,17 @@ from torch.distributed.fsdp import register_fsdp_forward_method
 from transformers import set_seed
 
 from videostar.config import Pipeline
-from videostar.config.training import HOW
+from videostar.config.training import ROUNDING_ONLY
 from videostar.models.canary import CANARIES, write_canaries
 from videostar.models.chat import Chat
 from videostar.models.load import bare_model, load_model, load_processor
 from videostar.models.lora import base_name, lora_config, relative_norm
 from videostar.models.quantised import is_quantised, untrainable
 from videostar.training.batches import Collator
-from videostar.training.checkpoints import Checkpoints, trained_weights
+from videostar.training.checkpoints import Checkpoint, Checkpoints, trained_weights
 from videostar.training.dpo import PreferenceTrainer
 from videostar.training.drop_tokens import TokenDropper
-from videostar.training.log import OnStep, TrainingLog, by_source, loss_change, mean_loss, padding
+from videostar.training.log import OnStep, TrainingLog, by_source, loss_change, mean_loss, padding, read_log
 from videostar.training.plan import Step
 from videostar.training.preferences import Pair, rows_of
 from videostar.training.rows import Row, RowClips
@@ -74,7 +74,7 @@ def fit(work: Work, on_step: OnStep) -> dict[str, Any]:
     set_seed(settings.seed)
     model = _load(work, ranks)
     checkpoints = Checkpoints(work.checkpoints, work.key)
-    begin = checkpoints.newest()
+    begin = _begin(work, checkpoints)
     log = TrainingLog(work.log, begin.step if begin else 0) if rank == 0 else None
     trainer = (PreferenceTrainer if options.objective == "dpo" else PlannedTrainer)(
         model,
@@ -85,6 +85,7 @@ def fit(work: Work, on_step: OnStep) -> dict[str, Any]:
         Collator(chat, clips, model, work.items[0]),
         TokenDropper(model, options.drop_tokens, options.full_every, settings.seed),
         checkpoints=checkpoints,
+        begin=begin,
         log=log,
         on_step=on_step,
     )
@@ -114,6 +115,16 @@ def fit(work: Work, on_step: OnStep) -> dict[str, Any]:
         "sources": by_source(log.records),
         "padding": padding(log.records),
     }
+
+
+def _begin(work: Work, checkpoints: Checkpoints) -> Checkpoint | None:
+    """The checkpoint to go on from: one whose steps are all in the log, which gives the mean loss."""
+    begin = checkpoints.newest()
+    try:
+        logged = len(read_log(work.log))
+    except ValueError:  # damaged
+        return None
+    return begin if begin is not None and logged >= begin.step else None
 
 
 def _write_canaries(work: Work, model: Any, chat: Chat, clips: RowClips, folder: Path) -> None:
@@ -178,9 +189,8 @@ def _save(model: Any, work: Work, loss: float) -> None:
     """Write the LoRA and its card; no file names a path of this machine."""
     name = base_name(work.settings.model)
     for config in model.peft_config.values():
-        config.target_modules = sorted(
-            config.target_modules or ()
-        )  # PEFT has a set, whose order in the file would vary
+        # PEFT has a set, whose order in the file would vary.
+        config.target_modules = sorted(config.target_modules or ())
         config.base_model_name_or_path = name
     try:
         # Embeddings are not trained; with `auto` PEFT would look up the base model on the hub. Without `state_dict` it
@@ -200,5 +210,5 @@ def _card(work: Work, base: str, loss: float) -> str:
         f"- trained on: {work.kept} kept answers{how}, {len(work.items) - work.kept} rows mixed in\n"
         f"- steps: {len(work.steps)}, mean loss {loss}\n"
         f"- rank {options.rank}, alpha {options.alpha}, on: {', '.join(options.targets)}\n"
-        f"- settings: `{json.dumps(options.model_dump(exclude=HOW))}`\n"
+        f"- settings: `{json.dumps(options.model_dump(exclude=ROUNDING_ONLY))}`\n"
     )
