@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from videostar.report import charts, marks
@@ -56,6 +56,8 @@ def test_marks_keep_every_character(text: str, parsed: Any) -> None:
 
 
 @given(st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(-1e9, 1e9)), min_size=1, max_size=50))
+@example([(0.0, 0.0), (5e-324, 0.0)])
+@example([(1e6, 0.0), (1e6 + 1e-9, 1.0)])
 def test_lines_stay_inside_their_chart(values: list[tuple[float, float]]) -> None:
     chart = line_chart("", {"a": [Point(x, y) for x, y in sorted(values)]}, x_label="", y_label="")
     assert chart is not None

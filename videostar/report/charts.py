@@ -131,7 +131,8 @@ def line_chart(
         return None
     xs = [point.x for point in points]
     ys = [value for point in points for value in (point.y, point.low, point.high) if value is not None]
-    x_range = (0.0, 1.0) if diagonal else (min(xs), max(xs) if max(xs) > min(xs) else min(xs) + 1)
+    wide = max(xs) - min(xs) > 1e-9 * max(1.0, abs(min(xs)))  # a narrower range has no round numbers
+    x_range = (0.0, 1.0) if diagonal else (min(xs), max(xs) if wide else min(xs) + 1)
     y_range = (0.0, 1.0) if percent else (min(0.0, *ys), max(*ys, 1e-9))
 
     def x(value: float) -> float:
