@@ -48,7 +48,10 @@ class Given:
 
     def settings(self, processes: int = 1) -> Pipeline:
         """Those of the demo, without mixed rows, for as many steps."""
-        training = {"batch_size": self.batch, "epochs": self.steps * self.batch / self.rows, "processes": processes}
+        epochs = self.steps * self.batch / self.rows
+        training = {
+            "batch_size": self.batch, "gradient_accumulation": 1, "epochs": epochs, "processes": processes
+        }  # fmt: skip
         return load_pipeline(
             "demo", model=self.model, mix=None, training=training, video={"frames": self.frames},
             cache={"folder": str(self.folder / "cache")},

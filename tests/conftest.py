@@ -26,7 +26,7 @@ QUICK = {
     "extends": "demo",
     "rounds": 2,
     "engine": {"batch_size": 16},
-    "training": {"epochs": 1, "batch_size": 16},
+    "training": {"epochs": 1, "batch_size": 16, "gradient_accumulation": 1},
 }
 
 

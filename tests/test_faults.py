@@ -45,7 +45,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "extends": "demo",
         "rounds": 2,
         "engine": {"batch_size": 3},
-        "training": {"epochs": 1, "batch_size": 4},
+        "training": {"epochs": 1, "batch_size": 4, "gradient_accumulation": 1},
         "data": str(folder / "world.yaml"),
         "mix": {"data": str(folder / "clips" / "mix.jsonl")},
     }

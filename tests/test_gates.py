@@ -182,7 +182,16 @@ def test_a_learning_rate_30_times_too_high_stops_a_run_and_it_goes_on_if_told_to
     run = shutil.copytree(finished[0], tmp_path / "run", symlinks=True)
     rate = 30 * read_manifest(run / "manifest.json").settings.training.learning_rate
     again = ("cycle", "--resume", run / "manifest.json")
-    high = ("--set", f"training.learning_rate={rate}", "--set", "mix=null", "--set", "training.batch_size=8")
+    high = (
+        "--set",
+        f"training.learning_rate={rate}",
+        "--set",
+        "mix=null",
+        "--set",
+        "training.batch_size=8",
+        "--set",
+        "training.gradient_accumulation=1",
+    )
     (line,) = ended(videostar, *again, *high, "--restart-from", "01/train")
     assert "round 1 is stopped by gate lora_norm (" in line or "round 1 is stopped by gate loss (" in line
     assert "give --restart-from 01/train, or go on with --set gates.lo" in line

@@ -478,7 +478,7 @@ def test_sources_take_turns_or_share_steps(videostar: Command, clips: Path, tmp_
     for schedule in ("alternate", "interleave"):
         mix = f"mix={{sources: {sources}, schedule: {schedule}}}"
         words = ("train", version, "--data", data, "--out", tmp_path / schedule)
-        sets = (mix, "training.epochs=1", "video.frames=4", "training.batch_size=2")
+        sets = (mix, "training.epochs=1", "video.frames=4", "training.batch_size=2", "training.gradient_accumulation=1")
         done = videostar(*words, *(word for one in sets for word in ("--set", one)))
         assert done.returncode == 0, done.stderr
         facts = json.loads(done.stdout)

@@ -40,7 +40,7 @@ def train(videostar: Command, version: Path, world: Path, tmp_path: Path) -> Any
     def run(model: object, *settings: str, start_from: Path | None = None) -> tuple[Path, str]:
         out = tmp_path / f"lora-{len(list(tmp_path.iterdir()))}"
         given = ["mix=null", f"model={model}", "video.frames=4", "training.rank=4", "training.alpha=8"]
-        given += ["training.batch_size=2", "training.epochs=1", *settings]
+        given += ["training.batch_size=2", "training.gradient_accumulation=1", "training.epochs=1", *settings]
         more = ("--start-from", start_from) if start_from else ()
         done = videostar(
             "train", version, "--out", out, "--data", world, *more, *(w for one in given for w in ("--set", one))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -125,11 +126,27 @@ def test_how_a_global_batch_is_cut_does_not_change_which_tokens_are_dropped(trai
     assert abs(known[0]["loss"] - plain["loss"]) > 1e-3
 
 
+@pytest.mark.parametrize("family", ["qwen3_vl", "qwen2_5_vl"])
+def test_the_features_that_are_kept_are_those_of_the_row(train: Any, rows: Path, family: str, tmp_path: Path) -> None:
+    """A model that does not change loses as much in each pass, with features computed or kept, as without them."""
+    model = str(make(family, tmp_path / "model"))
+    still = ("training.learning_rate=1e-30", *cut(8, 1))
+    (alone,) = passes(steps_of(train(rows, *still, "training.epochs=1", model=model)))
+    three = passes(steps_of(train(rows, *still, "training.epochs=3", model=model)))
+    assert three == pytest.approx([alone] * 3, rel=1e-6)
+
+
+def passes(steps: list[dict[str, Any]]) -> list[float]:
+    """The sum of losses over the answer tokens of each pass."""
+    ends = sorted({math.ceil(step["epoch"]) for step in steps})
+    return [sum(step["loss"] * step["tokens"] for step in steps if math.ceil(step["epoch"]) == end) for end in ends]
+
+
 def test_the_loss_that_is_told_is_the_mean_over_answer_tokens(
     train: Any, rows: Path, world: Path, tmp_path: Path
 ) -> None:
     """That of the first step is the base's own, of all rows; that of the training weighs its steps by their tokens."""
-    adapter = train(rows, "training.batch_size=16", "training.epochs=1")
+    adapter = train(rows, "training.batch_size=16", "training.gradient_accumulation=1", "training.epochs=1")
     settings = load_pipeline("demo", mix=None, settings=["video.frames=4"])
     model, chat = load_model(settings.spec), Chat(load_processor(settings.spec))
     root = world.parent / "clips_and_labels"
@@ -155,7 +172,7 @@ def test_the_loss_that_is_told_is_the_mean_over_answer_tokens(
 
 def test_a_step_has_as_many_rows_as_fit_in_its_tokens(train: Any, rows: Path) -> None:
     """Every row is in one step of each pass, and a row that is longer than a step has one of its own."""
-    whole = steps_of(train(rows, "training.batch_size=16", "training.epochs=1"))[0]
+    whole = steps_of(train(rows, "training.batch_size=16", "training.gradient_accumulation=1", "training.epochs=1"))[0]
     for most in (300, 1):
         steps = steps_of(train(rows, f"training.tokens_per_step={most}", "training.epochs=2"))
         first = [step for step in steps if step["epoch"] <= 1]
@@ -167,7 +184,7 @@ def test_a_step_has_as_many_rows_as_fit_in_its_tokens(train: Any, rows: Path) ->
 
 def test_a_training_of_one_step_learns(train: Any, rows: Path) -> None:
     """Of few rows: the step is not the one that the learning rate begins at nothing with."""
-    adapter = train(rows, "training.batch_size=16", "training.epochs=1")
+    adapter = train(rows, "training.batch_size=16", "training.gradient_accumulation=1", "training.epochs=1")
     weights = load_file(adapter / "adapter_model.safetensors")
     assert all(weights[name].abs().max() > 0 for name in weights if "lora_B" in name)
 
@@ -192,7 +209,13 @@ def test_a_training_that_diverges_leaves_nothing(videostar: Command, world: Path
 
 
 def test_a_loss_that_explodes_is_warned_of(videostar: Command, world: Path, instructions: Path) -> None:
-    sets = ("mix=null", "training.learning_rate=0.1", "training.batch_size=4", "training.epochs=1")
+    sets = (
+        "mix=null",
+        "training.learning_rate=0.1",
+        "training.batch_size=4",
+        "training.gradient_accumulation=1",
+        "training.epochs=1",
+    )
     given = [word for setting in sets for word in ("--set", setting)]
     done = videostar("train", instructions, "--out", "lora", "--data", world, *given)
     assert done.returncode == 0, done.stderr

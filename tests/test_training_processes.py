@@ -21,10 +21,11 @@ from training_rows import without_clock, write_rows
 from warm import Warm
 
 from videostar.models.chat import IGNORED, Chat
-from videostar.models.load import bare_model, load_processor
+from videostar.models.load import bare_model, load_model, load_processor
 from videostar.models.refusals import Refusals
 from videostar.pipeline_files import load_pipeline
 from videostar.training.batches import Collator, prefetched
+from videostar.training.kept_examples import KeptExamples
 from videostar.training.log import read_log
 from videostar.training.rows import RowClips, read_rows
 
@@ -46,6 +47,7 @@ def train(videostar: Command, world: Path, rows: Path, tmp_path: Path) -> Any:
 
     def run(out: str, *settings: str) -> Any:
         given = ["mix=null", "video.frames=4", "training.rank=8", "training.batch_size=5", "training.epochs=2"]
+        given += ["training.gradient_accumulation=1"]
         sets = [word for setting in [*given, *settings] for word in ("--set", setting)]
         return videostar("train", rows, "--out", tmp_path / out, "--data", world, *sets)
 
@@ -192,3 +194,25 @@ def test_batches_made_ahead_are_those_made_at_once(rows: Path, world: Path, monk
         assert one.keys() == other.keys()
         for name, value in one.items():
             assert torch.equal(torch.as_tensor(value), torch.as_tensor(other[name])), name
+
+
+def test_examples_that_are_not_kept_are_those_that_are(
+    rows: Path, world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row's features do not depend on the batch in which they are computed, or on whether there is room for them."""
+    settings = load_pipeline("demo", mix=None, settings=["video.frames=4"])
+    clips, chat = RowClips(settings), Chat(load_processor(settings.spec))
+    own = read_rows(rows / "data-00000.parquet", world.parent / "clips_and_labels")
+    assert not clips.problems(own, Refusals(settings.spec, settings.video))
+    model: Any = get_peft_model(load_model(settings.spec), LoraConfig(target_modules=["q_proj"]))
+    first = KeptExamples(chat, clips, model)
+    monkeypatch.setattr("videostar.training.kept_examples._ROOM", 60_000)  # a few rows
+    other = KeptExamples(chat, clips, model)
+    for batch in ([3, 0, 7], [7, 1], [2, 3, 9, 0], [0]):
+        one, two = (examples.batch([own[row] for row in batch]) for examples in (first, other))
+        assert one.keys() == two.keys()
+        assert all(torch.equal(one[name], two[name]) for name in one)
+        shown = chat.examples([clips.turn(own[row]) for row in batch])
+        assert shown.keys() == one.keys()
+        assert all(torch.equal(one[name], shown[name]) for name in one if "pixel_values" not in name)
+    assert 0 < len(other._kept) < len(first._kept) == 6

@@ -43,6 +43,7 @@ def train(videostar: Command, version: Path, world: Path, tmp_path: Path) -> Tra
     def run(*settings: str) -> tuple[Path, dict[str, Any]]:
         out = tmp_path / f"lora-{len(list(tmp_path.iterdir()))}"
         given = ["mix=null", "video.frames=4", "training.rank=4", "training.alpha=8", "training.batch_size=2"]
+        given += ["training.gradient_accumulation=1"]
         sets = (word for one in (*given, "training.epochs=1", *settings) for word in ("--set", one))
         done = videostar("train", version, "--out", out, "--data", world, *sets)
         assert done.returncode == 0, done.stderr

@@ -64,12 +64,19 @@ class Family:
     lora: bool = True  # vLLM supports LoRA for it; otherwise the LoRA is merged into the weights
     pictures: bool = False  # tests show that training takes pictures beside clips in a batch
     drops: bool = False  # tests show that training can drop visual tokens before the language model
+    features: bool = False  # tests show that training can give it the features of clips, which its `model.visual` makes
     one_length: bool = False  # the clips of a batch must all have the same number of frames
     on_device: bool = False  # vLLM normalises videos on its device, and so keeps them as bytes
 
 
 _QWEN3 = Family(
-    projector="merger|deepstack_merger_list", vision="visual", vllm=True, pictures=True, drops=True, on_device=True
+    projector="merger|deepstack_merger_list",
+    vision="visual",
+    vllm=True,
+    pictures=True,
+    drops=True,
+    features=True,
+    on_device=True,
 )
 
 #: By `model_type`.

@@ -13,6 +13,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from videostar.models.chat import IGNORED, Chat, without_prompts
+from videostar.training.kept_examples import KeptExamples
 from videostar.training.preferences import Pair, rows_of
 from videostar.training.rows import Row, RowClips
 from videostar.util.processes import without_main
@@ -43,14 +44,17 @@ class Collator:
     No rows give a batch of `spare` without labels, for a rank that has none.
     """
 
-    def __init__(self, chat: Chat, clips: RowClips, model: Any, spare: Row | Pair) -> None:
-        self._chat, self._clips, self._spare = chat, clips, spare
+    def __init__(
+        self, chat: Chat, clips: RowClips, model: Any, spare: Row | Pair, kept: KeptExamples | None = None
+    ) -> None:
+        self._chat, self._clips, self._spare, self.kept = chat, clips, spare, kept
         self._dtype = model.dtype
         self._trim = "logits_to_keep" in signature(model.get_base_model().forward).parameters
 
     def __call__(self, items: list[Row | Pair]) -> dict[str, Any]:
         """Model inputs with `labels`."""
-        batch = self._chat.examples([self._clips.turn(row) for row in rows_of(items or [self._spare])])
+        rows = rows_of(items or [self._spare])
+        batch = self.kept.batch(rows) if self.kept else self._chat.examples([self._clips.turn(row) for row in rows])
         if self._trim:
             batch = without_prompts(batch)
         if not items:
@@ -71,9 +75,12 @@ class _Loader(DataLoader[Any]):
 def prefetched(
     items: Sequence[Row | Pair], batches: Sequence[Sequence[int]], collator: Collator, device: torch.device
 ) -> DataLoader[Any]:
-    """The batches of these items, in order. Many are made in other processes, where there is room for that."""
+    """The batches of these items, in order. Many are made in other processes, where there is room for that.
+
+    Not with examples that are kept: they are made once.
+    """
     workers = min(_WORKERS, len(os.sched_getaffinity(0)) - 1) if len(batches) >= _WORTH else 0
-    if _SHARED.exists() and shutil.disk_usage(_SHARED).free < _ROOM:
+    if collator.kept or (_SHARED.exists() and shutil.disk_usage(_SHARED).free < _ROOM):
         workers = 0
     return _Loader(
         Items(items),

@@ -93,15 +93,19 @@ class PlannedTrainer(Trainer):
 
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> tuple[list[Any], Any]:
         """As in `Trainer`, with the time that it takes and the tokens that it gives."""
-        self.started = time.monotonic()
+        self.started, computed = time.monotonic(), self._computed()
         batches: list[Any] = list(islice(epoch_iterator, num_batches))
-        self.waited = time.monotonic() - self.started
+        self.waited = time.monotonic() - self.started - (self._computed() - computed)
         # Not of a batch that only keeps a rank busy.
         masks = [batch["attention_mask"] for batch in batches if (batch["labels"] != IGNORED).any()]
         self.figures = {}
         self.add(input_tokens=sum(int(mask.sum()) for mask in masks), places=sum(mask.numel() for mask in masks))
         _, answer_tokens = super().get_batch_samples(iter(batches), num_batches, device)
         return batches, answer_tokens
+
+    def _computed(self) -> float:
+        """Seconds that the model has worked while batches were made."""
+        return self._collator.kept.seconds if self._collator.kept else 0.0
 
     def add(self, **figures: float) -> None:
         """Add figures of a batch to those of its step."""

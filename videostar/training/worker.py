@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -31,6 +32,7 @@ from videostar.training.batches import Collator
 from videostar.training.checkpoints import Checkpoint, Checkpoints, trained_weights
 from videostar.training.dpo import PreferenceTrainer
 from videostar.training.drop_tokens import TokenDropper
+from videostar.training.kept_examples import KeptExamples
 from videostar.training.log import OnStep, TrainingLog, by_source, loss_change, mean_loss, padding, read_log
 from videostar.training.plan import Step
 from videostar.training.preferences import Pair, rows_of
@@ -76,13 +78,15 @@ def fit(work: Work, on_step: OnStep) -> dict[str, Any]:
     checkpoints = Checkpoints(work.checkpoints, work.key)
     begin = _begin(work, checkpoints)
     log = TrainingLog(work.log, begin.step if begin else 0) if rank == 0 else None
+    several = options.epochs > 1 and not work.sharded(ranks)
+    kept = KeptExamples(chat, clips, model) if several and KeptExamples.serve(model) else None
     trainer = (PreferenceTrainer if options.objective == "dpo" else PlannedTrainer)(
         model,
         _arguments(model.get_base_model(), settings, len(work.steps), ranks, work.folder),
         options,
         work.items,
         work.steps,
-        Collator(chat, clips, model, work.items[0]),
+        Collator(chat, clips, model, work.items[0], kept),
         TokenDropper(model, options.drop_tokens, options.full_every, settings.seed),
         checkpoints=checkpoints,
         begin=begin,
@@ -91,7 +95,8 @@ def fit(work: Work, on_step: OnStep) -> dict[str, Any]:
     )
     for record in log.records if log else ():
         on_step(record)
-    trainer.train()
+    with kept.given() if kept else nullcontext():
+        trainer.train()
     norm = relative_norm(model)
     if log is None:
         if work.sharded(ranks):
