@@ -84,7 +84,7 @@ class KeptExamples:
         return example
 
     def _features(self, pixels: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:
-        """[tokens, layers, width]: the tower's output for the language model's first layer and further ones (DeepStack)."""
+        """[tokens, layers, width]: the tower's output for the language model's first layer and others (DeepStack)."""
         with torch.no_grad():
             given = self._compute(pixels.to(self._tower.dtype), grid_thw=grid, return_dict=True)
         return torch.stack([given.pooler_output, *(getattr(given, "deepstack_features", None) or ())], dim=1)
