@@ -23,6 +23,7 @@ from videostar.demo.build import World, build_world
 from videostar.engines.base import Reply, Request
 from videostar.engines.transformers import TransformersEngine
 from videostar.engines.vllm.engine import VllmEngine
+from videostar.executors.local import LocalExecutor
 from videostar.labels import Label
 from videostar.models.chat import Turn, metadata
 from videostar.pipeline_files import load_pipeline
@@ -113,7 +114,7 @@ def ours(questions: Questions, settings: Pipeline, engine: VllmEngine, folder: P
         files = [(questions.root / q.sample.video, q.sample.sha256, q.sampling(settings.video)) for q in train]
         for _ in iter_clips(settings.cache.frames(), files):
             pass
-    generate(questions, engine, plan, split="train", lora=None, out=out, tick=silent(""))
+    generate(questions, LocalExecutor(engine), plan, split="train", lora=None, out=out, tick=silent(""))
     return len(train) / (time.monotonic() - started)
 
 

@@ -164,16 +164,16 @@ def scan(folder: Path) -> None:
     class Asked(Exception):
         pass
 
-    class Engine:
-        windows = 1
-
-        def use(self, lora: Path | None) -> None:
+    class Executor:
+        def answers(self, *_: object) -> None:
             raise Asked
 
     questions = _read(folder).questions
     plan = AnswerPlan.for_evaluation(_settings(folder))
     with suppress(Asked):
-        generate(questions, Engine(), plan, split="train", lora=None, out=folder / "half.jsonl", tick=silent("answers"))
+        generate(
+            questions, Executor(), plan, split="train", lora=None, out=folder / "half.jsonl", tick=silent("answers")
+        )
         raise SystemExit("nothing was left to ask")
 
 

@@ -236,6 +236,7 @@ def test_a_clip_that_breaks_after_the_check_costs_only_itself(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # its frames are not known from another test
     from videostar.engines import open_engine
+    from videostar.executors.local import LocalExecutor
     from videostar.pipeline_files import load_pipeline
     from videostar.stages.generation import generate
     from videostar.stages.plan import AnswerPlan
@@ -250,7 +251,7 @@ def test_a_clip_that_breaks_after_the_check_costs_only_itself(
     with open_engine(settings) as engine:
         facts = generate(
             questions_of(data),
-            engine,
+            LocalExecutor(engine),
             AnswerPlan.for_evaluation(settings),
             split="train",
             lora=None,

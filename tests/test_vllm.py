@@ -27,6 +27,7 @@ from videostar.config import Data, Pipeline
 from videostar.engines.base import EngineDied, Refused, Reply, Request
 from videostar.engines.transformers import TransformersEngine
 from videostar.engines.vllm.engine import VllmEngine
+from videostar.executors.local import LocalExecutor
 from videostar.pipeline_files import load_pipeline
 from videostar.runs.preflight import preflight
 from videostar.util.errors import UserError
@@ -332,7 +333,7 @@ def test_a_video_that_kills_the_engine_costs_only_itself(world: Path, settings: 
         engine.cursed = asked[11].sample.sha256
         generate(
             questions,
-            engine,
+            LocalExecutor(engine),
             AnswerPlan.of(small, salt=""),
             split="train",
             lora=None,
@@ -394,7 +395,7 @@ def test_a_forecast_counts_windows_that_are_answered_at_once(quick: Path, lora_e
     with tempfile.TemporaryDirectory() as folder:
         generate(
             questions,
-            lora_engine,
+            LocalExecutor(lora_engine),
             AnswerPlan.of(settings, salt=""),
             split="train",
             lora=None,

@@ -12,8 +12,7 @@ from typing import Any
 from videostar.adapters.questions import Questions
 from videostar.config import Pipeline
 from videostar.data.source import with_frame_rate
-from videostar.engines import open_engine
-from videostar.engines.base import EngineProtocol
+from videostar.executors import open_executor
 from videostar.report import REPORT
 from videostar.report.page import add_report
 from videostar.runs.data import RunData
@@ -26,6 +25,7 @@ from videostar.runs.stage_names import RoundFiles
 from videostar.runs.tracking import Tracker
 from videostar.stages.controls import Control
 from videostar.stages.evaluation import Ledgers, control_ledger, evaluate, held_out_ledgers
+from videostar.stages.executor import ExecutorProtocol
 from videostar.stages.generation import generate
 from videostar.stages.health import measure_health
 from videostar.stages.plan import AnswerPlan
@@ -62,14 +62,14 @@ def run_cycle(
 
     with (
         Run.open(folder, pipeline, data.digests, restart_from) as run,
-        open_engine(pipeline, data.videos) as engine,
+        open_executor(pipeline, data) as executor,
         Tracker(folder, pipeline.tracking) as tracker,
     ):
         skipped = data.report()
         report_adapted(pipeline.spec, pipeline.training)
         write_text(folder / "skipped.jsonl", "".join(json.dumps(asdict(row)) + "\n" for row in skipped))
         try:
-            cycle(run, data.questions, pipeline, engine, progress, data.sets, tracker)
+            cycle(run, data.questions, pipeline, executor, progress, data.sets, tracker)
         except UserError:
             if run.manifest.halted:
                 add_report(folder, [folder], progress)  # to see why a gate ended the run
@@ -82,12 +82,12 @@ def cycle(
     run: Run,
     questions: Questions,
     settings: Pipeline,
-    engine: EngineProtocol,
+    executor: ExecutorProtocol,
     progress: Progress = silent,
     sets: Mapping[str, Questions] | None = None,
     tracker: Tracker | None = None,
 ) -> None:
-    """Do every stage of `run` that is not done yet. One engine answers in all of them.
+    """Do every stage of `run` that is not done yet. One executor answers and trains in all of them.
 
     Round 0 only evaluates the base model. `sets` are the questions of `evaluation.sets`. The figures of each stage are
     in `run.manifest`. Raises UserError as the stages do, and if a gate ends the run.
@@ -95,7 +95,7 @@ def cycle(
     lora: Path | None = None  # None: the base model alone answers
     ledgers: list[Ledgers] = []  # of the held-out answers, by round
     for number in range(settings.rounds + 1):
-        this = _Round(run, questions, settings, engine, progress, number, sets or {}, tracker)
+        this = _Round(run, questions, settings, executor, progress, number, sets or {}, tracker)
         if number > 0:
             this.generate(lora)  # and verify: every answer has a verdict
             version = this.build_version(lora)
@@ -116,7 +116,7 @@ class _Round:
     run: Run
     questions: Questions
     settings: Pipeline
-    engine: EngineProtocol
+    executor: ExecutorProtocol
     progress: Progress
     number: int
     sets: Mapping[str, Questions]  # those of `evaluation.sets`
@@ -132,7 +132,7 @@ class _Round:
         work = partial(
             generate,
             self.questions,
-            self.engine,
+            self.executor,
             plan,
             split="train",
             lora=lora,
@@ -149,7 +149,7 @@ class _Round:
             build_version,
             self.files.answers,
             self.files.dataset,
-            lineage=self.run.lineage(lora, self.engine.name),
+            lineage=self.run.lineage(lora, self.executor.name),
             direct_only=is_last and self.settings.training.final_round == "direct_only",
             generation=self.settings.generation,
         )
@@ -179,7 +179,7 @@ class _Round:
                 self.tracker.step(self.number, record)
 
         def work() -> dict[str, Any]:
-            self.engine.release()
+            self.executor.release()
             return train(
                 self.files.dataset,
                 self.questions.root,
@@ -188,6 +188,7 @@ class _Round:
                 log=self.files.training_log,
                 start_from=start_from,
                 on_step=on_step,
+                launch=self.executor.launch,
             )
 
         reads = [self.files.dataset, *([start_from] if start_from else [])]
@@ -201,7 +202,7 @@ class _Round:
         work = partial(
             evaluate,
             self.questions,
-            self.engine,
+            self.executor,
             AnswerPlan.for_evaluation(self.settings),
             lora=lora,
             out=self.files.evaluation,

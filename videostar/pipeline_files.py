@@ -13,6 +13,8 @@ from videostar.util.errors import UserError
 from videostar.util.resources import find_resource
 from videostar.util.yaml_files import load_mapping, validate
 
+_SHORT = ("data", "executor")  # sections that may be written as the name alone
+
 
 def load_pipeline(name: str | None = None, *, settings: Sequence[str] = (), **overrides: Any) -> Pipeline:
     """The settings of a run: a pipeline file, with changes, such as `load_pipeline(data="my.csv", rounds=1)`.
@@ -56,8 +58,10 @@ def _change(data: dict[str, Any], overrides: dict[str, Any], settings: Sequence[
 
 
 def _long(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings with `data: NAME` as a mapping, so that it can be merged."""
-    return {**settings, "data": {"name": settings["data"]}} if isinstance(settings.get("data"), str) else settings
+    """Settings with `data: NAME` and `executor: NAME` as mappings, so that they can be merged."""
+    return {
+        key: {"name": value} if key in _SHORT and isinstance(value, str) else value for key, value in settings.items()
+    }
 
 
 def _merge(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
@@ -73,8 +77,8 @@ def _set_dotted(data: dict[str, Any], item: str) -> None:
     if not equals or not key:
         raise UserError(f"--set {item}: write section.key=value, such as --set training.rank=8")
     *sections, last = key.split(".")
-    if key == "data":
-        sections, last = ["data"], "name"
+    if key in _SHORT:
+        sections, last = [key], "name"
     for section in sections:
         if not isinstance(data.get(section), dict):
             data[section] = {}

@@ -38,6 +38,13 @@ EngineName = Annotated[
     str | None,
     typer.Option("--engine", help="The engine that answers: transformers, vllm, or openai (a vLLM server)."),
 ]
+ExecutorName = Annotated[
+    str | None,
+    typer.Option(
+        "--executor",
+        help="Where it runs: local, or ray (the Ray cluster that runs here, or a new one on this machine).",
+    ),
+]
 CacheFolder = Annotated[
     str | None, typer.Option("--cache", help="The folder of sampled frames, for any number of runs.")
 ]
@@ -57,14 +64,23 @@ def read_settings(
     overrides: list[str] | None,
     *,
     engine: str | None = None,
+    executor: str | None = None,
     cache: str | None = None,
     **given: object,
 ) -> Pipeline:
     """The pipeline file `name` with the options of a command. Raises UserError."""
-    return load_pipeline(name, settings=overrides or [], **changes(engine=engine, cache=cache, **given))
+    return load_pipeline(
+        name, settings=overrides or [], **changes(engine=engine, executor=executor, cache=cache, **given)
+    )
 
 
-def changes(*, engine: str | None = None, cache: str | None = None, **given: object) -> dict[str, object]:
+def changes(
+    *, engine: str | None = None, executor: str | None = None, cache: str | None = None, **given: object
+) -> dict[str, object]:
     """The options that are given, as keys and sections of the settings."""
-    sections = {"engine": engine and {"name": engine}, "cache": cache and {"folder": cache}}
+    sections = {
+        "engine": engine and {"name": engine},
+        "executor": executor and {"name": executor},
+        "cache": cache and {"folder": cache},
+    }
     return {name: value for name, value in {**given, **sections}.items() if value is not None}

@@ -17,6 +17,7 @@ from videostar.cli.options import (
     CacheFolder,
     DataName,
     EngineName,
+    ExecutorName,
     Limit,
     ModelName,
     Out,
@@ -58,6 +59,7 @@ def cycle(
         str | None, typer.Option(help="Do this stage (round-02/train) and all later ones again.")
     ] = None,
     engine: EngineName = None,
+    executor: ExecutorName = None,
     seed: Seed = None,
     seeds: Annotated[
         str | None, typer.Option(help="Several, such as 0,1,2: a run of each in OUT/seed-N, and one table of all.")
@@ -79,10 +81,10 @@ def cycle(
         if out is not None:
             raise UserError("--resume: goes on in the manifest's folder; remove --out")
         before = read_manifest(resume).settings
-        named = changes(engine=engine, cache=cache, **given)
+        named = changes(engine=engine, executor=executor, cache=cache, **given)
         settings, out = override(before, settings=overrides or [], **named), resume.parent
     else:
-        settings = read_settings(pipeline, overrides, engine=engine, cache=cache, **given)
+        settings = read_settings(pipeline, overrides, engine=engine, executor=executor, cache=cache, **given)
         out = out or Path("runs") / Path(settings.data.name).stem
     from videostar.data.source import with_frame_rate
 

@@ -16,6 +16,7 @@ from videostar.cli.options import (
     CacheFolder,
     DataName,
     EngineName,
+    ExecutorName,
     Limit,
     Lora,
     ModelName,
@@ -43,6 +44,7 @@ def generate(
     root: Root = None,
     lora: Lora = None,
     engine: EngineName = None,
+    executor: ExecutorName = None,
     seed: Seed = None,
     limit: Limit = None,
     cache: CacheFolder = None,
@@ -50,9 +52,8 @@ def generate(
     verbose: Verbose = False,
 ) -> None:
     """Answer, verify and rationalise every training video; write the ledger and a dataset version."""
-    settings = read_settings(
-        pipeline, overrides, engine=engine, cache=cache, data=data, model=model, root=root, seed=seed, limit=limit
-    )
+    named = {"engine": engine, "executor": executor, "cache": cache}
+    settings = read_settings(pipeline, overrides, **named, data=data, model=model, root=root, seed=seed, limit=limit)
     with _work(settings, verbose=verbose) as progress:
         from videostar.runs import single_stage
 
@@ -131,13 +132,16 @@ def train(
     model: ModelName = None,
     root: Root = None,
     start_from: Annotated[Path | None, typer.Option(help="A LoRA to continue; default: the base model.")] = None,
+    executor: ExecutorName = None,
     seed: Seed = None,
     cache: CacheFolder = None,
     overrides: Overrides = None,
     verbose: Verbose = False,
 ) -> None:
     """Fine-tune a LoRA on a dataset version."""
-    settings = read_settings(pipeline, overrides, cache=cache, data=data, model=model, root=root, seed=seed)
+    settings = read_settings(
+        pipeline, overrides, executor=executor, cache=cache, data=data, model=model, root=root, seed=seed
+    )
     with _work(settings, verbose=verbose, reads_data=False) as progress:
         from videostar.runs import single_stage
 
@@ -154,6 +158,7 @@ def evaluate(
     root: Root = None,
     lora: Lora = None,
     engine: EngineName = None,
+    executor: ExecutorName = None,
     seed: Seed = None,
     limit: Limit = None,
     cache: CacheFolder = None,
@@ -161,9 +166,8 @@ def evaluate(
     verbose: Verbose = False,
 ) -> None:
     """Measure label accuracy on the held-out splits."""
-    settings = read_settings(
-        pipeline, overrides, engine=engine, cache=cache, data=data, model=model, root=root, seed=seed, limit=limit
-    )
+    named = {"engine": engine, "executor": executor, "cache": cache}
+    settings = read_settings(pipeline, overrides, **named, data=data, model=model, root=root, seed=seed, limit=limit)
     with _work(settings, verbose=verbose) as progress:
         from videostar.runs import single_stage
 

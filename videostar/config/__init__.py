@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from platformdirs import user_cache_dir
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from videostar.config.executor import Executor
 from videostar.config.gates import Gates, Stop
 from videostar.config.settings import Settings
 from videostar.config.training import Mix, TrackerName, Training
@@ -245,6 +246,7 @@ class Pipeline(Settings):
     seed: int = Field(0, description="Seed of every random choice.")
     limit: int | None = Field(None, ge=1, description="Videos of each split, at most.")
     engine: Engine = Engine()
+    executor: Executor = Executor()
     video: Video = Video()
     cache: Cache = Cache()
     generation: Generation = Generation()
@@ -264,10 +266,10 @@ class Pipeline(Settings):
         (), description="Experiment trackers to which a run reports: trackio, wandb, tensorboard, mlflow, swanlab."
     )
 
-    @field_validator("data", mode="before")
+    @field_validator("data", "executor", mode="before")
     @classmethod
-    def _short(cls, data: Any) -> Any:
-        return {"name": data} if isinstance(data, str) else data
+    def _short(cls, section: Any) -> Any:
+        return {"name": section} if isinstance(section, str) else section
 
     @field_validator("verification")
     @classmethod

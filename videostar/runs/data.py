@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from videostar.adapters.questions import Questions, load_tasks
@@ -17,7 +17,7 @@ from videostar.runs.evaluation_sets import EvaluationSet, open_sets
 from videostar.stages.closed_question import PROMPT_DIGEST
 from videostar.util.errors import UserError
 from videostar.util.files import digest, digest_json
-from videostar.util.progress import Progress
+from videostar.util.progress import Progress, silent
 from videostar.util.resources import check_model, model_digest, model_path
 from videostar.util.terminal import warn
 
@@ -57,6 +57,7 @@ class RunData:
         self._seed, self._home = settings.seed, settings.cache.home
         self._judge = PROMPT_DIGEST if settings.model_judges else None
         self._data: Data | None = None
+        self.reopen = partial(_reopen, settings, sets)  # these data, read again in another process
 
     @property
     def fingerprint(self) -> str | None:
@@ -172,3 +173,9 @@ class RunData:
         if not self.questions.split("test"):
             warn(f"{self.source.where}: no test rows: nothing to evaluate on test")
         return skipped
+
+
+def _reopen(settings: Pipeline, sets: bool) -> RunData:
+    data = RunData(settings, sets=sets)
+    data.read(silent)
+    return data

@@ -22,6 +22,7 @@ from videostar.adapters.questions import Questions
 from videostar.config import ModelSpec, Pipeline, Video
 from videostar.config.settings import Settings
 from videostar.engines.base import EngineProtocol
+from videostar.executors.local import LocalExecutor
 from videostar.models.chat import Chat
 from videostar.models.load import load_processor
 from videostar.models.sizes import video_tokens
@@ -167,11 +168,11 @@ def _time_decoding(some: Questions, plan: AnswerPlan, folder: Path) -> tuple[flo
 
 def _time_answering(some: Questions, plan: AnswerPlan, engine: EngineProtocol, out: Path, tick: Tick) -> float:
     """Seconds per question; if there are enough, without the first window, which includes work that is done once."""
-    first = some.some("train", slice(plan.batch_size))
+    first, executor = some.some("train", slice(plan.batch_size)), LocalExecutor(engine)
     each = 0.0
     for questions, answered in ((first, 0), (some, len(first.split("train")))):
         if many := len(questions.split("train")) - answered:
-            each = _seconds(partial(generate, questions, engine, plan, split="train", lora=None, out=out, tick=tick))
+            each = _seconds(partial(generate, questions, executor, plan, split="train", lora=None, out=out, tick=tick))
             each /= many
     return each
 

@@ -63,8 +63,8 @@ def _absolute(name: str) -> str:
 
 
 def without_places(settings: Pipeline) -> dict[str, Any]:
-    """Settings by dotted name, without those that are only places, and without gates, which change no file."""
-    flat = _flat(settings.model_dump(mode="json", exclude={"gates"}))
+    """Settings by dotted name, without those that are only places, and without gates and executor, in no file."""
+    flat = _flat(settings.model_dump(mode="json", exclude={"gates", "executor"}))
     return {name: value for name, value in flat.items() if re.sub(r"\.\d+", "", name) not in _PLACES}
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, get_args
 
 from videostar.config import JudgeName, LabelKind, Pipeline
 from videostar.data.source import with_frame_rate
 from videostar.engines import open_engine
+from videostar.executors import open_executor
 from videostar.runs.data import RunData
 from videostar.runs.folder import LOG
 from videostar.runs.made_by import MadeBy, bound, lineage
@@ -50,9 +52,9 @@ def generate(
         data.report()
         if not dataset.exists():
             plan, tick = AnswerPlan.of(pipeline, salt=str(pipeline.seed)), progress("answers")
-            with open_engine(pipeline, data.videos) as engine:
-                generation.generate(data.questions, engine, plan, split="train", lora=lora, out=answers, tick=tick)
-                origin = lineage(data.identity, pipeline, lora, engine.name)
+            with open_executor(pipeline, data) as executor:
+                generation.generate(data.questions, executor, plan, split="train", lora=lora, out=answers, tick=tick)
+                origin = lineage(data.identity, pipeline, lora, executor.name)
             build_version(answers, dataset, lineage=origin, direct_only=False, generation=pipeline.generation)
         return read_version(dataset)
 
@@ -94,7 +96,7 @@ def train(
     from videostar.models.quantised import check_quantised, check_small
     from videostar.runs.preflight import check_batches, check_dropped
     from videostar.training import stage  # loads torch
-    from videostar.training.launch import check_processes
+    from videostar.training.launch import check_processes, launch
     from videostar.training.preferences import warn_of_unused_mix
 
     check_quantised(load_config(pipeline.spec), pipeline.model, trains=True)
@@ -113,15 +115,18 @@ def train(
             warn(lines.pop(0))
         tick(record["step"], record["steps"])
 
-    return stage.train(
-        Path(dataset),
-        data.source.root,
-        pipeline,
-        folder,
-        log=folder.with_name(f"{folder.name}.training.jsonl"),
-        start_from=start_from,
-        on_step=on_step,
-    )
+    # Not for one machine: it would load an engine's packages.
+    with nullcontext() if pipeline.executor.name == "local" else open_executor(pipeline, data) as executor:
+        return stage.train(
+            Path(dataset),
+            data.source.root,
+            pipeline,
+            folder,
+            log=folder.with_name(f"{folder.name}.training.jsonl"),
+            start_from=start_from,
+            on_step=on_step,
+            launch=executor.launch if executor else launch,
+        )
 
 
 def evaluate(
@@ -153,10 +158,10 @@ def evaluate(
         keep_log(file.with_suffix(".log"))
         data.report()
         plan, tick = AnswerPlan.for_evaluation(pipeline), progress("held-out videos")
-        with open_engine(pipeline, data.videos) as engine:
+        with open_executor(pipeline, data) as executor:
             controls = Control.each(pipeline.evaluation.controls, pipeline.seed)
             return evaluation.evaluate(
-                data.questions, engine, plan, lora=lora, out=file, controls=controls, sets=data.sets, tick=tick
+                data.questions, executor, plan, lora=lora, out=file, controls=controls, sets=data.sets, tick=tick
             )
 
 

@@ -15,10 +15,10 @@ from videostar.adapters.questions import Questions
 from videostar.adapters.task import Question
 from videostar.config import ControlName
 from videostar.data.rows import Split
-from videostar.engines.base import EngineProtocol
 from videostar.labels import Label
 from videostar.stages.calibration import calibration
 from videostar.stages.controls import Control, chance
+from videostar.stages.executor import ExecutorProtocol
 from videostar.stages.generation import generate
 from videostar.stages.ledger import read_answers
 from videostar.stages.metrics import Judged, metrics_by_kind
@@ -58,7 +58,7 @@ def control_ledger(out: Path, control: ControlName) -> Path:
 
 def evaluate(
     questions: Questions,
-    engine: EngineProtocol,
+    executor: ExecutorProtocol,
     plan: AnswerPlan,
     *,
     lora: Path | None,
@@ -80,7 +80,7 @@ def evaluate(
     ledgers = held_out_ledgers(questions, out, sets or {})
 
     def measure(key: str, asked: Questions, split: Split, plan: AnswerPlan) -> dict[str, Any]:
-        generate(asked, engine, plan, split=split, lora=lora, out=ledgers[key], tick=tick)
+        generate(asked, executor, plan, split=split, lora=lora, out=ledgers[key], tick=tick)
         labels = {question.id: question.label for question in asked.split(split)}
         return _figures(ledgers[key], labels, [before[key] for before in earlier])
 
@@ -94,7 +94,7 @@ def evaluate(
         again = _asked(questions, full, control)
         path = control_ledger(out, control.name)
         only = questions.only(again)
-        generate(only, engine, plan.greedy(control), split="test", lora=lora, out=path, tick=tick)
+        generate(only, executor, plan.greedy(control), split="test", lora=lora, out=path, tick=tick)
         under[control.name] = _under_control(path, full, again)
     result = {**figures["test"], "validation": figures.get("validation"), "controls": under, "sets": of_sets}
     write_json(out, result)

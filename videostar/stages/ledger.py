@@ -118,6 +118,11 @@ class LedgerIndex:
             state = (*self._states.get(answer.question_id, ()), (answer.kind, answer.number, answer.kept))
             self._states[answer.question_id] = known.setdefault(state, state)
 
+    def answers(self, question: str) -> Iterator[tuple[Key, bool]]:
+        """The key of each answer to a question, and whether it was kept."""
+        for kind, number, kept in self._states.get(question, ()):
+            yield (question, kind, number), kept
+
     def kept(self, key: Key) -> bool | None:
         """Whether that answer was kept; None if there is none."""
         question, kind, number = key

@@ -7,10 +7,10 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch.distributed.elastic.multiprocessing.api import SignalException
@@ -25,6 +25,9 @@ from videostar.util.errors import UserError
 from videostar.util.files import write_text
 from videostar.util.processes import end_with_parent, without_main
 from videostar.util.terminal import warn
+
+#: Calls `fit` with a work in one process or several, and in this one the second argument with each step's record.
+Launch: TypeAlias = Callable[[Work, OnStep], dict[str, Any]]
 
 _OFTEN = 0.2  # seconds between looks at the ranks and at the log
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)  # that torch's launcher handles
@@ -53,11 +56,11 @@ def launch(work: Work, on_step: OnStep) -> dict[str, Any]:
     )
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # one line is enough
     try:
-        with _followed(work.log, on_step), _own_signals(), without_main():
+        with followed(work.log, on_step), _own_signals(), without_main():
             facts: dict[int, dict[str, Any]] = elastic_launch(config, _rank)(work)
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
-        problem = _problem_file(work, rank)
+        problem = problem_file(work, rank)
         if problem.exists():
             raise UserError(problem.read_text(encoding="utf-8")) from None
         print(failure.message, file=sys.stderr)  # into the log
@@ -81,6 +84,8 @@ def processes(settings: Pipeline) -> int:
 
 def check_processes(settings: Pipeline) -> None:
     """Raises UserError if there are fewer GPUs than processes; warns if weights cannot be shared out."""
+    if settings.executor.name != "local":
+        return
     asked, found = processes(settings), torch.cuda.device_count()
     if device(settings.spec).type == "cuda" and asked > found:
         raise UserError(f"training.processes: {asked}, but this machine has {found} GPUs; lower it, or write auto")
@@ -98,11 +103,11 @@ def _rank(work: Work) -> dict[str, Any]:
     try:
         return fit(work, lambda record: None)
     except UserError as error:
-        write_text(_problem_file(work, rank), str(error))
+        write_text(problem_file(work, rank), str(error))
         raise SystemExit(2) from None
 
 
-def _problem_file(work: Work, rank: int) -> Path:
+def problem_file(work: Work, rank: int) -> Path:
     """Where a rank leaves the message of its UserError."""
     return work.folder / f"problem-{rank}.txt"
 
@@ -112,7 +117,7 @@ def _cause(exitcode: int) -> str:
 
 
 @contextmanager
-def _followed(log: Path, on_step: OnStep) -> Iterator[None]:
+def followed(log: Path, on_step: OnStep) -> Iterator[None]:
     """`on_step` is called with each line that another process adds to the log."""
     ended = threading.Event()
 

@@ -21,7 +21,7 @@ from videostar.models.lora import base_name
 from videostar.models.refusals import Refusals
 from videostar.training.checkpoints import Checkpoints
 from videostar.training.divergence import ExplodingLoss
-from videostar.training.launch import launch
+from videostar.training.launch import Launch, launch
 from videostar.training.log import OnStep, Record
 from videostar.training.mix import mixed_rows, warn_of_skipped
 from videostar.training.plan import Size, plan_steps
@@ -43,16 +43,17 @@ def train(
     log: Path,
     start_from: Path | None = None,
     on_step: OnStep = lambda record: None,
+    launch: Launch = launch,
 ) -> dict[str, Any]:
     """Train a LoRA on the version folder `dataset`, whose videos lie below `root`, and write it to the folder `out`.
 
-    `log` is the file of its steps (see `videostar.training.log`), and `on_step` is called with each. `start_from` is a
-    LoRA to continue, of the rank and alpha of `settings` (None: a new one). Returns the numbers of steps, of kept
-    answers and mixed rows that it was trained on and of rows that are skipped, the mean loss per answer token and its
-    change (see `loss_change`), and the size of the LoRA (see `relative_norm`). With the objective `dpo` it is trained
-    on preference pairs alone: no rows are mixed in, the loss is per pair, and the numbers of `pairs` and of `unpaired`
-    kept answers are returned too. Raises UserError if there is nothing to train on, a file cannot be read, a step
-    diverges, or a process is killed.
+    `log` is the file of its steps (see `videostar.training.log`), and `on_step` is called with each. `start_from`
+    is a LoRA to continue, of the rank and alpha of `settings` (None: a new one). `launch` starts its processes.
+    Returns the numbers of steps, of kept answers and mixed rows that it was trained on and of rows that are
+    skipped, the mean loss per answer token and its change (see `loss_change`), and the size of the LoRA (see
+    `relative_norm`). With the objective `dpo` it is trained on preference pairs alone: no rows are mixed in, the
+    loss is per pair, and the numbers of `pairs` and of `unpaired` kept answers are returned too. Raises UserError
+    if there is nothing to train on, a file cannot be read, a step diverges, or a process is killed.
     """
     clips = RowClips(settings)
     chat = Chat(load_processor(settings.spec))

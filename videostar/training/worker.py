@@ -141,7 +141,7 @@ def _write_canaries(work: Work, model: Any, chat: Chat, clips: RowClips, folder:
 def _load(work: Work, ranks: int) -> Any:
     """The base model with a trainable LoRA. The base may be shared out to the ranks; each has the whole LoRA."""
     spec, options, start_from = work.settings.spec, work.settings.training, work.start_from
-    if ranks > 1:
+    if ranks > 1 and not torch.distributed.is_initialized():
         torch.distributed.init_process_group()
     base = load_model(spec, four_bits=options.quantize == "4bit", shards=ranks if work.sharded(ranks) else 1)
     if work.sharded(ranks):

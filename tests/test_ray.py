@@ -1,0 +1,115 @@
+"""The executor for a Ray cluster gives what the local one gives, and goes on whatever is killed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from commands import command
+
+from videostar.util.files import digest
+
+MADE = ("answers.jsonl", "evaluation.jsonl", "validation.jsonl", "lora/adapter_model.safetensors")
+MADE += ("dataset/data-00000.parquet", "dataset/rejected.parquet")
+
+
+class Nodes:
+    """A cluster of nodes with one core each, and a head with none."""
+
+    def __init__(self) -> None:
+        script = Path(__file__).with_name("ray_nodes.py")
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        self._process = subprocess.Popen([sys.executable, str(script)], text=True, bufsize=1, **pipes)
+        self.address = self._line()
+        self.raylets: list[psutil.Process] = []
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
+    def add(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write("add\n")
+        self.raylets.append(psutil.Process(int(self._line())))
+
+    def kill_one_with(self, process: str) -> bool:
+        """Kill a node that has a process of that name, if there is one."""
+        for raylet in self.raylets:
+            if any(process in " ".join(child.cmdline()) for child in raylet.children(recursive=True)):
+                raylet.kill()
+                self.raylets.remove(raylet)
+                return True
+        return False
+
+    def stop(self) -> None:
+        self._process.communicate()
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[Nodes]:
+    with pytest.MonkeyPatch.context() as patch:
+        settings = {"AUTH_MODE": "token", "AUTH_TOKEN": "0123456789abcdef" * 2, "USAGE_STATS_ENABLED": "0"}
+        for name, value in settings.items():
+            patch.setenv(f"RAY_{name}", value)
+        found = Nodes()
+        yield found
+        found.stop()
+
+
+@pytest.fixture
+def cycle(nodes: Nodes, quick: Path, tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
+    def start(*settings: str) -> subprocess.Popen[str]:
+        sets = ("executor=ray", f"executor.address={nodes.address}", "executor.engines=[2,2]", *settings)
+        words = command("cycle", "--pipeline", quick, "--rounds", 1, "--out", "run")
+        words += [word for one in (*sets, "training.checkpoint_minutes=0") for word in ("--set", one)]
+        return subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    return start
+
+
+def wait_for(ready: Callable[[], object], run: subprocess.Popen[str]) -> Any:
+    """What `ready` returns, once that is true."""
+    end = time.monotonic() + 180
+    while not (found := ready()):
+        assert run.poll() is None, run.communicate()[1]
+        assert time.monotonic() < end, "nothing happens"
+        time.sleep(0.01)
+    return found
+
+
+def lines(file: Path) -> int:
+    return file.read_bytes().count(b"\n") if file.exists() else 0
+
+
+def test_whatever_is_killed_the_run_is_that_of_one_machine(
+    nodes: Nodes, cycle: Callable[..., subprocess.Popen[str]], finished: tuple[Path, str], tmp_path: Path
+) -> None:
+    """A node is killed in generation, one in training, and then the command itself; and a node joins."""
+    for _ in range(2):
+        nodes.add()
+    first = tmp_path / "run" / "rounds" / "01"
+    run = cycle()
+    wait_for((first / "answers.jsonl").exists, run)
+    wait_for(lambda: nodes.kill_one_with("EngineActor"), run)
+    nodes.add()
+    wait_for(lambda: lines(first / "training.jsonl"), run)
+    wait_for(lambda: nodes.kill_one_with("RayTrainWorker"), run)
+    nodes.add()
+    wait_for((first / "lora").exists, run)
+    run.kill()
+    run.communicate()
+    run = cycle()
+    _, errors = run.communicate(timeout=240)
+    assert run.returncode == 0, errors
+    kept = finished[0] / "rounds" / "01"
+    for name in MADE:
+        assert digest(first / name) == digest(kept / name), name
+    before, after = (json.loads((rounds / "evaluation.json").read_text()) for rounds in (kept, first))
+    assert before["accuracy"] == after["accuracy"]

@@ -1,0 +1,56 @@
+"""The connection to a Ray cluster."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any
+
+import ray
+from ray._private import ray_constants
+
+from videostar.config.executor import Executor
+from videostar.util.errors import UserError
+
+
+def connect(options: Executor) -> None:
+    """Connect to the cluster that the settings name; with `auto`, start one on this machine if none runs here.
+
+    A new one listens on loopback only, has no dashboard, and asks for the token that Ray keeps in ~/.ray. Raises
+    UserError if there is no cluster at the address.
+    """
+    if ray.is_initialized():
+        return
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False, "configure_logging": False}
+    try:
+        ray.init(address=options.address, **quiet)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        if options.address != "auto":
+            raise UserError(
+                f"executor.address: no Ray cluster answers at {options.address} ({str(error).splitlines()[0]}); start "
+                "one with `ray start`, or leave the address out"
+            ) from None
+        # Ray replaces 127.0.0.1 by this machine's address, but where it knows only clusters of one machine.
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+        ray_constants.ENABLE_RAY_CLUSTER = False
+        ray.init(include_dashboard=False, **quiet)
+
+
+def resources() -> dict[str, float]:
+    """What all nodes have together, by name, such as `GPU`."""
+    found: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    return found
+
+
+def lives(node: str) -> bool:
+    """Whether the node with that id is in the cluster."""
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    return any(found["NodeID"] == node and found["Alive"] for found in nodes)
+
+
+def gpus_of_engine(options: Executor) -> int:
+    """The GPUs that an engine gets: by default one if the cluster has any."""
+    if options.gpus is not None:
+        return options.gpus
+    return 1 if resources().get("GPU", 0) >= 1 else 0

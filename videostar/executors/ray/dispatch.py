@@ -1,0 +1,244 @@
+"""Hands windows out to engines on a cluster and takes their answers, in order, whatever dies meanwhile.
+
+A window is asked at least once and written once. Those that were in flight when an engine died are asked again, one by
+one, each alone on its engine. One of which an engine dies again is split, until the question that ends engines is
+found; that one gets no answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from queue import Empty, SimpleQueue
+from statistics import median
+from typing import Protocol
+
+from videostar.stages.executor import Window
+from videostar.stages.ledger import Answer
+from videostar.util.errors import UserError
+from videostar.util.terminal import warn
+
+_AHEAD = 4  # windows an engine, from the next one to be written on, that may be handed out before that one has come
+_DEATHS = 5  # of engines in a row, without an answer between them, that end a run
+_LOOK_SECONDS = 5  # between looks for slow windows, while nothing comes
+_SLOW, _SLOW_SECONDS = 10, 60  # times the median, and seconds, after which a window is reported
+
+
+class EngineLost(Exception):
+    """An engine ended with the windows that it had. `by_node`: its machine did."""
+
+    def __init__(self, reason: str, *, by_node: bool) -> None:
+        super().__init__(reason)
+        self.by_node = by_node
+
+
+class RemoteEngine(Protocol):
+    """An engine somewhere in the cluster. Its methods return at once and report later."""
+
+    node: str
+    windows: int  # that it takes at once; 0 until it is ready
+
+    def answer(self, window: Window, done: Callable[[list[Answer] | Exception], None]) -> None:
+        """Have a window answered. `done` gets the answers, an EngineLost, or what the engine raised."""
+        ...
+
+    def end(self) -> None:
+        """End it, if it has not ended."""
+        ...
+
+
+@dataclass(eq=False)
+class _Task:
+    """A window, or a part of one that was split."""
+
+    place: int  # of the window in the order of writing
+    window: Window
+    node: str | None = None  # the one that has its frames
+    deaths: int = 0  # of engines that had it
+    began: float = 0.0
+
+
+@dataclass(eq=False)
+class _Seat:
+    """An engine and its windows in flight."""
+
+    engine: RemoteEngine
+    tasks: list[_Task] = field(default_factory=list)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether it takes another window: one more than it answers at once, but none beside a suspect."""
+        return len(self.tasks) <= self.engine.windows and not any(task.deaths for task in self.tasks)
+
+
+class Dispatcher:
+    """Engines, and the windows of one job for them."""
+
+    def __init__(
+        self,
+        windows: Sequence[Window],
+        start_engine: Callable[[Callable[[RemoteEngine | Exception], None]], None],
+        *,
+        engines: tuple[int, int],
+        content: Callable[[Window], str],
+        refused: Callable[[int], Answer],
+    ) -> None:
+        """`start_engine` starts one, and calls its argument with the engine once it is ready, or with an error.
+
+        `content` identifies the videos of a window. `refused` gives the line of a question that ends engines, which
+        has that number in its split.
+        """
+        self._windows, self._start_engine, self._content, self._refused = windows, start_engine, content, refused
+        self._least, self._most = engines
+        self._seats: list[_Seat] = []
+        self._starting = 0
+        self._events: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._queues: dict[str | None, deque[_Task]] = {}  # by node: windows that are to be handed out
+        self._suspects: deque[_Task] = deque()  # that an engine died of
+        self._queued = 0  # in `_queues`
+        self._reached = self._written = 0
+        self._parts: dict[int, dict[int, list[Answer]]] = {}  # by place: answers by their first question
+        self._left: dict[int, int] = {}  # by place: questions without an answer
+        self._deaths = 0  # since the last answer
+        self._seconds: deque[float] = deque(maxlen=1000)
+        self._reported: set[int] = set()
+
+    def run(self) -> Generator[list[Answer]]:
+        """The answers of each window, in order. Raises UserError as an engine does, and if engines only die."""
+        self._fill()
+        while self._written < len(self._windows):
+            self._hand_out()
+            self._next_events()
+            while self._left.get(self._written) == 0:
+                parts = self._parts.pop(self._written)
+                del self._left[self._written]
+                self._written += 1
+                yield [answer for start in sorted(parts) for answer in parts[start]]
+
+    def _next_events(self) -> None:
+        try:
+            self._events.get(timeout=_LOOK_SECONDS)()
+        except Empty:
+            self._report_slow()
+        while not self._events.empty():
+            self._events.get()()
+
+    def _fill(self) -> None:
+        """Start engines up to the most that are asked for; those for which there is no room wait in the cluster."""
+        while len(self._seats) + self._starting < self._most:
+            self._starting += 1
+            self._start_engine(lambda found: self._events.put(partial(self._started, found)))
+
+    def _started(self, found: RemoteEngine | Exception) -> None:
+        self._starting -= 1
+        if isinstance(found, EngineLost):
+            self._count_death(found)
+            self._fill()
+        elif isinstance(found, Exception):
+            raise found
+        else:
+            self._seats.append(_Seat(found))
+
+    def _hand_out(self) -> None:
+        if self._reached == 0 and len(self._seats) < self._least:
+            return
+        self._reach()
+        for seat in self._seats:
+            while seat.has_room and (task := self._task_for(seat)):
+                seat.tasks.append(task)
+                task.began = time.monotonic()
+                done = partial(self._report, seat, task)
+                seat.engine.answer(task.window, done)
+
+    def _report(self, seat: _Seat, task: _Task, found: list[Answer] | Exception) -> None:
+        """Called from other threads."""
+        self._events.put(partial(self._answered, seat, task, found))
+
+    def _reach(self) -> None:
+        """Queue further windows. Their number is bounded, so that few answers wait for those before them."""
+        room = _AHEAD * sum(seat.engine.windows + 1 for seat in self._seats)
+        nodes = sorted({seat.engine.node for seat in self._seats})
+        while self._reached < min(self._written + room, len(self._windows)):
+            window = self._windows[self._reached]
+            self._left[self._reached], self._parts[self._reached] = window.stop - window.start, {}
+            node = _nearest(self._content(window), nodes)
+            self._queues.setdefault(node, deque()).append(_Task(self._reached, window, node))
+            self._queued += 1
+            self._reached += 1
+
+    def _task_for(self, seat: _Seat) -> _Task | None:
+        """The next window for an engine: a suspect if it is idle, else one whose frames it has, else any that waits."""
+        if self._suspects and not seat.tasks:
+            return self._suspects.popleft()
+        queue = self._queues.get(seat.engine.node)
+        if not queue and self._queued and (not seat.tasks or self._queued > len(self._seats)):
+            queue = max(self._queues.values(), key=len)
+        if not queue:
+            return None
+        self._queued -= 1
+        return queue.popleft()
+
+    def _answered(self, seat: _Seat, task: _Task, found: list[Answer] | Exception) -> None:
+        if isinstance(found, EngineLost):
+            self._lost(seat, found)
+        elif isinstance(found, Exception):
+            raise found
+        elif task in seat.tasks:
+            seat.tasks.remove(task)
+            self._deaths = 0
+            self._seconds.append(time.monotonic() - task.began)
+            self._take(task, found)
+
+    def _take(self, task: _Task, answers: list[Answer]) -> None:
+        self._parts[task.place][task.window.start] = answers
+        self._left[task.place] -= task.window.stop - task.window.start
+
+    def _lost(self, seat: _Seat, lost: EngineLost) -> None:
+        if seat not in self._seats:  # reported with another of its windows
+            return
+        self._seats.remove(seat)
+        seat.engine.end()
+        for task in reversed(seat.tasks):
+            if lost.by_node:  # no window's fault
+                self._queues.setdefault(task.node, deque()).appendleft(task)
+                self._queued += 1
+                continue
+            task.deaths += 1
+            self._suspects.extendleft(reversed(self._split(task) if task.deaths > 1 else [task]))
+        if not lost.by_node:
+            self._count_death(lost)
+        self._fill()
+
+    def _split(self, task: _Task) -> list[_Task]:
+        """The halves of a window; of a single question none: it gets a line without an answer."""
+        start, stop, known = task.window
+        if stop - start == 1:
+            self._take(task, [self._refused(start)])
+            return []
+        middle = (start + stop) // 2
+        halves = (Window(start, middle, known), Window(middle, stop, known))
+        return [_Task(task.place, half, task.node, deaths=1) for half in halves]
+
+    def _count_death(self, error: Exception) -> None:
+        self._deaths += 1
+        if self._deaths > _DEATHS + self._most:
+            raise UserError(f"executor: {self._deaths} engines in a row ended without an answer, the last: {error}")
+        warn(f"an engine ended ({error}): its windows are asked again")
+
+    def _report_slow(self) -> None:
+        usual = median(self._seconds) if self._seconds else 0.0
+        for seat in self._seats:
+            for task in seat.tasks:
+                took = time.monotonic() - task.began
+                if usual and took > max(_SLOW_SECONDS, _SLOW * usual) and task.place not in self._reported:
+                    self._reported.add(task.place)
+                    warn(f"a window takes {took:.0f} s on node {seat.engine.node[:8]}; others took {usual:.1f} s")
+
+
+def _nearest(content: str, nodes: Sequence[str]) -> str | None:
+    """The node for a video: the same one in every round, while nodes stay (rendezvous hashing)."""
+    return max(nodes, key=lambda node: hashlib.sha256(f"{node}/{content}".encode()).digest(), default=None)
