@@ -37,6 +37,15 @@ def connect(options: Executor) -> None:
         ray.init(include_dashboard=False, **quiet)
 
 
+def enter(folder: str) -> None:
+    """Work in the folder of the command, so that its paths mean the same. Raises UserError if this node lacks it."""
+    try:
+        os.chdir(folder)
+    except OSError:
+        here: str = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
+        raise UserError(f"node {here} has no folder {folder}: run it in a folder that all nodes share") from None
+
+
 def resources() -> dict[str, float]:
     """What all nodes have together, by name, such as `GPU`."""
     found: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]

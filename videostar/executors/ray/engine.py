@@ -17,6 +17,7 @@ from videostar.data.rows import Split
 from videostar.engines import open_engine
 from videostar.engines.base import EngineProtocol
 from videostar.executors.data import OpenData
+from videostar.executors.ray.cluster import enter
 from videostar.stages.executor import Window
 from videostar.stages.ledger import Answer, Key
 from videostar.stages.plan import AnswerPlan
@@ -59,8 +60,8 @@ class Ready:
 class EngineActor:
     """An engine with the data of a run. Both are loaded with the first job and kept for those that follow."""
 
-    def __init__(self, settings: Pipeline, reopen: Callable[[], OpenData]) -> None:
-        self._settings, self._reopen = settings, reopen
+    def __init__(self, settings: Pipeline, reopen: Callable[[], OpenData], folder: str) -> None:
+        self._settings, self._reopen, self._folder = settings, reopen, folder
         self._data: OpenData | None = None
         self._engine: EngineProtocol | None = None
         self._job = ExitStack()
@@ -77,6 +78,7 @@ class EngineActor:
 
     def _prepare(self, job: RemoteJob) -> Ready:
         self._job.close()
+        enter(self._folder)
         here = f"node {ray.util.get_node_ip_address()}"  # type: ignore[no-untyped-call]
         if job.lora is not None and (not job.lora.exists() or digest(job.lora) != job.lora_digest):
             raise UserError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import Any, Self
 
 import ray
@@ -28,7 +29,7 @@ _REFUSED = "the engine ends with it"
 class _RayEngine:
     """An actor with an engine that is ready."""
 
-    def __init__(self, actor: Any, ready: Ready, reports: _Reports, end: Callable[[Any], None]) -> None:
+    def __init__(self, actor: Any, ready: Ready, reports: Reports, end: Callable[[Any], None]) -> None:
         self._actor, self.node, self.windows = actor, ready.node, ready.windows
         self._reports, self._end = reports, end
 
@@ -53,7 +54,7 @@ class RayExecutor:
         self.name: str = settings.engine.name
         self._actors: list[Any] = []  # all that have not ended
         self._jobs = 0
-        self._reports = _Reports()
+        self._reports = Reports()
 
     def answers(self, job: Job, windows: Sequence[Window]) -> Generator[list[Answer]]:
         """The answers of each window, in order. Raises UserError as an engine does, or if all engines end."""
@@ -81,7 +82,7 @@ class RayExecutor:
     def _new_actor(self) -> Any:
         options = {"num_cpus": self._options.cpus, "num_gpus": gpus_of_engine(self._options), "max_restarts": 0}
         actor = ray.remote(EngineActor).options(max_concurrency=_THREADS, **options)
-        self._actors.append(actor.remote(self._settings, self._data.reopen))
+        self._actors.append(actor.remote(self._settings, self._data.reopen, str(Path.cwd())))
         return self._actors[-1]
 
     def _ready(self, actor: Any, done: Callable[[RemoteEngine | Exception], None], found: Any) -> None:
@@ -112,7 +113,7 @@ class RayExecutor:
             None if whole else frozenset(question.id for question in job.asked),
             job.split,
             job.plan,
-            job.lora and job.lora.absolute(),
+            job.lora,
             digest(job.lora) if job.lora else None,
         )
 
@@ -136,7 +137,7 @@ class RayExecutor:
         ray.shutdown()
 
 
-class _Reports:
+class Reports:
     """A thread that passes results on: Ray's own, in which they come, must not call Ray."""
 
     def __init__(self) -> None:

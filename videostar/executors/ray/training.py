@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import ray.train
@@ -11,7 +12,7 @@ import torch
 from ray.train import TrainingFailedError
 from ray.train.torch import TorchTrainer
 
-from videostar.executors.ray.cluster import gpus_of_engine, resources
+from videostar.executors.ray.cluster import enter, gpus_of_engine, resources
 from videostar.training.launch import followed, problem_file
 from videostar.training.log import OnStep
 from videostar.training.worker import Work, fit
@@ -36,7 +37,7 @@ def launch(work: Work, on_step: OnStep) -> dict[str, Any]:
     rank: Any = _rank
     trainer = TorchTrainer(
         rank,
-        train_loop_config={"work": work},
+        train_loop_config={"work": work, "folder": str(Path.cwd())},
         scaling_config=scaling,
         run_config=ray.train.RunConfig(
             name="ray",
@@ -59,9 +60,11 @@ def launch(work: Work, on_step: OnStep) -> dict[str, Any]:
     return facts
 
 
-def _rank(config: dict[str, Work]) -> dict[str, Any]:
+def _rank(config: dict[str, Any]) -> dict[str, Any]:
     """The work of one process."""
-    work, rank = config["work"], ray.train.get_context().get_world_rank()
+    enter(config["folder"])
+    work: Work = config["work"]
+    rank = ray.train.get_context().get_world_rank()
     if any(work.folder.glob("problem-*.txt")):  # to try again gives the same
         raise RuntimeError("the training cannot go on")
     if torch.cuda.is_available():

@@ -1,0 +1,251 @@
+"""How far the Ray executor scales: `python benchmarks/scale.py engines|driver|resume`.
+
+- engines: videos per second of two engines, each on a core of its own, against one engine on one core. The embedded
+  model answers the demo world, by `generate` and a Ray cluster that is started for it.
+- driver: windows per second that the driver hands out and takes back, its memory, and the share of the time that
+  engines wait for a window. Engines only wait, as long as a real one takes for a window (`--seconds`); with 0 the
+  figure is the driver's highest rate. Ray calls are real; each of `--processes` Ray actors stands for many engines,
+  since a thousand processes do not fit on one machine. `--processes 0` leaves Ray out: the dispatcher alone.
+- resume: seconds and memory until a ledger of `--lines` lines is known.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import resource
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any, overload
+
+import psutil
+
+from videostar.executors.ray.dispatch import Dispatcher
+from videostar.stages.executor import Window
+
+
+class Windows(Sequence[Window]):
+    """Windows of 64 questions, made when they are looked at."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, place: int) -> Window: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Window]: ...
+    def __getitem__(self, place: int | slice) -> Window | Sequence[Window]:
+        if isinstance(place, slice):
+            raise TypeError("one by one")
+        return Window(64 * place, 64 * place + 64, {})
+
+
+class Waiting:
+    """An engine that takes `seconds` for a window, one after the other, and has the next one beside it."""
+
+    windows = 1
+
+    def __init__(self, node: str, send: Callable[[Window, Callable[[Any], None]], None]) -> None:
+        self.node, self._send = node, send
+        self._free_since: float | None = None
+        self._in_flight = 0
+        self.idle, self.began = 0.0, time.monotonic()
+        self._lock = threading.Lock()
+
+    def answer(self, window: Window, done: Callable[[Any], None]) -> None:
+        """Send it, and note how long there was none."""
+        with self._lock:
+            if self._free_since is not None:
+                self.idle += time.monotonic() - self._free_since
+                self._free_since = None
+            self._in_flight += 1
+        self._send(window, partial(self._done, done))
+
+    def _done(self, done: Callable[[Any], None], found: Any) -> None:
+        with self._lock:
+            self._in_flight -= 1
+            if not self._in_flight:
+                self._free_since = time.monotonic()
+        done(found)
+
+    def end(self) -> None:
+        """Nothing to end."""
+
+
+def driver(args: argparse.Namespace) -> None:
+    """Print the driver's figures."""
+    engines: list[Waiting] = []
+    nodes = max(1, args.engines // 8)
+    senders = _ray_senders(args) if args.processes else [lambda window, done: done([])]
+
+    def start(done: Callable[[Any], None]) -> None:
+        number = len(engines)
+        engines.append(Waiting(f"node {number % nodes}", senders[number % len(senders)]))
+        done(engines[-1])
+
+    dispatcher = Dispatcher(
+        Windows(args.windows),
+        start,
+        engines=(args.engines, args.engines),
+        content=lambda window: str(window.start),
+        refused=lambda number: None,  # type: ignore[arg-type, return-value]
+    )
+    began, process, peaks = time.monotonic(), psutil.Process(), []
+    cpu = process.cpu_times()
+    written = 0
+    for _ in dispatcher.run():
+        written += 1
+        if written % max(1, args.windows // 10) == 0:
+            peaks.append(process.memory_info().rss / 2**20)
+    seconds = time.monotonic() - began
+    used = process.cpu_times()
+    print(
+        f"{args.engines} engines, {args.windows} windows of {args.seconds:g} s, {args.processes} processes: "
+        f"{written / seconds:.0f} windows/s, of 64 videos each {64 * written / seconds:,.0f} videos/s; driver's CPU "
+        f"{1e6 * (used.user + used.system - cpu.user - cpu.system) / written:.0f} us a window; "
+        f"memory {peaks[0]:.0f} MiB after a tenth, {peaks[-1]:.0f} at the end"
+    )
+    if args.seconds:
+        print(
+            f"engines without a window: {sum(each.idle for each in engines) / seconds / len(engines):.2%} of the time"
+        )
+
+
+def _ray_senders(args: argparse.Namespace) -> list[Callable[[Window, Callable[[Any], None]], None]]:
+    import ray
+
+    from videostar.config.executor import Executor
+    from videostar.executors.ray.cluster import connect
+    from videostar.executors.ray.executor import Reports
+
+    connect(Executor(name="ray"))
+    share = -(-args.engines // args.processes)
+
+    class Host:
+        def __init__(self) -> None:
+            self.locks: dict[int, asyncio.Lock] = {}
+
+        async def answer(self, engine: int, start: int, stop: int, known: Any) -> list[Any]:
+            async with self.locks.setdefault(engine, asyncio.Lock()):  # one window at a time
+                await asyncio.sleep(args.seconds)
+            return [f'{{"question_id": "{start}", "answer": "The red circle moves left, then it turns."}}'] * 64
+
+    hosts = [ray.remote(Host).options(max_concurrency=4 * share, num_cpus=0).remote() for _ in range(args.processes)]
+    ray.get([host.answer.remote(-1, 0, 0, {}) for host in hosts])
+    reports = Reports()
+
+    def send(host: Any, engine: int, window: Window, done: Callable[[Any], None]) -> None:
+        reports.when_done(host.answer.remote(engine, *window), done)
+
+    return [partial(send, hosts[number % len(hosts)], number) for number in range(args.engines)]
+
+
+def engines(args: argparse.Namespace) -> None:
+    """Print the videos per second of one engine and of two."""
+    from videostar.demo.build import World, build_world
+    from videostar.executors import open_executor
+    from videostar.pipeline_files import load_pipeline
+    from videostar.runs.data import RunData
+    from videostar.stages.generation import generate
+    from videostar.stages.plan import AnswerPlan
+    from videostar.util.progress import silent
+
+    os.environ["OMP_NUM_THREADS"] = "1"
+    found: dict[int, list[float]] = {1: [], 2: []}
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        sizes = World(train=args.videos, validation=1, test=32, mix=1, seed=1)
+        build_world(folder / "world", sizes, silent(""))
+        (folder / "world.yaml").write_text(
+            f"root: {folder / 'world'}\nrows: {{train: {folder}/world/train.csv, test: {folder}/world/test.csv}}\n"
+        )
+        for turn in range(args.repeats):
+            for count, rates in found.items():
+                settings = load_pipeline(
+                    "demo", data=str(folder / "world.yaml"), mix=None, engine={"batch_size": 16},
+                    executor={"name": "ray", "engines": [count, count]}, cache={"folder": str(folder / "cache")},
+                )  # fmt: skip
+                data = RunData(settings)
+                data.read(silent)
+                plan = AnswerPlan.of(settings, salt="")
+                ask = partial(generate, data.questions, plan=plan, lora=None, tick=silent(""))
+                with open_executor(settings, data) as executor:
+                    out = folder / f"{turn}-{count}"
+                    ask(executor=executor, split="test", out=out / "warm.jsonl")
+                    _pin()
+                    began = time.monotonic()
+                    ask(executor=executor, split="train", out=out / "answers.jsonl")
+                    rates.append(args.videos / (time.monotonic() - began))
+    ratios = [two / one for one, two in zip(found[1], found[2], strict=True)]
+    print(
+        f"{args.videos} videos, {args.repeats} turns: one engine {median(found[1]):.1f} videos/s, two "
+        f"{median(found[2]):.1f}: "
+        f"{median(ratios):.2f} times ({min(ratios):.2f} to {max(ratios):.2f})"
+    )
+
+
+def _pin() -> None:
+    """Give each engine's process a core of its own."""
+    actors = [process for process in psutil.process_iter(["cmdline"]) if "EngineActor" in " ".join(process.cmdline())]
+    for core, actor in enumerate(sorted(actors, key=lambda process: process.pid)):
+        for process in (actor, *actor.children(recursive=True)):
+            for thread in process.threads():
+                os.sched_setaffinity(thread.id, {core})
+
+
+def resume(args: argparse.Namespace) -> None:
+    """Print the time until a ledger is known."""
+    from videostar.stages.ledger import Answer, Ledger, LedgerIndex, as_line
+
+    answer = Answer(
+        "train/000000", "direct", "clips/train/000000.mp4", "demo", "sheltering", "sheltering", "What happens here?",
+        "What happens here?", "The red circle moves left, then it turns and stops. It is sheltering." * 2, "",
+        kept=True, accepted=True, score=1.0, reason="contains", video_sha256="0" * 64, frame_times=(0.1, 0.5, 0.9),
+    )  # fmt: skip
+    from dataclasses import asdict
+
+    line = json.dumps(asdict(answer, dict_factory=as_line))
+    with tempfile.TemporaryDirectory(dir=args.folder) as scratch:
+        path = Path(scratch) / "answers.jsonl"
+        with path.open("w") as file:
+            for number in range(args.lines):
+                file.write(line.replace("train/000000", f"train/{number}") + "\n")
+        size = path.stat().st_size / 1e9
+        began = time.monotonic()
+        index = LedgerIndex(Ledger(path))
+        seconds = time.monotonic() - began
+        assert index.kept((f"train/{args.lines - 1}", "direct", 0))
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"{args.lines} lines, {size:.1f} GB: known after {seconds:.0f} s, {memory:.1f} GiB at most")
+
+
+def main() -> None:
+    """Run one of the three."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("engines", "driver", "resume"))
+    parser.add_argument("--engines", type=int, default=64)
+    parser.add_argument("--windows", type=int, default=2_000)
+    parser.add_argument("--seconds", type=float, default=0.0, help="of an engine for a window")
+    parser.add_argument("--processes", type=int, default=4)
+    parser.add_argument("--videos", type=int, default=256)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--lines", type=int, default=1_000_000)
+    parser.add_argument("--folder", help="for the ledger; 0.7 GB a million lines")
+    args = parser.parse_args()
+    {"engines": engines, "driver": driver, "resume": resume}[args.what](args)
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
