@@ -64,14 +64,21 @@ def nodes() -> Iterator[Nodes]:
 
 
 @pytest.fixture
-def cycle(nodes: Nodes, quick: Path, tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
+def cycle(nodes: Nodes, quick: Path, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    started: list[subprocess.Popen[str]] = []
+
     def start(*settings: str) -> subprocess.Popen[str]:
         sets = ("executor=ray", f"executor.address={nodes.address}", "executor.engines=[2,2]", *settings)
         words = command("cycle", "--pipeline", quick, "--rounds", 1, "--out", "run")
         words += [word for one in (*sets, "training.checkpoint_minutes=0") for word in ("--set", one)]
-        return subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        pipes: dict[str, Any] = {"stderr": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        started.append(subprocess.Popen(words, cwd=tmp_path, **pipes))
+        return started[-1]
 
-    return start
+    yield start
+    for run in started:
+        run.kill()
+        run.communicate()
 
 
 def wait_for(ready: Callable[[], object], run: subprocess.Popen[str]) -> Any:
