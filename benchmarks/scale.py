@@ -18,7 +18,6 @@ import os
 import resource
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -52,32 +51,12 @@ class Windows(Sequence[Window]):
 
 
 class Waiting:
-    """An engine that takes `seconds` for a window, one after the other, and has the next one beside it."""
+    """An engine that takes some seconds for a window, one after the other, and has the next one beside it."""
 
     windows = 1
 
     def __init__(self, node: str, send: Callable[[Window, Callable[[Any], None]], None]) -> None:
-        self.node, self._send = node, send
-        self._free_since: float | None = None
-        self._in_flight = 0
-        self.idle, self.began = 0.0, time.monotonic()
-        self._lock = threading.Lock()
-
-    def answer(self, window: Window, done: Callable[[Any], None]) -> None:
-        """Send it, and note how long there was none."""
-        with self._lock:
-            if self._free_since is not None:
-                self.idle += time.monotonic() - self._free_since
-                self._free_since = None
-            self._in_flight += 1
-        self._send(window, partial(self._done, done))
-
-    def _done(self, done: Callable[[Any], None], found: Any) -> None:
-        with self._lock:
-            self._in_flight -= 1
-            if not self._in_flight:
-                self._free_since = time.monotonic()
-        done(found)
+        self.node, self.answer = node, send
 
     def end(self) -> None:
         """Nothing to end."""
@@ -87,7 +66,7 @@ def driver(args: argparse.Namespace) -> None:
     """Print the driver's figures."""
     engines: list[Waiting] = []
     nodes = max(1, args.engines // 8)
-    senders = _ray_senders(args) if args.processes else [lambda window, done: done([])]
+    senders, idle = _ray_senders(args) if args.processes else ([lambda window, done: done([])], lambda: 0.0)
 
     def start(done: Callable[[Any], None]) -> None:
         number = len(engines)
@@ -117,12 +96,13 @@ def driver(args: argparse.Namespace) -> None:
         f"memory {peaks[0]:.0f} MiB after a tenth, {peaks[-1]:.0f} at the end"
     )
     if args.seconds:
-        print(
-            f"engines without a window: {sum(each.idle for each in engines) / seconds / len(engines):.2%} of the time"
-        )
+        print(f"engines without a window, between their first and their last: {idle():.2%} of the time")
 
 
-def _ray_senders(args: argparse.Namespace) -> list[Callable[[Window, Callable[[Any], None]], None]]:
+def _ray_senders(
+    args: argparse.Namespace,
+) -> tuple[list[Callable[[Window, Callable[[Any], None]], None]], Callable[[], float]]:
+    """What sends a window to each engine, and their share of time without one."""
     import ray
 
     from videostar.config.executor import Executor
@@ -133,22 +113,38 @@ def _ray_senders(args: argparse.Namespace) -> list[Callable[[Window, Callable[[A
     share = -(-args.engines // args.processes)
 
     class Host:
+        """Many engines."""
+
         def __init__(self) -> None:
             self.locks: dict[int, asyncio.Lock] = {}
+            self.began: dict[int, float] = {}
+            self.ended: dict[int, float] = {}
+            self.idle = 0.0
 
         async def answer(self, engine: int, start: int, stop: int, known: Any) -> list[Any]:
             async with self.locks.setdefault(engine, asyncio.Lock()):  # one window at a time
+                now = time.monotonic()
+                self.began.setdefault(engine, now)
+                self.idle += now - self.ended.get(engine, now)
                 await asyncio.sleep(args.seconds)
+                self.ended[engine] = time.monotonic()
             return [f'{{"question_id": "{start}", "answer": "The red circle moves left, then it turns."}}'] * 64
 
+        async def times(self) -> tuple[float, float]:
+            return self.idle, sum(self.ended[engine] - self.began[engine] for engine in self.began)
+
     hosts = [ray.remote(Host).options(max_concurrency=4 * share, num_cpus=0).remote() for _ in range(args.processes)]
-    ray.get([host.answer.remote(-1, 0, 0, {}) for host in hosts])
+    ray.get([host.times.remote() for host in hosts])
     reports = Reports()
 
     def send(host: Any, engine: int, window: Window, done: Callable[[Any], None]) -> None:
         reports.when_done(host.answer.remote(engine, *window), done)
 
-    return [partial(send, hosts[number % len(hosts)], number) for number in range(args.engines)]
+    def idle() -> float:
+        times = ray.get([host.times.remote() for host in hosts])
+        return sum(alone for alone, _ in times) / sum(whole for _, whole in times)
+
+    return [partial(send, hosts[number % len(hosts)], number) for number in range(args.engines)], idle
 
 
 def engines(args: argparse.Namespace) -> None:

@@ -8,12 +8,13 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from videostar.config import Cache, Data, Engine, Evaluation, Generation, JudgeServer, Pipeline, Stop, Video
+from videostar.config.executor import Executor
 from videostar.config.gates import Gates
 from videostar.config.training import Mix, Training
 
 _SECTIONS = {"data": Data, "video": Video, "generation": Generation, "judge": JudgeServer}
 _SECTIONS |= {"training": Training, "mix": Mix, "engine": Engine, "evaluation": Evaluation}
-_SECTIONS |= {"gates": Gates, "stop": Stop, "cache": Cache}
+_SECTIONS |= {"executor": Executor, "gates": Gates, "stop": Stop, "cache": Cache}
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:

@@ -21,6 +21,7 @@ from faults import build
 from safetensors import safe_open
 from training_rows import without_clock
 
+from videostar.config.executor import Executor
 from videostar.config.gates import Gates
 from videostar.pipeline_files import load_pipeline
 from videostar.runs.manifest import Move, manifest_schema, read_manifest, write_manifest
@@ -141,6 +142,7 @@ TOUCHED = {
     **dict.fromkeys("data.name data.classes root adapter prompts model cache.folder cache.gb engine.base_url".split()),
     **dict.fromkeys("stop.patience rounds evaluation.controls evaluation.sets tracking".split()),
     **dict.fromkeys(f"gates.{name}" for name in Gates.model_fields),
+    **dict.fromkeys(f"executor.{name}" for name in Executor.model_fields),
     **dict.fromkeys(
         "data.validation data.leaks data.encoding columns limit seed engine.name engine.batch_size".split(),
         "00/evaluate",

@@ -28,7 +28,5 @@ class Executor(Settings):
     @model_validator(mode="after")
     def _some(self) -> Self:
         if not 1 <= self.engines[0] <= self.engines[1]:
-            raise ValueError(
-                f"`engines: {list(self.engines)}` has two numbers, the first at least 1 and at most the second"
-            )
+            raise ValueError("`engines` is the least and the most number of engines, such as [1, 8]")
         return self

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 from videostar.config import Pipeline
 from videostar.engines import open_engine
 from videostar.executors.data import OpenData
 from videostar.stages.executor import ExecutorProtocol
 from videostar.util.errors import UserError
+
+
+def check_executor(settings: Pipeline) -> None:
+    """Raises UserError if Ray is not installed, or if no cluster answers at the address."""
+    if settings.executor.name == "local":
+        return
+    if find_spec("ray") is None:
+        raise UserError("executor ray: needs Ray, on every node: pip install 'videostar[ray]'")
+    from videostar.executors.ray.cluster import reach
+
+    reach(settings.executor.address)
 
 
 def open_executor(settings: Pipeline, data: OpenData) -> ExecutorProtocol:
@@ -18,10 +31,7 @@ def open_executor(settings: Pipeline, data: OpenData) -> ExecutorProtocol:
         from videostar.executors.local import LocalExecutor
 
         return LocalExecutor(open_engine(settings, data.videos))
-    try:
-        import ray  # noqa: F401
-    except ImportError:
-        raise UserError("executor ray: needs Ray, on every node: pip install 'videostar[ray]'") from None
+    check_executor(settings)
     from videostar.executors.ray.executor import RayExecutor
 
     return RayExecutor(settings, data)

@@ -17,6 +17,7 @@ from videostar.config import Cache, Engine, ModelSpec, Pipeline, Video
 from videostar.config.training import Training
 from videostar.engines.openai import ONE_VIDEO
 from videostar.engines.vllm.options import MERGED, RANKS, VllmSetup
+from videostar.executors import check_executor
 from videostar.models.chat import Chat, Turn
 from videostar.models.families import FAMILIES, family
 from videostar.models.load import bare_model, device, dtype_name, load_config, load_processor
@@ -52,6 +53,7 @@ def preflight(settings: Pipeline, out: Path, videos: int = 1, *, trains: bool) -
         check_objective(settings)
     if trains or not _served(spec, settings.engine):  # vLLM has its own code for quantised models
         check_quantised(load_config(spec), spec.name, trains=trains)
+    check_executor(settings)
     if trains:
         check_small(load_config(spec), spec.name, settings.training)
     _warn_of_unused(settings)

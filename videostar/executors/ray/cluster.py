@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from typing import Any
 
 import ray
@@ -11,6 +12,8 @@ from ray._private import ray_constants
 
 from videostar.config.executor import Executor
 from videostar.util.errors import UserError
+
+_TIMEOUT = 10  # seconds
 
 
 def connect(options: Executor) -> None:
@@ -21,20 +24,32 @@ def connect(options: Executor) -> None:
     """
     if ray.is_initialized():
         return
+    reach(options.address)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False, "configure_logging": False}
     try:
         ray.init(address=options.address, **quiet)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        if options.address != "auto":
-            raise UserError(
-                f"executor.address: no Ray cluster answers at {options.address} ({str(error).splitlines()[0]}); start "
-                "one with `ray start`, or leave the address out"
-            ) from None
+    except ConnectionError:  # of `auto`: none runs here
         # Ray replaces 127.0.0.1 by this machine's address, but where it knows only clusters of one machine.
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
         ray_constants.ENABLE_RAY_CLUSTER = False
         ray.init(include_dashboard=False, **quiet)
+    except (RuntimeError, ValueError) as error:  # such as another version of Ray or Python
+        raise UserError(f"executor.address: {options.address}: {str(error).splitlines()[0]}") from None
+
+
+def reach(address: str) -> None:
+    """Raises UserError if nothing answers at the address of a cluster. Ray would try for minutes."""
+    if address == "auto":
+        return
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), _TIMEOUT).close()
+    except (OSError, ValueError, OverflowError) as error:
+        raise UserError(
+            f"executor.address: no Ray cluster at {address} ({error}); `ray start --head` prints its address; auto "
+            "is the one that runs here"
+        ) from None
 
 
 def enter(folder: str) -> None:
