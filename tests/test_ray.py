@@ -56,6 +56,9 @@ class Nodes:
 def nodes() -> Iterator[Nodes]:
     with pytest.MonkeyPatch.context() as patch:
         settings = {"AUTH_MODE": "token", "AUTH_TOKEN": "0123456789abcdef" * 2, "USAGE_STATS_ENABLED": "0"}
+        # A node is known to be dead within two seconds, not twenty.
+        settings |= {"health_check_initial_delay_ms": "1000", "health_check_period_ms": "500"}
+        settings |= {"health_check_timeout_ms": "1000", "health_check_failure_threshold": "2"}
         for name, value in settings.items():
             patch.setenv(f"RAY_{name}", value)
         found = Nodes()
