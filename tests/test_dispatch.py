@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -136,3 +137,24 @@ def test_a_window_goes_to_the_same_node_in_every_round(monkeypatch: pytest.Monke
     same = sum(at[0][start] == at[1][start] for start in at[0])
     assert set(at[0].values()) == {"node 0", "node 1", "node 2"}
     assert same > 200  # by chance 100
+
+
+def test_what_is_slow_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A window that takes far longer than others, and a cluster without room for an engine."""
+    monkeypatch.setattr("videostar.executors.ray.dispatch._LOOK_SECONDS", 0.02)
+    monkeypatch.setattr("videostar.executors.ray.dispatch._SLOW_SECONDS", 0.1)
+    work = Engine._work
+
+    def slow(engine: Engine) -> None:
+        if any(window.start == 7 for window, _ in engine.waiting):
+            time.sleep(0.5)
+        work(engine)
+
+    monkeypatch.setattr(Engine, "_work", slow)
+    cluster = Engines(0)
+    start = cluster.start
+    cluster.start = lambda done: threading.Timer(0.3, start, [done]).start()  # type: ignore[method-assign]
+    assert len(cluster.run(windows_of(30, 1), (1, 1))) == 30
+    said = capsys.readouterr().err
+    assert said.count("no engine is ready: is there a node with room for one (executor.cpus, executor.gpus)?") == 1
+    assert "a window takes 0 s on node" in said

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -70,9 +72,9 @@ def nodes() -> Iterator[Nodes]:
 def cycle(nodes: Nodes, quick: Path, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     started: list[subprocess.Popen[str]] = []
 
-    def start(*settings: str) -> subprocess.Popen[str]:
-        sets = ("executor=ray", f"executor.address={nodes.address}", "executor.engines=[2,2]", *settings)
-        words = command("cycle", "--pipeline", quick, "--rounds", 1, "--out", "run")
+    def start(out: str = "run") -> subprocess.Popen[str]:
+        sets = ("executor=ray", f"executor.address={nodes.address}", "executor.engines=[1,2]")
+        words = command("cycle", "--pipeline", quick, "--rounds", 1, "--out", out)
         words += [word for one in (*sets, "training.checkpoint_minutes=0") for word in ("--set", one)]
         pipes: dict[str, Any] = {"stderr": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         started.append(subprocess.Popen(words, cwd=tmp_path, **pipes))
@@ -98,6 +100,8 @@ def lines(file: Path) -> int:
     return file.read_bytes().count(b"\n") if file.exists() else 0
 
 
+@pytest.mark.slow
+@pytest.mark.first
 def test_whatever_is_killed_the_run_is_that_of_one_machine(
     nodes: Nodes, cycle: Callable[..., subprocess.Popen[str]], finished: tuple[Path, str], tmp_path: Path
 ) -> None:
@@ -118,8 +122,45 @@ def test_whatever_is_killed_the_run_is_that_of_one_machine(
     run = cycle()
     _, errors = run.communicate(timeout=240)
     assert run.returncode == 0, errors
-    kept = finished[0] / "rounds" / "01"
+    check_same(first, finished[0] / "rounds" / "01")
+
+
+def check_same(made: Path, kept: Path) -> None:
+    """Whether two rounds have the same files."""
     for name in MADE:
-        assert digest(first / name) == digest(kept / name), name
-    before, after = (json.loads((rounds / "evaluation.json").read_text()) for rounds in (kept, first))
+        assert digest(made / name) == digest(kept / name), name
+    before, after = (json.loads((folder / "evaluation.json").read_text()) for folder in (kept, made))
     assert before["accuracy"] == after["accuracy"]
+
+
+@pytest.mark.exhaustive
+def test_twenty_kills_at_random(
+    nodes: Nodes, cycle: Callable[..., subprocess.Popen[str]], finished: tuple[Path, str], tmp_path: Path
+) -> None:
+    """Of nodes, of Ray's processes on them, and of the command; a node joins for each that is killed."""
+    draw, kills, number = random.Random(0), 0, 0
+    while len(nodes.raylets) < 2:
+        nodes.add()
+    while kills < 20:
+        number += 1
+        run = cycle(f"run-{number}")
+        while run.poll() is None:
+            with suppress(subprocess.TimeoutExpired):
+                run.wait(draw.uniform(1, 40))
+                break
+            kills += 1
+            victim = draw.choice(["node", "process", "command"])
+            if victim == "command":
+                run.kill()
+                run.communicate()
+                run = cycle(f"run-{number}")
+            elif victim == "node":
+                raylet = nodes.raylets.pop(draw.randrange(len(nodes.raylets)))
+                raylet.kill()
+                nodes.add()
+            else:
+                busy = [child for raylet in nodes.raylets for child in raylet.children() if "ray::" in child.name()]
+                for child in draw.sample(busy, min(1, len(busy))):
+                    child.kill()
+        assert run.returncode == 0, run.communicate()[1]
+        check_same(tmp_path / f"run-{number}" / "rounds" / "01", finished[0] / "rounds" / "01")

@@ -11,6 +11,7 @@ import hashlib
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -24,7 +25,7 @@ from videostar.util.terminal import warn
 
 _AHEAD = 4  # windows an engine, from the next one to be written on, that may be handed out before that one has come
 _DEATHS = 5  # of engines in a row, without an answer between them, that end a run
-_LOOK_SECONDS = 5  # between looks for slow windows, while nothing comes
+_LOOK_SECONDS = 5.0  # between looks for what is slow
 _SLOW, _SLOW_SECONDS = 10, 60  # times the median, and seconds, after which a window is reported
 
 
@@ -105,7 +106,8 @@ class Dispatcher:
         self._left: dict[int, int] = {}  # by place: questions without an answer
         self._deaths = 0  # since the last answer
         self._seconds: deque[float] = deque(maxlen=1000)
-        self._reported: set[int] = set()
+        self._reported: set[int] = set()  # places of slow windows; -1: that no engine gets ready
+        self._began = self._looked = time.monotonic()
 
     def run(self) -> Generator[list[Answer]]:
         """The answers of each window, in order. Raises UserError as an engine does, and if engines only die."""
@@ -120,12 +122,13 @@ class Dispatcher:
                 yield [answer for start in sorted(parts) for answer in parts[start]]
 
     def _next_events(self) -> None:
-        try:
+        with suppress(Empty):
             self._events.get(timeout=_LOOK_SECONDS)()
-        except Empty:
-            self._report_slow()
         while not self._events.empty():
             self._events.get()()
+        if time.monotonic() - self._looked > _LOOK_SECONDS:
+            self._looked = time.monotonic()
+            self._report_slow()
 
     def _fill(self) -> None:
         """Start engines up to the most that are asked for; those for which there is no room wait in the cluster."""
@@ -230,6 +233,9 @@ class Dispatcher:
         warn(f"an engine ended ({error}): its windows are asked again")
 
     def _report_slow(self) -> None:
+        if not self._seats and time.monotonic() - self._began > _SLOW_SECONDS and -1 not in self._reported:
+            self._reported.add(-1)
+            warn("no engine is ready: is there a node with room for one (executor.cpus, executor.gpus)? Still waiting")
         usual = median(self._seconds) if self._seconds else 0.0
         for seat in self._seats:
             for task in seat.tasks:

@@ -52,7 +52,6 @@ class RemoteJob:
 class Ready:
     """What an engine is, once it can answer."""
 
-    name: str
     windows: int  # that it takes at once
     node: str
 
@@ -98,7 +97,7 @@ class EngineActor:
         judge = self._job.enter_context(job.plan.judging.open(self._engine))
         answerer = WindowAnswerer(job.asked(questions), questions.root, self._engine, job.plan, judge)
         self._answerer = self._job.enter_context(answerer)
-        return Ready(self._engine.name, self._engine.windows, ray.get_runtime_context().get_node_id())
+        return Ready(self._engine.windows, ray.get_runtime_context().get_node_id())
 
     def answer(self, start: int, stop: int, known: Mapping[Key, bool]) -> list[Answer]:
         """The answers of a window."""

@@ -12,6 +12,7 @@ import ray
 from ray.exceptions import RayActorError, RayTaskError
 
 from videostar.config import Pipeline
+from videostar.engines import engine_name
 from videostar.executors.data import OpenData
 from videostar.executors.ray.cluster import connect, gpus_of_engine, lives
 from videostar.executors.ray.dispatch import Dispatcher, EngineLost, RemoteEngine
@@ -51,7 +52,7 @@ class RayExecutor:
     def __init__(self, settings: Pipeline, data: OpenData) -> None:
         connect(settings.executor)
         self._settings, self._data, self._options = settings, data, settings.executor
-        self.name: str = settings.engine.name
+        self.name = engine_name(settings)
         self._actors: list[Any] = []  # all that have not ended
         self._jobs = 0
         self._reports = Reports()
@@ -92,7 +93,6 @@ class RayExecutor:
         elif isinstance(found, Exception):
             done(found)
         else:
-            self.name = found.name
             done(_RayEngine(actor, found, self._reports, self._end))
 
     def _end(self, actor: Any) -> None:
