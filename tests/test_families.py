@@ -309,13 +309,8 @@ def test_adapters_that_vllm_has_not_are_asked_of_it_in_vain(settings: Pipeline) 
         VllmSetup.of(settings.model_copy(update={"engine": engine})).llm_options(settings.model)
 
 
-ONE = ("internvl", True)  # of those in `make test`; the embedded model, a qwen3_vl, is in test_vllm.py
 SERVED = [
-    pytest.param(
-        *(name, loaded),
-        id=f"{name}, adapter {'loaded' if loaded else 'merged'}",
-        marks=[] if (name, loaded) == ONE else pytest.mark.exhaustive,
-    )
+    pytest.param(*(name, loaded), id=f"{name}, adapter {'loaded' if loaded else 'merged'}")
     for name, family in FAMILIES.items()
     for loaded in (True, False)
     if family.vllm
@@ -325,8 +320,7 @@ SERVED = [
 
 
 @pytest.mark.vllm
-@pytest.mark.first
-@pytest.mark.slow
+@pytest.mark.exhaustive  # the embedded model, a qwen3_vl, is in test_vllm.py
 @pytest.mark.parametrize(("name", "loaded"), SERVED, indirect=["name"], scope="module")
 def test_vllm_says_what_transformers_says(
     settings: Pipeline,
