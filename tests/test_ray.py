@@ -68,22 +68,26 @@ def nodes() -> Iterator[Nodes]:
         found.stop()
 
 
+Start = Callable[..., subprocess.Popen[str]]
+
+
 @pytest.fixture
-def cycle(nodes: Nodes, quick: Path, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+def start(nodes: Nodes, quick: Path, tmp_path: Path) -> Iterator[Start]:
+    """`start("cycle", "run", ...)`: the command, writing to that folder, with up to two engines of the cluster."""
     started: list[subprocess.Popen[str]] = []
 
-    def start(out: str = "run") -> subprocess.Popen[str]:
+    def run(name: str, out: str, *options: object) -> subprocess.Popen[str]:
         sets = ("executor=ray", f"executor.address={nodes.address}", "executor.engines=[1,2]")
-        words = command("cycle", "--pipeline", quick, "--rounds", 1, "--out", out)
+        words = command(name, "--pipeline", quick, "--out", out, *options)
         words += [word for one in (*sets, "training.checkpoint_minutes=0") for word in ("--set", one)]
         pipes: dict[str, Any] = {"stderr": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         started.append(subprocess.Popen(words, cwd=tmp_path, **pipes))
         return started[-1]
 
-    yield start
-    for run in started:
-        run.kill()
-        run.communicate()
+    yield run
+    for process in started:
+        process.kill()
+        process.communicate()
 
 
 def wait_for(ready: Callable[[], object], run: subprocess.Popen[str]) -> Any:
@@ -102,14 +106,29 @@ def lines(file: Path) -> int:
 
 @pytest.mark.slow
 @pytest.mark.first
-def test_whatever_is_killed_the_run_is_that_of_one_machine(
-    nodes: Nodes, cycle: Callable[..., subprocess.Popen[str]], finished: tuple[Path, str], tmp_path: Path
+def test_a_node_is_killed_while_it_answers(
+    nodes: Nodes, start: Start, finished: tuple[Path, str], tmp_path: Path
 ) -> None:
-    """A node is killed in generation, one in training, and then the command itself; and a node joins."""
-    for _ in range(2):
+    while len(nodes.raylets) < 2:
+        nodes.add()
+    run = start("generate", "gen")
+    wait_for(lambda: nodes.kill_one_with("EngineActor"), run)
+    nodes.add()
+    _, errors = run.communicate(timeout=600)
+    assert run.returncode == 0, errors
+    for name in ("answers.jsonl", "dataset/data-00000.parquet", "dataset/rejected.parquet"):
+        assert digest(tmp_path / "gen" / name) == digest(finished[0] / "rounds" / "01" / name), name
+
+
+@pytest.mark.exhaustive
+def test_whatever_is_killed_the_run_is_that_of_one_machine(
+    nodes: Nodes, start: Start, finished: tuple[Path, str], tmp_path: Path
+) -> None:
+    """A node is killed in generation, one in training, and then the command itself; nodes join."""
+    while len(nodes.raylets) < 2:
         nodes.add()
     first = tmp_path / "run" / "rounds" / "01"
-    run = cycle()
+    run = start("cycle", "run", "--rounds", 1)
     wait_for((first / "answers.jsonl").exists, run)
     wait_for(lambda: nodes.kill_one_with("EngineActor"), run)
     nodes.add()
@@ -119,7 +138,7 @@ def test_whatever_is_killed_the_run_is_that_of_one_machine(
     wait_for((first / "lora").exists, run)
     run.kill()
     run.communicate()
-    run = cycle()
+    run = start("cycle", "run", "--rounds", 1)
     _, errors = run.communicate(timeout=600)
     assert run.returncode == 0, errors
     check_same(first, finished[0] / "rounds" / "01")
@@ -134,16 +153,14 @@ def check_same(made: Path, kept: Path) -> None:
 
 
 @pytest.mark.exhaustive
-def test_twenty_kills_at_random(
-    nodes: Nodes, cycle: Callable[..., subprocess.Popen[str]], finished: tuple[Path, str], tmp_path: Path
-) -> None:
+def test_twenty_kills_at_random(nodes: Nodes, start: Start, finished: tuple[Path, str], tmp_path: Path) -> None:
     """Of nodes, of Ray's processes on them, and of the command; a node joins for each that is killed."""
     draw, kills, number = random.Random(0), 0, 0
     while len(nodes.raylets) < 2:
         nodes.add()
     while kills < 20:
         number += 1
-        run = cycle(f"run-{number}")
+        run = start("cycle", f"run-{number}", "--rounds", 1)
         while run.poll() is None:
             with suppress(subprocess.TimeoutExpired):
                 run.wait(draw.uniform(1, 40))
@@ -153,7 +170,7 @@ def test_twenty_kills_at_random(
             if victim == "command":
                 run.kill()
                 run.communicate()
-                run = cycle(f"run-{number}")
+                run = start("cycle", f"run-{number}", "--rounds", 1)
             elif victim == "node":
                 raylet = nodes.raylets.pop(draw.randrange(len(nodes.raylets)))
                 raylet.kill()

@@ -18,6 +18,7 @@ from training_rows import write_rows
 
 from videostar.config import Cache
 from videostar.models.chat import IGNORED, Chat, Turn
+from videostar.models.families import FAMILIES
 from videostar.models.load import load_model, load_processor
 from videostar.pipeline_files import load_pipeline
 from videostar.training.log import read_log
@@ -126,7 +127,7 @@ def test_how_a_global_batch_is_cut_does_not_change_which_tokens_are_dropped(trai
     assert abs(known[0]["loss"] - plain["loss"]) > 1e-3
 
 
-@pytest.mark.parametrize("family", ["qwen3_vl", "qwen2_5_vl"])
+@pytest.mark.parametrize("family", [name for name, family in FAMILIES.items() if family.features])
 def test_the_features_that_are_kept_are_those_of_the_row(train: Any, rows: Path, family: str, tmp_path: Path) -> None:
     """A model that does not change loses as much in each pass, with features computed or kept, as without them."""
     model = str(make(family, tmp_path / "model"))

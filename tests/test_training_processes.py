@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 import torch
 from commands import Command
 from peft import LoraConfig, get_peft_model
+from PIL import Image
 from safetensors.torch import load_file
 from training_rows import without_clock, write_rows
 from warm import Warm
@@ -197,22 +199,31 @@ def test_batches_made_ahead_are_those_made_at_once(rows: Path, world: Path, monk
 
 
 def test_examples_that_are_not_kept_are_those_that_are(
-    rows: Path, world: Path, monkeypatch: pytest.MonkeyPatch
+    rows: Path, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A row's features do not depend on the batch in which they are computed, or on whether there is room for them."""
+    """A row's features do not depend on the batch in which they are computed, or on whether there is room for them.
+
+    With them the model computes what it does from pixels, of videos, pictures and rows of text.
+    """
     settings = load_pipeline("demo", mix=None, settings=["video.frames=4"])
     clips, chat = RowClips(settings), Chat(load_processor(settings.spec))
     own = read_rows(rows / "data-00000.parquet", world.parent / "clips_and_labels")
+    for number, colour in enumerate(("red", "blue")):
+        Image.new("RGB", (64, 48 + 32 * number), colour).save(tmp_path / f"{colour}.png")
+        own[number] = replace(own[number], pictures=(tmp_path / f"{colour}.png",), videos=own[number].videos[:number])
     assert not clips.problems(own, Refusals(settings.spec, settings.video))
     model: Any = get_peft_model(load_model(settings.spec), LoraConfig(target_modules=["q_proj"]))
     first = KeptExamples(chat, clips, model)
     monkeypatch.setattr("videostar.training.kept_examples._ROOM", 60_000)  # a few rows
     other = KeptExamples(chat, clips, model)
-    for batch in ([3, 0, 7], [7, 1], [2, 3, 9, 0], [0]):
+    for batch in ([3, 0, 7], [7, 1], [2, 3, 9, 0, 1], [0]):
         one, two = (examples.batch([own[row] for row in batch]) for examples in (first, other))
         assert one.keys() == two.keys()
         assert all(torch.equal(one[name], two[name]) for name in one)
         shown = chat.examples([clips.turn(own[row]) for row in batch])
         assert shown.keys() == one.keys()
         assert all(torch.equal(one[name], shown[name]) for name in one if "pixel_values" not in name)
+        expected = model(**shown).loss.item()
+        with first.given():
+            assert model(**one).loss.item() == pytest.approx(expected, rel=1e-6)
     assert 0 < len(other._kept) < len(first._kept) == 6
