@@ -110,7 +110,8 @@ def test_a_killed_training_goes_on_at_its_step(train: Any, warm: Warm, world: Pa
             done = train("killed", *small)
         assert done.returncode == -9
         assert not (tmp_path / "killed").exists()
-        assert len(list((tmp_path / ".checkpoints-killed").glob("step-*"))) <= 2
+        # Two are kept; a third where it was killed after writing one and before the oldest was deleted.
+        assert len(list((tmp_path / ".checkpoints-killed").glob("step-*"))) <= 3
         if step == 10:
             log.unlink()
         if step == 14:

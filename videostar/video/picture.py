@@ -26,4 +26,4 @@ def read_picture(path: Path, max_pixels: int) -> np.ndarray:
             upright = ImageOps.exif_transpose(picture).convert("RGB")
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:  # as Pillow raises them
             raise BadVideo("unreadable", f"no picture that Pillow reads ({error})") from error
-        return np.asarray(upright.resize(target_size(*upright.size, 1.0, max_pixels)))
+        return np.array(upright.resize(target_size(*upright.size, 1.0, max_pixels)))
