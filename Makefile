@@ -52,7 +52,7 @@ ablations: setup  ## the paper's ablations and dropped tokens on the small world
 
 # vLLM is tested where its build without a GPU can be installed. Two processes, so that each has a core.
 test: export OMP_NUM_THREADS := 1
-test: $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),vllm,setup)  ## the tests, in some 13 minutes; for a part: .venv/bin/pytest -k WORD
+test: $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),vllm,setup)  ## the tests, in some 14 minutes; for a part: .venv/bin/pytest -k WORD
 	$(BIN)/pytest -m "not exhaustive" --numprocesses 2 --dist worksteal --durations 15
 
 test-all: test  ## `test`, and what takes too long for it: all with vLLM, `faults` and `fuzz`; two hours
