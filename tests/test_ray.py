@@ -9,14 +9,20 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from commands import command
+from commands import Command, command
 
+from videostar.pipeline_files import load_pipeline
+from videostar.runs.data import RunData
+from videostar.stages.plan import AnswerPlan
+from videostar.util.errors import UserError
 from videostar.util.files import digest
+from videostar.util.progress import silent
 
 MADE = ("answers.jsonl", "evaluation.jsonl", "validation.jsonl", "lora/adapter_model.safetensors")
 MADE += ("dataset/data-00000.parquet", "dataset/rejected.parquet")
@@ -104,9 +110,44 @@ def lines(file: Path) -> int:
     return file.read_bytes().count(b"\n") if file.exists() else 0
 
 
+def test_a_node_with_other_data_does_not_answer(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from videostar.executors.ray.engine import EngineActor, RemoteJob
+
+    monkeypatch.chdir(tmp_path)
+    settings = load_pipeline("demo", data=str(world), mix=None)
+    data = RunData(settings)
+    data.read(silent)
+    job = RemoteJob(1, data.identity, None, None, None, "train", AnswerPlan.of(settings, ""), None, None)
+    wrong = {
+        "finds other data or videos than this machine": (replace(job, data="other"), tmp_path),
+        "lora is not the LoRA of this run there": (replace(job, lora=tmp_path / "lora", lora_digest="0"), tmp_path),
+        f"has no folder {tmp_path}/nowhere: run it in a folder that all nodes share": (job, tmp_path / "nowhere"),
+    }
+    for message, (sent, folder) in wrong.items():
+        with pytest.raises(UserError, match=message):
+            EngineActor(settings, data.reopen, str(folder)).prepare(sent)
+
+
+@pytest.mark.parametrize(
+    ("setting", "line"),
+    [
+        (
+            "executor.address=127.0.0.1:1",
+            "executor.address: no Ray cluster at 127.0.0.1:1 ([Errno 111] Connection refused);",
+        ),
+        ("executor.engines=[3,2]", "`engines` is the least and the most number of engines, such as [1, 8]"),
+        ("executor.name=rya", "executor.name: Input should be 'local' or 'ray', not 'rya'"),
+    ],
+)
+def test_a_wrong_setting_is_one_line(videostar: Command, quick: Path, setting: str, line: str) -> None:
+    done = videostar("cycle", "--pipeline", quick, "--executor", "ray", "--set", setting, "--out", "run")
+    assert done.returncode == 2
+    assert line in done.stderr.splitlines()[-1]
+
+
 @pytest.mark.slow
 @pytest.mark.first
-def test_a_node_is_killed_while_it_answers(
+def test_a_node_is_is_killed_while_it_answers(
     nodes: Nodes, start: Start, finished: tuple[Path, str], tmp_path: Path
 ) -> None:
     while len(nodes.raylets) < 2:
