@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from videostar.executors.ray.dispatch import Dispatcher, EngineLost
@@ -86,11 +86,13 @@ def windows_of(count: int, size: int) -> list[Window]:
     return [Window(start, min(start + size, count), {}) for start in range(0, count, size)]
 
 
+@example(seed=0, count=64, size=64, poison=frozenset([0]), fragile=0.0, engines=(1, 1))
+@example(seed=0, count=4, size=4, poison=frozenset([0, 1, 2]), fragile=0.0, engines=(1, 1))
 @settings(max_examples=60)
 @given(
     seed=st.integers(0, 10_000),
-    count=st.integers(1, 60),
-    size=st.integers(1, 9),
+    count=st.integers(1, 130),
+    size=st.sampled_from([1, 2, 3, 5, 9, 64]),
     poison=st.frozensets(st.integers(0, 59), max_size=3),
     fragile=st.sampled_from([0.0, 0.0, 0.2]),
     engines=st.sampled_from([(1, 1), (1, 3), (2, 5)]),
@@ -109,9 +111,9 @@ def test_every_question_has_one_line_in_order(
 
 def test_engines_that_only_die_end_the_run() -> None:
     cluster = Engines(0, poison=frozenset(range(1000)))
-    with pytest.raises(UserError, match=r"engines in a row ended without an answer, the last: killed"):
+    with pytest.raises(UserError, match=r"in a row ended without an answer, the last: killed"):
         cluster.run(windows_of(1000, 500))
-    assert cluster.started < 20
+    assert cluster.started < 40
 
 
 def test_an_engines_error_ends_the_run() -> None:

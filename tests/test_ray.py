@@ -147,7 +147,7 @@ def test_a_wrong_setting_is_one_line(videostar: Command, quick: Path, setting: s
 
 @pytest.mark.slow
 @pytest.mark.first
-def test_a_node_is_is_killed_while_it_answers(
+def test_a_node_is_killed_while_it_answers(
     nodes: Nodes, start: Start, finished: tuple[Path, str], tmp_path: Path
 ) -> None:
     while len(nodes.raylets) < 2:

@@ -24,7 +24,7 @@ from videostar.util.errors import UserError
 from videostar.util.terminal import warn
 
 _AHEAD = 4  # windows an engine, from the next one to be written on, that may be handed out before that one has come
-_DEATHS = 5  # of engines in a row, without an answer between them, that end a run
+_DEATHS = 5  # of engines in a row, or questions that end them, without an answer between them, that end a run
 _LOOK_SECONDS = 5.0  # between looks for what is slow
 _SLOW, _SLOW_SECONDS = 10, 60  # times the median, and seconds, after which a window is reported
 
@@ -104,7 +104,8 @@ class Dispatcher:
         self._reached = self._written = 0
         self._parts: dict[int, dict[int, list[Answer]]] = {}  # by place: answers by their first question
         self._left: dict[int, int] = {}  # by place: questions without an answer
-        self._deaths = 0  # since the last answer
+        self._deaths = 0  # since the last answer, or question that was found to end engines
+        self._refusals = 0  # such questions since the last answer
         self._seconds: deque[float] = deque(maxlen=1000)
         self._reported: set[int] = set()  # places of slow windows; -1: that no engine gets ready
         self._began = self._looked = time.monotonic()
@@ -192,7 +193,7 @@ class Dispatcher:
             raise found
         elif task in seat.tasks:
             seat.tasks.remove(task)
-            self._deaths = 0
+            self._deaths = self._refusals = 0
             self._seconds.append(time.monotonic() - task.began)
             self._take(task, found)
 
@@ -221,6 +222,8 @@ class Dispatcher:
         start, stop, known = task.window
         if stop - start == 1:
             self._take(task, [self._refused(start)])
+            self._deaths = 0
+            self._refusals += 1
             return []
         middle = (start + stop) // 2
         halves = (Window(start, middle, known), Window(middle, stop, known))
@@ -228,7 +231,9 @@ class Dispatcher:
 
     def _count_death(self, error: Exception) -> None:
         self._deaths += 1
-        if self._deaths > _DEATHS + self._most:
+        first = self._windows[0]
+        halvings = (first.stop - first.start).bit_length()  # until the question is found that ends engines
+        if self._deaths > _DEATHS + self._most + halvings or self._refusals > _DEATHS:
             raise UserError(f"executor: {self._deaths} engines in a row ended without an answer, the last: {error}")
         warn(f"an engine ended ({error}): its windows are asked again")
 
