@@ -26,7 +26,7 @@ class Executor(Settings):
     cpus: int = Field(1, ge=1, description="ray: cores that Ray sets aside for an engine, or a training process.")
 
     @model_validator(mode="after")
-    def _some(self) -> Self:
+    def _in_order(self) -> Self:
         if not 1 <= self.engines[0] <= self.engines[1]:
             raise ValueError("`engines` is the least and the most number of engines, such as [1, 8]")
         return self

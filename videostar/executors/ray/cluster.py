@@ -9,6 +9,7 @@ from typing import Any
 
 import ray
 from ray._private import ray_constants
+from ray.exceptions import RayError
 
 from videostar.config.executor import Executor
 from videostar.util.errors import UserError
@@ -20,7 +21,7 @@ def connect(options: Executor) -> None:
     """Connect to the cluster that the settings name; with `auto`, start one on this machine if none runs here.
 
     A new one listens on loopback only, has no dashboard, and asks for the token that Ray keeps in ~/.ray. Raises
-    UserError if there is no cluster at the address.
+    UserError if there is no cluster at the address, or if it refuses the connection.
     """
     if ray.is_initialized():
         return
@@ -29,13 +30,14 @@ def connect(options: Executor) -> None:
     quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False, "configure_logging": False}
     try:
         ray.init(address=options.address, **quiet)
-    except ConnectionError:  # of `auto`: none runs here
+    except (ConnectionError, RuntimeError, ValueError, RayError) as error:
+        if options.address != "auto" or not isinstance(error, ConnectionError):
+            # Such as no cluster but something else at that address, another version of Ray, or no token.
+            raise UserError(f"executor.address: {options.address}: {str(error).strip().splitlines()[0]}") from None
         # Ray replaces 127.0.0.1 by this machine's address, but where it knows only clusters of one machine.
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
         ray_constants.ENABLE_RAY_CLUSTER = False
         ray.init(include_dashboard=False, **quiet)
-    except (RuntimeError, ValueError) as error:  # such as another version of Ray or Python
-        raise UserError(f"executor.address: {options.address}: {str(error).splitlines()[0]}") from None
 
 
 def reach(address: str) -> None:
@@ -57,19 +59,19 @@ def enter(folder: str) -> None:
     try:
         os.chdir(folder)
     except OSError:
-        here: str = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
+        here: str = ray.util.get_node_ip_address()
         raise UserError(f"node {here} has no folder {folder}: run it in a folder that all nodes share") from None
 
 
 def resources() -> dict[str, float]:
     """What all nodes have together, by name, such as `GPU`."""
-    found: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    found: dict[str, float] = ray.cluster_resources()
     return found
 
 
 def lives(node: str) -> bool:
     """Whether the node with that id is in the cluster."""
-    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    nodes: list[dict[str, Any]] = ray.nodes()
     return any(found["NodeID"] == node and found["Alive"] for found in nodes)
 
 

@@ -41,7 +41,7 @@ class RemoteEngine(Protocol):
     """An engine somewhere in the cluster. Its methods return at once and report later."""
 
     node: str
-    windows: int  # that it takes at once; 0 until it is ready
+    windows: int  # that it answers at once
 
     def answer(self, window: Window, done: Callable[[list[Answer] | Exception], None]) -> None:
         """Have a window answered. `done` gets the answers, an EngineLost, or what the engine raised."""

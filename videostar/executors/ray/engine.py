@@ -78,7 +78,7 @@ class EngineActor:
     def _prepare(self, job: RemoteJob) -> Ready:
         self._job.close()
         enter(self._folder)
-        here = f"node {ray.util.get_node_ip_address()}"  # type: ignore[no-untyped-call]
+        here = f"node {ray.util.get_node_ip_address()}"
         if job.lora is not None and (not job.lora.exists() or digest(job.lora) != job.lora_digest):
             raise UserError(
                 f"{here}: {job.lora} is not the LoRA of this run there: put runs in a folder that nodes share"
