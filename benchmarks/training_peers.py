@@ -3,7 +3,8 @@
 Each is installed in an environment of its own, since their pins contradict ours and each other's:
 
     uv venv /tmp/llamafactory && uv pip install --python /tmp/llamafactory llamafactory==0.9.5 torch==2.13.0
-    uv venv /tmp/swift && uv pip install --python /tmp/swift ms-swift==4.6.0 torch==2.13.0 qwen_vl_utils decord
+    uv venv /tmp/swift && uv pip install --python /tmp/swift ms-swift==4.6.0 torch==2.13.0 torchvision==0.28.0 \
+        qwen_vl_utils decord
     python benchmarks/training_peers.py --llamafactory /tmp/llamafactory/bin/python --swift /tmp/swift/bin/python
 
 The model is the embedded one (transformers' Qwen3-VL classes), saved as a folder in float32. The peers read the rows of
