@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -165,7 +165,8 @@ def scan(folder: Path) -> None:
         pass
 
     class Executor:
-        def answers(self, *_: object) -> None:
+        def answers(self, _job: object, windows: Iterator[object]) -> None:
+            next(windows)
             raise Asked
 
     questions = _read(folder).questions

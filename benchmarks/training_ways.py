@@ -59,7 +59,7 @@ class Given:
 
     def plan(self, settings: Pipeline) -> tuple[list[Row], RowClips, list[Size], list[Step]]:
         """The rows with their clips and sizes, and the steps that ours trains."""
-        rows, clips = read_rows(self.version / "data-00000.parquet", self.world), RowClips(settings)
+        rows, clips = read_rows(self.version, self.world), RowClips(settings)
         if problems := clips.problems(rows, Refusals(settings.spec, settings.video)):
             raise SystemExit(f"rows that cannot be shown: {problems}")
         chat = Chat(load_processor(settings.spec))

@@ -63,7 +63,7 @@ def tries(question: str, *about: tuple[str, str, str], tokens: int | None = 9) -
 def pairs_of(ledger: list[Answer], folder: Path, generation: Generation | None = None) -> list[tuple[str, str]]:
     Ledger(folder / "answers.jsonl").append(ledger)
     build_version(folder / "answers.jsonl", folder / "v", lineage={}, direct_only=False, generation=generation)
-    kept = read_rows(folder / "v" / "data-00000.parquet", folder)
+    kept = read_rows(folder / "v", folder)
     pairs = preference_pairs(folder / "v", kept, words)
     for pair in pairs:
         assert dataclasses.replace(pair.rejected, answer=pair.chosen.answer) == pair.chosen  # question and video
@@ -112,7 +112,7 @@ def test_no_pairs_is_one_line(videostar: Command, world: Path, tmp_path: Path) -
     (tmp_path / "v" / "rejected.parquet").unlink()
     done = videostar("train", "v", "--out", "lora", "--data", world, *DPO)
     assert done.returncode == 2
-    assert "preference pairs need the whole folder of a dataset version" in done.stderr
+    assert "v/rejected.parquet: is missing; give the whole folder of a dataset version" in done.stderr
     done = videostar("cycle", "--out", "run", "--data", world, *DPO, "--set", "generation.verify=false")
     assert done.returncode == 2
     assert "dpo needs rejected direct answers, and these settings give none: generation.verify=true" in done.stderr

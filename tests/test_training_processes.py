@@ -181,7 +181,7 @@ def test_batches_made_ahead_are_those_made_at_once(rows: Path, world: Path, monk
     """In another process, in order; and a rank without rows has a batch that learns nothing."""
     settings = load_pipeline("demo", mix=None, settings=["video.frames=4"])
     clips, chat = RowClips(settings), Chat(load_processor(settings.spec))
-    own = read_rows(rows / "data-00000.parquet", world.parent / "clips_and_labels")
+    own = read_rows(rows, world.parent / "clips_and_labels")
     assert not clips.problems(own, Refusals(settings.spec, settings.video))
     model: Any = get_peft_model(bare_model(settings.spec), LoraConfig(target_modules=["q_proj"]))
     collator = Collator(chat, clips, model, own[0])
@@ -208,7 +208,7 @@ def test_examples_that_are_not_kept_are_those_that_are(
     """
     settings = load_pipeline("demo", mix=None, settings=["video.frames=4"])
     clips, chat = RowClips(settings), Chat(load_processor(settings.spec))
-    own = read_rows(rows / "data-00000.parquet", world.parent / "clips_and_labels")
+    own = read_rows(rows, world.parent / "clips_and_labels")
     for number, colour in enumerate(("red", "blue")):
         Image.new("RGB", (64, 48 + 32 * number), colour).save(tmp_path / f"{colour}.png")
         own[number] = replace(own[number], pictures=(tmp_path / f"{colour}.png",), videos=own[number].videos[:number])

@@ -28,6 +28,7 @@ from videostar.stages.evaluation import Ledgers, control_ledger, evaluate, held_
 from videostar.stages.executor import ExecutorProtocol
 from videostar.stages.generation import generate
 from videostar.stages.health import measure_health
+from videostar.stages.ledger import find_ledger
 from videostar.stages.plan import AnswerPlan
 from videostar.stages.versions import build_version
 from videostar.util.errors import UserError
@@ -129,6 +130,8 @@ class _Round:
     def generate(self, lora: Path | None) -> None:
         """Answer and verify every training question; where no answer is kept, rationalise and verify."""
         plan = AnswerPlan.of(self.settings, salt=f"{self.settings.seed}/{self.number}")
+        part_size = self.settings.part_size
+        out = find_ledger(self.files.folder, parts=len(self.questions.split("train")) > part_size)
         work = partial(
             generate,
             self.questions,
@@ -136,10 +139,11 @@ class _Round:
             plan,
             split="train",
             lora=lora,
-            out=self.files.answers,
+            out=out,
+            part_size=part_size,
             tick=self._bar("answers"),
         )
-        self._stage("generate", work, writes=[self.files.answers], reads=[lora] if lora else [])
+        self._stage("generate", work, writes=[out], reads=[lora] if lora else [])
 
     def build_version(self, lora: Path | None) -> dict[str, Any]:
         """Make the kept answers an immutable dataset version, and return its counts."""

@@ -37,7 +37,7 @@ app = typer.Typer()
 
 @app.command()
 def generate(
-    out: Annotated[Path, typer.Option(help="A folder for answers.jsonl and dataset/.")],
+    out: Annotated[Path, typer.Option(help="A folder for the answers and dataset/.")],
     pipeline: PipelineName = None,
     data: DataName = None,
     model: ModelName = None,

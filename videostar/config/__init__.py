@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
@@ -245,6 +246,12 @@ class Pipeline(Settings):
     rounds: int = Field(3, ge=1, description="Rounds of self-training.")
     seed: int = Field(0, description="Seed of every random choice.")
     limit: int | None = Field(None, ge=1, description="Videos of each split, at most.")
+    questions_per_file: int = Field(
+        1_000_000,
+        ge=1,
+        description="Training questions whose answers are in one file, at most; of more questions, the ledger and the "
+        "dataset versions are several files.",
+    )
     engine: Engine = Engine()
     executor: Executor = Executor()
     video: Video = Video()
@@ -291,6 +298,11 @@ class Pipeline(Settings):
     def base_judges(self) -> bool:
         """Whether the base model does."""
         return self.model_judges and self.judge is None
+
+    @property
+    def part_size(self) -> int:
+        """Training questions whose answers are in one file, in whole windows."""
+        return math.ceil(self.questions_per_file / self.engine.batch_size) * self.engine.batch_size
 
     @property
     def spec(self) -> ModelSpec:

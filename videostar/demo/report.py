@@ -18,6 +18,7 @@ from videostar.config import Pipeline
 from videostar.data.source import DataSource
 from videostar.demo.measure import Score, free_descriptions, load_truth, score
 from videostar.runs.manifest import read_manifest
+from videostar.stages.versions import version_files
 
 
 def main() -> None:
@@ -62,7 +63,7 @@ def test_videos(root: Path) -> list[str]:
 def kept_scores(dataset: Path, root: Path) -> dict[str, Score]:
     """The score of a dataset version's answers, by kind of answer."""
     truth = load_truth(root)
-    rows = pq.read_table(dataset / "data-00000.parquet", columns=["messages", "videos", "kind"]).to_pylist()
+    rows = pq.read_table(version_files(dataset), columns=["messages", "videos", "kind"]).to_pylist()
     return {
         kind: score(
             ((row["videos"][0], row["messages"][1]["content"][0]["text"]) for row in rows if row["kind"] == kind), truth

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable
 from typing import Any, Self
 
 from videostar.engines.base import EngineProtocol
@@ -23,7 +23,7 @@ class LocalExecutor:
         """The engine that answers."""
         return self._engine.name
 
-    def answers(self, job: Job, windows: Sequence[Window]) -> Generator[list[Answer]]:
+    def answers(self, job: Job, windows: Iterable[Window]) -> Generator[list[Answer]]:
         """The answers of each window, in order; one more than the engine takes at once has its clips made."""
         if job.plan.needs_model:
             self._engine.use(job.lora)

@@ -16,7 +16,7 @@ from typing import Any
 
 from videostar.report import marks
 from videostar.runs.stage_names import RoundFiles
-from videostar.stages.ledger import Answer, Shown, read_answers
+from videostar.stages.ledger import Answer, Shown, ledger_files, read_answers
 
 SPLITS = ("train", "validation", "test")
 KINDS = ("direct", "rationalised", "template", "video")
@@ -157,7 +157,7 @@ def read_ledgers(folder: Path, last: int) -> Iterator[tuple[int, int, Path]]:
         files = RoundFiles(folder, number)
         test = files.evaluation.with_suffix(".jsonl")
         paths = (files.answers, files.evaluation.with_name("validation.jsonl"), test)
-        yield from ((number, split, path) for split, path in enumerate(paths) if path.is_file())
+        yield from ((number, split, path) for split, path in enumerate(paths) if path.exists())
 
 
 def answers_of(ledgers: Iterable[tuple[int, int, Path]]) -> Iterator[tuple[int, int, Answer]]:
@@ -167,10 +167,10 @@ def answers_of(ledgers: Iterable[tuple[int, int, Path]]) -> Iterator[tuple[int, 
             yield number, split, answer
 
 
-def count_lines(paths: Iterable[Path]) -> int:
-    """The lines of files."""
+def count_lines(ledgers: Iterable[Path]) -> int:
+    """The lines of ledgers."""
     total = 0
-    for path in paths:
+    for path in (file for ledger in ledgers for file in ledger_files(ledger)):
         with path.open("rb") as file:
             while block := file.read(1 << 20):
                 total += block.count(b"\n")

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from videostar.runs.manifest import open_run
 from videostar.runs.stage_names import RoundFiles
-from videostar.stages.versions import Version, read_version
+from videostar.stages.versions import Version, read_version, version_files
 from videostar.util.errors import UserError
 
 Change = Literal["gained", "lost", "changed", "unchanged"]
@@ -123,7 +123,7 @@ class _Opened:
         self.folder = find_version(name)
         self.version: Version = read_version(self.folder)
         self.side = Side(name, self.version.version, self.version.rows, self.version.lineage.data)
-        self._data = [self.folder / file for file in self.version.files if file.startswith("data-")]
+        self._kept, self._rejected = version_files(self.folder), version_files(self.folder, "rejected")
 
     def questions(self) -> pa.Table:
         """Per question with a kept answer: its `id`, its `label` and a `mark`, the order-free hash of its answers."""
@@ -133,7 +133,7 @@ class _Opened:
 
     def _rows(self) -> Iterator[pa.RecordBatch]:
         groups = pa.array(self.version.by_label, pa.string())
-        for file in self._data:
+        for file in self._kept:
             for batch in pq.ParquetFile(file).iter_batches(8192, columns=_KEPT):
                 content = pc.list_element(pc.struct_field(pc.list_element(batch["messages"], 1), "content"), 0)
                 texts = pc.struct_field(content, "text").to_pylist()
@@ -143,7 +143,7 @@ class _Opened:
 
     def reasons(self, ids: pa.Table) -> dict[str, int]:
         """The number of questions by the reason why their last answer was rejected."""
-        rows = pq.read_table(self.folder / "rejected.parquet", columns=["question_id", "kind", "reason"])
+        rows = pq.read_table(self._rejected, columns=["question_id", "kind", "reason"])
         reasons = pc.binary_join_element_wise(rows["kind"], rows["reason"], ": ")
         last = pa.table({"id": rows["question_id"], "reason": reasons}).group_by("id", use_threads=False)
         found = ids.join(last.aggregate([("reason", "last")]), "id")["reason_last"].fill_null("not asked")
@@ -154,13 +154,13 @@ class _Opened:
         """By question: its video, label and text if it has a kept answer, and its answers."""
         wanted = pc.field("question_id").isin(pa.array(ids, pa.string()))
         rejected: dict[str, list[Response]] = {}
-        for row in pq.read_table(self.folder / "rejected.parquet", columns=_REJECTED, filters=wanted).to_pylist():
+        for row in pq.read_table(self._rejected, columns=_REJECTED, filters=wanted).to_pylist():
             rejected.setdefault(row["question_id"], []).append(Response(row["kind"], row["reason"], row["answer"]))
         found: dict[str, tuple[dict[str, str], list[Response]]] = {
             key: ({}, answers) for key, answers in rejected.items()
         }
         kept: dict[str, list[Response]] = {}
-        for row in (row for file in self._data for row in pq.read_table(file, filters=wanted).to_pylist()):
+        for row in pq.read_table(self._kept, filters=wanted).to_pylist():
             user, reply = (message["content"] for message in row["messages"])
             about = {"video": ", ".join(row["videos"]), "label": row["label"], "question": user[-1]["text"]}
             kept.setdefault(row["question_id"], []).append(Response(row["kind"], "kept", reply[0]["text"]))

@@ -21,7 +21,7 @@ from videostar.stages.versions import Lineage, Version
 from videostar.util.errors import UserError
 
 _CONTROLS = tuple(f"evaluation.{control}.jsonl" for control in get_args(ControlName))
-_LEDGERS = ("answers.jsonl", "evaluation.jsonl", *_CONTROLS, "validation.jsonl")
+_HELD_OUT = ("evaluation.jsonl", *_CONTROLS, "validation.jsonl")
 _NEAR = 50.0  # of 100: similarity from which a name is suggested
 _NAMED = 3  # names in a message
 
@@ -74,7 +74,7 @@ def explain(name: str, run: Path) -> Explanation:
             if _shown(answer, video) and question in (None, answer.question_id)
         ]
         if answers:
-            generated = path.name == _LEDGERS[0]
+            generated = path == RoundFiles(folder, number).answers
             version = versions[number] if generated else None
             rows = _rows(RoundFiles(folder, number).dataset, version, answers) if version else None
             found.append(
@@ -110,7 +110,12 @@ def _shown(answer: Answer, video: str) -> Shown | None:
 def _ledgers(folder: Path) -> list[tuple[int, Path]]:
     """The ledgers of a run with the number of their round, in the order of rounds and stages."""
     rounds = sorted((int(path.name), path) for path in (folder / "rounds").glob("[0-9]*") if path.name.isdecimal())
-    own = [(number, path / name) for number, path in rounds for name in _LEDGERS if (path / name).is_file()]
+    own = [
+        (number, ledger)
+        for number, path in rounds
+        for ledger in (RoundFiles(folder, number).answers, *(path / name for name in _HELD_OUT))
+        if ledger.exists()
+    ]
     sets = [(number, found) for number, path in rounds for found in sorted(path.glob(SET_LEDGERS))]
     return sorted([*own, *sets], key=lambda item: item[0])
 
@@ -153,12 +158,12 @@ def _rows(dataset: Path, version: Version, answers: Sequence[Answer]) -> set[Key
         return None
     wanted = pc.field("question_id").isin(pa.array({answer.question_id for answer in answers}, pa.string()))
     try:
-        tables = [pq.read_table(file, columns=["question_id", "kind", "try"], filters=wanted) for file in files]
+        rows = pq.read_table(files, columns=["question_id", "kind", "try"], filters=wanted).to_pylist()
     except (pa.ArrowException, OSError) as error:
         raise UserError(
             f"{dataset}: cannot be read: {error}; `videostar versions` shows which file is damaged"
         ) from None
-    return {(row["question_id"], row["kind"], row["try"]) for table in tables for row in table.to_pylist()}
+    return {(row["question_id"], row["kind"], row["try"]) for row in rows}
 
 
 def _lora(manifest: Manifest, last: int) -> str | None:

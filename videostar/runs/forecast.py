@@ -29,8 +29,9 @@ from videostar.models.sizes import video_tokens
 from videostar.runs.folder import FORECAST
 from videostar.runs.manifest import Manifest
 from videostar.runs.settings_diff import without_places
+from videostar.runs.stage_names import RoundFiles
 from videostar.stages.generation import generate
-from videostar.stages.ledger import Answer, Ledger
+from videostar.stages.ledger import Answer, find_ledger, read_answers
 from videostar.stages.plan import AnswerPlan
 from videostar.stages.versions import build_version
 from videostar.training.preferences import NoPairs
@@ -71,12 +72,12 @@ def forecast(
     some = questions.some("train", slice(plan.batch_size * (engine.windows + 2)))
     with TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        ledger = Ledger(folder / "answers.jsonl")
+        ledger = find_ledger(folder)
         decode, frames = _time_decoding(some, plan, folder / "frames")
         start = _seconds(lambda: engine.use(None))
-        answer = _time_answering(some, plan, engine, ledger.path, progress("forecast: answers"))
-        answers = list(ledger)
-        line = ledger.path.stat().st_size / len(answers)
+        answer = _time_answering(some, plan, engine, ledger, progress("forecast: answers"))
+        answers = list(read_answers(ledger))
+        line = ledger.stat().st_size / len(answers)
         engine.release()
         load, step, lora, kept, steps_per_kept = _time_training(some, settings, folder, progress)
         restart = _seconds(lambda: engine.use(None))
@@ -126,11 +127,12 @@ def compare(run: Path, manifest: Manifest) -> list[tuple[str, str, str]]:
     for part, seconds in expected.items():
         actual = sum(stage.seconds for name, stage in manifest.stages.items() if name.endswith(part))
         rows.append((f"{part}, minutes", f"{seconds / 60:.1f}", f"{actual / 60:.1f}"))
-    ledgers = [
-        path for name in ("answers", "evaluation*", "validation") for path in (run / "rounds").glob(f"*/{name}.jsonl")
+    ledgers = [path for name in ("evaluation*", "validation") for path in (run / "rounds").glob(f"*/{name}.jsonl")]
+    ledgers += [
+        path for number in range(1, manifest.settings.rounds + 1) if (path := RoundFiles(run, number).answers).exists()
     ]
     settings = manifest.settings
-    tokens = sum(count_tokens(Ledger(path), settings.spec, settings.video) for path in ledgers)
+    tokens = sum(count_tokens(read_answers(path), settings.spec, settings.video) for path in ledgers)
     return [*rows, ("tokens", f"{found.tokens:,}", f"{tokens:,}")]
 
 
@@ -185,8 +187,8 @@ def _time_training(
     The steps are those of one pass over the kept answers and the rows mixed in.
     """
     dataset = folder / "dataset"
-    answers, generation = folder / "answers.jsonl", settings.generation
-    kept = build_version(answers, dataset, lineage={}, direct_only=False, generation=generation)["rows"]
+    generation = settings.generation
+    kept = build_version(find_ledger(folder), dataset, lineage={}, direct_only=False, generation=generation)["rows"]
     options = settings.training
     rows = kept * _rows_per_answer(settings)
     if not rows:

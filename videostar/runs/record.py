@@ -74,7 +74,7 @@ class RunRecord:
         import pandas as pd
 
         path = RoundFiles(self.folder, number).answers
-        if not path.is_file():
+        if not path.exists():
             raise UserError(f"{self.folder}: round {number} has no answers; the rounds are 1 to {self._last()}")
         return pd.DataFrame([asdict(answer) for answer in read_answers(path)])
 
@@ -92,7 +92,7 @@ class RunRecord:
 
     def _last(self) -> int:
         rounds = range(self.manifest.settings.rounds, 0, -1)
-        return next((number for number in rounds if RoundFiles(self.folder, number).answers.is_file()), 0)
+        return next((number for number in rounds if RoundFiles(self.folder, number).answers.exists()), 0)
 
 
 def read_run(path: Path | str) -> RunRecord:

@@ -13,9 +13,11 @@ from videostar.runs.stage_names import stage_name, stages
 from videostar.util.errors import UserError
 
 # Places, and the room that they have: their content has a digest and may move. When to stop, and where figures are
-# reported. And how a training is split and saved, which changes its weights by rounding at most.
+# reported. The size of files: a ledger that has begun keeps its own. And how a training is split and saved, which
+# changes its weights by rounding at most.
 _PLACES = {"data.name", "root", "model", "adapter", "prompts", "mix.sources.data", "data.classes", "evaluation.sets"}
 _PLACES |= {"engine.base_url", "judge.base_url", "cache.folder", "cache.gb", "stop.patience", "tracking"}
+_PLACES |= {"questions_per_file"}
 _PLACES |= {f"training.{name}" for name in ROUNDING_ONLY}
 # The first stage that a setting or section affects; the longest matching name counts. Any other setting affects the
 # first stage of all, and so do the training rows: an answer may name any action of the data.

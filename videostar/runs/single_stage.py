@@ -17,6 +17,7 @@ from videostar.stages import evaluation, generation
 from videostar.stages.controls import Control
 from videostar.stages.judge import Judge, JudgePlan
 from videostar.stages.judge_check import JudgeReport, check_judge
+from videostar.stages.ledger import find_ledger
 from videostar.stages.plan import AnswerPlan
 from videostar.stages.versions import Version, build_version, read_version
 from videostar.util.errors import UserError
@@ -33,7 +34,7 @@ def generate(
 
     Args:
         pipeline: The settings, from `load_pipeline`.
-        out: A folder for `answers.jsonl` and `dataset/`. The same call goes on where it was interrupted.
+        out: A folder for the answers and `dataset/`. The same call goes on where it was interrupted.
         lora: The LoRA to answer with; None: the base model.
         progress: Makes the progress bars; by default none are shown.
 
@@ -45,7 +46,8 @@ def generate(
     data = RunData(pipeline, sets=False)
     check_lora(lora, pipeline)
     data.prepare(pipeline, folder, progress, trains=False)
-    answers, dataset = folder / "answers.jsonl", folder / "dataset"
+    asked, part_size = len(data.questions.split("train")), pipeline.part_size
+    answers, dataset = find_ledger(folder, parts=asked > part_size), folder / "dataset"
     made_by = MadeBy.of("01/version", pipeline, data.identity, lora)
     with bound(folder / "made_by.json", made_by, [answers, dataset]):
         keep_log(folder / LOG)
@@ -53,7 +55,16 @@ def generate(
         if not dataset.exists():
             plan, tick = AnswerPlan.of(pipeline, salt=str(pipeline.seed)), progress("answers")
             with open_executor(pipeline, data) as executor:
-                generation.generate(data.questions, executor, plan, split="train", lora=lora, out=answers, tick=tick)
+                generation.generate(
+                    data.questions,
+                    executor,
+                    plan,
+                    split="train",
+                    lora=lora,
+                    out=answers,
+                    part_size=part_size,
+                    tick=tick,
+                )
                 origin = lineage(data.identity, pipeline, lora, executor.name)
             build_version(answers, dataset, lineage=origin, direct_only=False, generation=pipeline.generation)
         return read_version(dataset)

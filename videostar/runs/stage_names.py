@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 from videostar.config import ControlName
+from videostar.stages.ledger import find_ledger
 from videostar.util.errors import UserError
 
 #: The ledgers of `evaluation.sets` in the folder of a round.
@@ -29,8 +30,8 @@ class RoundFiles:
 
     @property
     def answers(self) -> Path:
-        """The ledger of the generate stage."""
-        return self.folder / "answers.jsonl"
+        """The ledger of the generate stage: a file, or a folder of parts."""
+        return find_ledger(self.folder)
 
     @property
     def dataset(self) -> Path:

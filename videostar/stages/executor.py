@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, Self
@@ -45,8 +45,11 @@ class ExecutorProtocol(Protocol):
         """The engine that answers: another one than in the settings where that one does not serve the model."""
         ...
 
-    def answers(self, job: Job, windows: Sequence[Window]) -> Generator[list[Answer]]:
-        """The answers of each window, in order. Raises UserError for a model that cannot be used."""
+    def answers(self, job: Job, windows: Iterable[Window]) -> Generator[list[Answer]]:
+        """The answers of each window, in order. Raises UserError for a model that cannot be used.
+
+        Windows are taken as there is room for them: there may be millions.
+        """
         ...
 
     @property

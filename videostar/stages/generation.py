@@ -7,18 +7,19 @@ bit. A window that is half written is answered again as a whole, and only its mi
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import closing
+from itertools import tee
 from pathlib import Path
 
 from videostar.adapters.questions import Questions
 from videostar.adapters.task import Question
 from videostar.data.rows import Split
 from videostar.stages.executor import ExecutorProtocol, Job, Window
-from videostar.stages.ledger import Ledger, LedgerIndex
+from videostar.stages.ledger import LedgerIndex
+from videostar.stages.ledger_parts import GrowingLedger
 from videostar.stages.plan import AnswerPlan
 from videostar.util.progress import Tick
-from videostar.util.terminal import warn
 
 
 def generate(
@@ -29,35 +30,38 @@ def generate(
     split: Split,
     lora: Path | None,
     out: Path,
+    part_size: int | None = None,
     tick: Tick,
 ) -> dict[str, int]:
     """Answer every question of a split and write the answers, with their verdicts, to the ledger at `out`.
 
-    Questions whose answers the ledger holds already are not answered again. Returns the numbers of questions and, for
-    each kind of answer, how many questions were asked for it and got a kept one; for each control, how many were asked
-    under it and answered right. Raises UserError for a model or ledger that cannot be read; a bad video costs only its
-    own questions.
+    That is one file if its name ends with .jsonl; else a folder of parts of `part_size` questions, a multiple of those
+    of a window. Questions whose answers the ledger holds already are not answered again.
+
+    Returns the numbers of questions and, for each kind of answer, how many questions were asked for it and got a kept
+    one; for each control, how many were asked under it and answered right. Raises UserError for a model or ledger that
+    cannot be read; a bad video costs only its own questions.
     """
     job = Job(questions, split, plan, lora)
     asked = job.asked
-    ledger = Ledger(out)
-    if ledger.cut:
-        warn(f"{out}: its last line was unfinished ({ledger.cut} bytes) and was removed; that question is asked again")
-    index = LedgerIndex(ledger)
-    open_windows: list[Window] = []
-    for start in range(0, len(asked), plan.batch_size):
-        together = asked[start : start + plan.batch_size]
-        if not all(_finished(item, plan, index) for item in together):
-            known = {key: kept for item in together for key, kept in index.answers(item.id)}
-            open_windows.append(Window(start, start + len(together), known))
-    if open_windows:
-        done = len(asked) - sum(window.stop - window.start for window in open_windows)
-        with closing(executor.answers(job, open_windows)) as answered:
-            for window, answers in zip(open_windows, answered, strict=True):
-                ledger.append(answer for answer in answers if answer.key not in window.known)
-                done += window.stop - window.start
-                tick(done, len(asked))
-    return _counts(ledger, len(asked))
+    ledger = GrowingLedger(out, len(asked), part_size)
+    windows, sent = tee(_open_windows(asked, plan, ledger))
+    with closing(executor.answers(job, sent)) as answered:
+        for window in windows:
+            ledger.append(window.start, (answer for answer in next(answered) if answer.key not in window.known))
+            ledger.seal(window.stop)
+            tick(window.stop, len(asked))
+    return {"questions": len(asked), **ledger.finish()}
+
+
+def _open_windows(asked: Sequence[Question], plan: AnswerPlan, ledger: GrowingLedger) -> Iterator[Window]:
+    """The windows that are not answered, in order."""
+    for numbers, index in ledger.open_parts():
+        for start in numbers[:: plan.batch_size]:
+            together = asked[start : min(start + plan.batch_size, numbers.stop)]
+            if not all(_finished(item, plan, index) for item in together):
+                known = {key: kept for item in together for key, kept in index.answers(item.id)}
+                yield Window(start, start + len(together), known)
 
 
 def _finished(question: Question, plan: AnswerPlan, index: LedgerIndex) -> bool:
@@ -72,21 +76,3 @@ def _finished(question: Question, plan: AnswerPlan, index: LedgerIndex) -> bool:
         if any(kept):
             return True
     return True
-
-
-def _counts(ledger: Ledger, questions: int) -> dict[str, int]:
-    """The number of questions and, by kind of answer, of those that were asked for it and got a kept one.
-
-    By control, the number of questions that were asked under it and of right answers.
-    """
-    counts = Counter({"questions": questions})
-    kept: set[int] = set()  # hashes, since there may be millions
-    for answer in ledger:
-        counts[f"{answer.kind}_asked"] += answer.number == 0
-        if answer.kept and (key := hash((answer.question_id, answer.kind))) not in kept:
-            kept.add(key)
-            counts[f"{answer.kind}_kept"] += 1
-            for control, right in answer.controls.items():
-                counts[f"{control}_asked"] += 1
-                counts[f"{control}_right"] += right
-    return dict(counts)

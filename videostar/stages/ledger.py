@@ -1,7 +1,8 @@
 """The ledger: every answer of a stage, one JSON line each, append-only.
 
 An answer's key is (question, kind, try), never its position. Lines are written and fsynced a window at a time, so a
-crash costs one window; a torn last line is cut when the ledger is opened again.
+crash costs one window; a torn last line is cut when the ledger is opened again. The ledger of very many questions is a
+folder of such files (see `ledger_parts.py`).
 """
 
 from __future__ import annotations
@@ -11,14 +12,18 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from videostar.config import ControlName
+from videostar.config.settings import Settings
 from videostar.util.errors import UserError
 from videostar.util.files import make_folder, sync_folder
+from videostar.util.yaml_files import validate
 
+#: In the folder of a ledger with parts: how it is divided, and which parts are complete.
+LAYOUT = "ledger.json"
 #: Question id, kind and number of the try.
 Key = tuple[str, str, int]
 _State = tuple[tuple[str, int, bool], ...]  # the answers to a question: kind, number of the try, kept
@@ -90,22 +95,72 @@ def as_line(items: list[tuple[str, Any]]) -> dict[str, Any]:
     return {name: value for name, value in items if name not in _IF_ANY or value not in ((), "", None, {})}
 
 
-def read_answers(path: Path, about: str | None = None) -> Iterator[Answer]:
-    """The answers in the file at `path`, in the order of its lines, without a torn last line.
+class SealedPart(Settings):
+    """A part that is complete."""
+
+    size: int  # bytes
+    sha256: str
+    counts: dict[str, int]  # see `Counts` in ledger_parts.py
+
+
+class Layout(Settings):
+    """The content of `ledger.json` in the folder of a ledger."""
+
+    format: Literal[1] = 1
+    questions: int = Field(ge=1)  # of a part; the last one may have fewer
+    sealed: dict[str, SealedPart] = Field({})  # by the names of the parts
+
+
+def find_ledger(folder: Path, *, parts: bool = False) -> Path:
+    """The ledger of answers to training questions in `folder`; if there is none, where it is to be, in parts or not."""
+    whole, parted = folder / "answers.jsonl", folder / "answers"
+    there = next((path for path in (whole, parted) if path.exists()), None)
+    return there or (parted if parts else whole)
+
+
+def read_layout(ledger: Path) -> Layout:
+    """The layout of the folder `ledger`. Raises UserError if it cannot be read."""
+    path = ledger / LAYOUT
+    try:
+        return validate(json.loads(path.read_bytes()), Layout, str(path))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); restore it") from None
+
+
+def part_name(number: int) -> str:
+    """The name of a part in the folder of its ledger."""
+    return f"part-{number:05}.jsonl"
+
+
+def ledger_files(ledger: Path) -> list[Path]:
+    """The files of a ledger, in the order of their questions. Raises UserError if one that was complete is missing."""
+    if not ledger.is_dir():
+        return [ledger]
+    names = {*read_layout(ledger).sealed, *(path.name for path in ledger.glob("part-*.jsonl"))}
+    files = [ledger / name for name in sorted(names, key=lambda name: (len(name), name))]
+    for file in files:
+        if not file.is_file():
+            raise UserError(f"{file}: is missing; restore it")
+    return files
+
+
+def read_answers(ledger: Path, about: str | None = None) -> Iterator[Answer]:
+    """The answers in the file or folder `ledger`, in the order of its lines, without a torn last line.
 
     With `about`, only those whose line contains that text. Raises UserError at a line that is not an answer.
     """
     needle = json.dumps(about or "", ensure_ascii=False)[1:-1].encode("utf-8", "surrogatepass")
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if needle not in line or not line.endswith(b"\n"):
-                continue
-            try:
-                yield _LINE.validate_json(line, strict=True)
-            except ValidationError:
-                raise UserError(
-                    f"{path}:{number}: not an answer; restore the file or delete it to answer again"
-                ) from None
+    for path in ledger_files(ledger):
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if needle not in line or not line.endswith(b"\n"):
+                    continue
+                try:
+                    yield _LINE.validate_json(line, strict=True)
+                except ValidationError:
+                    raise UserError(
+                        f"{path}:{number}: not an answer; restore the file or delete it to answer again"
+                    ) from None
 
 
 class LedgerIndex:

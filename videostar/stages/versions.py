@@ -5,12 +5,15 @@ dataset/
   rejected.parquet     the other answers, each with its reason
   version.json         counts, lineage and digests
   README.md            the dataset card
+
+From a ledger in parts, there is a file of each for every part: `data-00000-of-00128.parquet` and so on.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -21,7 +24,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel
 
 from videostar.config import Generation
-from videostar.stages.ledger import Answer, Ledger
+from videostar.stages.ledger import Answer, ledger_files, read_answers
 from videostar.util.errors import UserError
 from videostar.util.files import digest, digest_json, new_folder, write_json, write_text
 from videostar.util.terminal import warn
@@ -57,6 +60,9 @@ _ROWS_AT_ONCE = 1024
 _NOT_IN_LAST = "left out of the last round"  # a reason in files
 _NO_VIDEO = "needs no video"  # a reason in files
 
+#: What the Parquet files of a version have: kept or rejected answers.
+Content = Literal["data", "rejected"]
+
 
 class Lineage(BaseModel):
     """What a version was made from: digests, and the name and dtype of the engine. None: not recorded."""
@@ -90,25 +96,43 @@ def read_version(folder: Path) -> Version:
     return version
 
 
+def version_files(folder: Path, content: Content = "data") -> list[Path]:
+    """The files of the kept or of the rejected answers of a version, in order. Raises UserError if one is missing."""
+    there = (re.fullmatch(rf"{content}-\d{{5}}-of-(\d{{5}})\.parquet", path.name) for path in sorted(folder.glob("*")))
+    files = [folder / name for name in _names(content, next((int(match[1]) for match in there if match), None))]
+    for file in files:
+        if not file.is_file():
+            raise UserError(f"{file}: is missing; give the whole folder of a dataset version")
+    return files
+
+
+def _names(content: Content, count: int | None) -> list[str]:
+    """The names of that many files; None: of one that stands alone."""
+    if count is None:
+        return ["data-00000.parquet" if content == "data" else "rejected.parquet"]
+    return [f"{content}-{number:05}-of-{count:05}.parquet" for number in range(count)]
+
+
 def build_version(
     answers: Path, out: Path, *, lineage: dict[str, Any], direct_only: bool, generation: Generation | None = None
 ) -> dict[str, Any]:
     """Write the version folder `out` from the ledger at `answers`, and return the content of its version.json.
+
+    A part of the ledger is read at a time; memory grows with the number of labels, not of answers.
 
     With `direct_only` (the paper's rule for the last round) rationalised answers are rejected for the labels of a task
     for which at least half of the questions have a kept direct answer. `keep_blind` of the settings `generation` may
     reject answers to questions that are also answered blind.
     """
     generation = generation or Generation()
-    ledger = Ledger(answers)
-    covered = _covered(ledger, generation) if direct_only else set()
+    covered = _covered(read_answers(answers), generation) if direct_only else set()
     counts: Counter[str] = Counter()
     by_label: dict[str, Counter[str]] = {}
     reasons: Counter[str] = Counter()
     dropped: dict[str, Counter[str]] = {}  # rationalised answers by task and label
 
-    def sort() -> Iterator[tuple[bool, dict[str, Any]]]:
-        for answer in ledger:
+    def sort(file: Path) -> Iterator[tuple[bool, dict[str, Any]]]:
+        for answer in read_answers(file):
             if answer.kept and answer.kind == "rationalised" and hash((answer.task, answer.label)) in covered:
                 dropped.setdefault(answer.task, Counter())[answer.label] += 1
                 reason = _NOT_IN_LAST
@@ -127,7 +151,10 @@ def build_version(
 
     with new_folder(out) as folder:
         schema = _KEPT.append(_RIGHT_UNDER) if generation.controls else _KEPT
-        _write_parquet(sort(), folder / "data-00000.parquet", folder / "rejected.parquet", schema)
+        parts = ledger_files(answers)
+        count = len(parts) if answers.is_dir() else None
+        for part, kept, rejected in zip(parts, _names("data", count), _names("rejected", count), strict=True):
+            _write_parquet(sort(part), folder / kept, folder / rejected, schema)
         files = {path.name: digest(path) for path in sorted(folder.glob("*.parquet"))}
         version = {
             "format": 1,
@@ -143,7 +170,8 @@ def build_version(
         write_json(folder / "version.json", version)
         write_text(folder / "README.md", _card(version))
     if not version["rows"]:
-        warn(f"{out}: no answer was kept, so nothing is trained; rejected.parquet in it has the reasons")
+        name = "rejected.parquet" if count is None else "rejected-*.parquet"
+        warn(f"{out}: no answer was kept, so nothing is trained; {name} in it has the reasons")
     return version
 
 
@@ -231,6 +259,7 @@ def _write_parquet(rows: Iterable[tuple[bool, dict[str, Any]]], kept: Path, reje
 
 def _card(version: dict[str, Any]) -> str:
     counts = version["counts"]
+    rejected = "rejected.parquet" if "rejected.parquet" in version["files"] else "rejected-*.parquet"
     lines = [
         "---",
         "configs:",
@@ -245,7 +274,7 @@ def _card(version: dict[str, Any]) -> str:
         "",
         f"- rows: {version['rows']} ({counts.get('direct', 0)} direct, {counts.get('rationalised', 0)} rationalised, "
         f"{counts.get('template', 0)} from a template)",
-        f"- rejected answers, with reasons, in `rejected.parquet`: {counts.get('rejected', 0)}",
+        f"- rejected answers, with reasons, in `{rejected}`: {counts.get('rejected', 0)}",
         f"- labels: {len(version['by_label'])}",
         f"- lineage: `{json.dumps(version['lineage'], sort_keys=True)}`",
         "",

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from videostar.config import Pipeline
 from videostar.stages.tries import SURPLUS
+from videostar.stages.versions import Content, version_files
 from videostar.training.rows import Row
 from videostar.util.errors import UserError
 from videostar.util.terminal import warn
@@ -39,15 +40,15 @@ class Pair:
 def preference_pairs(dataset: Path, kept: Sequence[Row], length: Callable[[str], int]) -> list[Pair]:
     """The kept answers of the version in `dataset`, each with a direct rejected answer to the same question.
 
-    `kept` are all rows of its data-00000.parquet, and `length` counts the tokens of an answer. Rejected answers are
+    `kept` are all its kept answers, and `length` counts the tokens of an answer. Rejected answers are
     whole (not cut off), not empty, and lack the label: near-duplicates and the like are not used. A kept answer gets
     the one whose length is nearest to its own, of equally near ones the earliest. It gets none if the longer of the two
     has more than 1.5 times the tokens of the shorter one: a model would learn lengths. Answers kept directly choose
     before rationalised ones, and no rejected answer is used twice. The order is that of the rows, direct answers first.
     Raises UserError if the files are not those of a version, and NoPairs if there is no pair.
     """
-    columns = _read(dataset / "data-00000.parquet", ["question_id", "kind"])
-    wrong = _wrong_answers(dataset / "rejected.parquet")
+    columns = _read(dataset, "data", ["question_id", "kind"])
+    wrong = _wrong_answers(dataset)
     asked = list(zip(kept, columns["question_id"].to_pylist(), columns["kind"].to_pylist(), strict=True))
     pairs: list[Pair] = []
     for kind in _KINDS:
@@ -96,9 +97,9 @@ def rows_of(items: Sequence[Row | Pair]) -> list[Row]:
     return chosen + [item.rejected for item in items if isinstance(item, Pair)]
 
 
-def _wrong_answers(path: Path) -> dict[str, list[str]]:
+def _wrong_answers(dataset: Path) -> dict[str, list[str]]:
     """The direct answers that a kept one may be preferred to, by question."""
-    table = _read(path, ["question_id", "kind", "text", "accepted", "cut_off", "reason"])
+    table = _read(dataset, "rejected", ["question_id", "kind", "text", "accepted", "cut_off", "reason"])
     wrong: dict[str, list[str]] = {}
     for batch in table.to_batches():
         for row in batch.to_pylist():
@@ -113,12 +114,13 @@ def _is_wrong(row: Mapping[str, object]) -> bool:
     return judged and row["accepted"] is False and row["cut_off"] is False and bool(row["text"])
 
 
-def _read(path: Path, columns: list[str]) -> pa.Table:
+def _read(dataset: Path, content: Content, columns: list[str]) -> pa.Table:
     try:
-        return pq.read_table(path, columns=columns)
+        return pq.read_table(version_files(dataset, content), columns=columns)
     except (OSError, ValueError) as error:  # pyarrow's errors are of these kinds
         raise UserError(
-            f"{path}: cannot be read, or has no columns {', '.join(columns)} ({str(error).splitlines()[0]}); "
+            f"{dataset}: its {content} cannot be read, or have no columns {', '.join(columns)} "
+            f"({str(error).splitlines()[0]}); "
             "preference pairs need the whole folder of a dataset version: build it again with this version of videostar"
         ) from None
 

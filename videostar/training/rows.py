@@ -1,4 +1,4 @@
-"""Training rows: files of `messages` and `videos`, and the clips that rows show."""
+"""Training rows: the kept answers of a dataset version, and the clips that rows show."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from videostar.data.measure_videos import digests_of
 from videostar.data.rows import Skipped
 from videostar.models.chat import Chat, Turn
 from videostar.models.refusals import Refusals, Shape, plain_clip
+from videostar.stages.versions import version_files
 from videostar.training.plan import Size
 from videostar.util.errors import UserError
 from videostar.video.errors import BadVideo
@@ -46,21 +47,19 @@ class Row:
         return "video" if self.videos else "image" if self.pictures else "text"
 
 
-def read_rows(path: Path, root: Path) -> list[Row]:
-    """The rows of a .jsonl or .parquet file of `messages` and `videos`, with videos relative to `root`.
+def read_rows(dataset: Path, root: Path) -> list[Row]:
+    """The kept answers of the dataset version in the folder `dataset`, with videos relative to `root`.
 
-    Raises UserError if there is no such file, or naming the first wrong row.
+    Raises UserError if a file is missing, or naming the first wrong row.
     """
-    suffix = {".jsonl": "json", ".parquet": "parquet"}.get(path.suffix)
-    if suffix is None or not path.is_file():
-        raise UserError(f"{path}: no such .jsonl or .parquet file of messages and videos")
+    files = [str(file) for file in version_files(dataset)]
     with TemporaryDirectory() as scratch:
-        table = load_dataset(suffix, data_files=str(path), split="train", cache_dir=scratch)
-        return [_row(record, root, path, f"row {number}") for number, record in enumerate(table, start=1)]
+        table = load_dataset("parquet", data_files=files, split="train", cache_dir=scratch)
+        return [_row(record, root, dataset, f"row {number}") for number, record in enumerate(table, start=1)]
 
 
-def _row(record: dict[str, Any], root: Path, path: Path, row: str) -> Row:
-    where = f"{path}, {row}"
+def _row(record: dict[str, Any], root: Path, dataset: Path, row: str) -> Row:
+    where = f"{dataset}, {row} of its kept answers"
     try:
         user, assistant = record["messages"]
         question, answer = _text(user), _text(assistant)

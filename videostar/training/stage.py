@@ -95,7 +95,7 @@ def _items(
     dataset: Path, root: Path, settings: Pipeline, clips: RowClips, chat: Chat
 ) -> tuple[tuple[Row | Pair, ...], dict[str, int]]:
     """What is trained on, kept answers first, and the numbers of it and of what is skipped."""
-    kept = read_rows(dataset / "data-00000.parquet", root)
+    kept = read_rows(dataset, root)
     if settings.training.objective == "dpo":
         pairs = _pairs(dataset, kept, chat)
         shown, skipped = _usable_rows([pair.chosen for pair in pairs], clips, settings, dataset, root)
@@ -150,7 +150,7 @@ def _usable_rows(
 ) -> tuple[list[Row], list[Skipped]]:
     """The kept answers whose videos can be shown, and the others. Raises UserError if there are none."""
     if not rows:
-        raise UserError(f"{dataset}: no kept answers to train on; see rejected.parquet for the reasons")
+        raise UserError(f"{dataset}: no kept answers to train on; see its rejected answers for the reasons")
     problems = clips.problems(rows, Refusals(settings.spec, settings.video))
     if len(problems) == len(rows):
         first = next(iter(problems.values()))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -81,7 +81,7 @@ class Dispatcher:
 
     def __init__(
         self,
-        windows: Sequence[Window],
+        windows: Iterable[Window],
         start_engine: Callable[[Callable[[RemoteEngine | Exception], None]], None],
         *,
         engines: tuple[int, int],
@@ -93,7 +93,9 @@ class Dispatcher:
         `content` identifies the videos of a window. `refused` gives the line of a question that ends engines, which
         has that number in its split.
         """
-        self._windows, self._start_engine, self._content, self._refused = windows, start_engine, content, refused
+        self._windows, self._start_engine, self._content, self._refused = iter(windows), start_engine, content, refused
+        self._next: Window | None = None  # the one that is queued next
+        self._most_questions = 0  # of a window
         self._least, self._most = engines
         self._seats: list[_Seat] = []
         self._starting = 0
@@ -112,8 +114,9 @@ class Dispatcher:
 
     def run(self) -> Generator[list[Answer]]:
         """The answers of each window, in order. Raises UserError as an engine does, and if engines only die."""
+        self._look_ahead()
         self._fill()
-        while self._written < len(self._windows):
+        while self._next is not None or self._written < self._reached:
             self._hand_out()
             self._next_events()
             while self._left.get(self._written) == 0:
@@ -166,13 +169,19 @@ class Dispatcher:
         """Queue further windows. Their number is bounded, so that few answers wait for those before them."""
         room = _AHEAD * sum(seat.engine.windows + 1 for seat in self._seats)
         nodes = sorted({seat.engine.node for seat in self._seats})
-        while self._reached < min(self._written + room, len(self._windows)):
-            window = self._windows[self._reached]
+        while self._next is not None and self._reached < self._written + room:
+            window = self._next
             self._left[self._reached], self._parts[self._reached] = window.stop - window.start, {}
             node = _nearest(self._content(window), nodes)
             self._queues.setdefault(node, deque()).append(_Task(self._reached, window, node))
             self._queued += 1
             self._reached += 1
+            self._look_ahead()
+
+    def _look_ahead(self) -> None:
+        self._next = next(self._windows, None)
+        if self._next is not None:
+            self._most_questions = max(self._most_questions, self._next.stop - self._next.start)
 
     def _task_for(self, seat: _Seat) -> _Task | None:
         """The next window for an engine: a suspect if it is idle, else one whose frames it has, else any that waits."""
@@ -231,8 +240,7 @@ class Dispatcher:
 
     def _count_death(self, error: Exception) -> None:
         self._deaths += 1
-        first = self._windows[0]
-        halvings = (first.stop - first.start).bit_length()  # until the question is found that ends engines
+        halvings = self._most_questions.bit_length()  # until the question is found that ends engines
         if self._deaths > _DEATHS + self._most + halvings or self._refusals > _DEATHS:
             raise UserError(f"executor: {self._deaths} engines in a row ended without an answer, the last: {error}")
         warn(f"an engine ended ({error}): its windows are asked again")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -57,7 +57,7 @@ class RayExecutor:
         self._jobs = 0
         self._reports = Reports()
 
-    def answers(self, job: Job, windows: Sequence[Window]) -> Generator[list[Answer]]:
+    def answers(self, job: Job, windows: Iterable[Window]) -> Generator[list[Answer]]:
         """The answers of each window, in order. Raises UserError as an engine does, or if all engines end."""
         self._jobs += 1
         asked, remote = job.asked, ray.put(self._remote(job))
