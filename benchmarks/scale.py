@@ -1,4 +1,4 @@
-"""How far the Ray executor scales: `python benchmarks/scale.py engines|driver|resume`.
+"""How far a run scales: `python benchmarks/scale.py engines|driver|resume|version`.
 
 - engines: videos per second of two engines, each on a core of its own, against one engine on one core. The embedded
   model answers the demo world, by `generate` and a Ray cluster that is started for it.
@@ -6,7 +6,9 @@
   engines wait for a window. Engines only wait, as long as a real one takes for a window (`--seconds`); with 0 the
   figure is the driver's highest rate. Ray calls are real; each of `--processes` Ray actors stands for many engines,
   since a thousand processes do not fit on one machine. `--processes 0` leaves Ray out: the dispatcher alone.
-- resume: seconds and memory until a ledger of `--lines` lines is known.
+- resume: seconds and memory until a ledger of `--lines` lines goes on at its last window; it has parts of
+  `--part` questions.
+- version: seconds and memory of a dataset version of such a ledger.
 """
 
 from __future__ import annotations
@@ -19,35 +21,21 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Any, overload
+from types import SimpleNamespace
+from typing import Any
 
 import psutil
 
 from videostar.executors.ray.dispatch import Dispatcher
 from videostar.stages.executor import Window
-
-
-class Windows(Sequence[Window]):
-    """Windows of 64 questions, made when they are looked at."""
-
-    def __init__(self, count: int) -> None:
-        self._count = count
-
-    def __len__(self) -> int:
-        return self._count
-
-    @overload
-    def __getitem__(self, place: int) -> Window: ...
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[Window]: ...
-    def __getitem__(self, place: int | slice) -> Window | Sequence[Window]:
-        if isinstance(place, slice):
-            raise TypeError("one by one")
-        return Window(64 * place, 64 * place + 64, {})
+from videostar.stages.ledger import LAYOUT, Answer, Layout, SealedPart, as_line, find_ledger, ledger_files, part_name
+from videostar.stages.versions import version_files
+from videostar.util.files import digest, write_json
 
 
 class Waiting:
@@ -74,7 +62,7 @@ def driver(args: argparse.Namespace) -> None:
         done(engines[-1])
 
     dispatcher = Dispatcher(
-        Windows(args.windows),
+        (Window(64 * place, 64 * place + 64, {}) for place in range(args.windows)),
         start,
         engines=(args.engines, args.engines),
         content=lambda window: str(window.start),
@@ -200,36 +188,108 @@ def _pin() -> None:
                 os.sched_setaffinity(thread.id, {core})
 
 
+class Made:
+    """Questions of which there is only the id, made when they are looked at."""
+
+    def __init__(self, numbers: range) -> None:
+        self._numbers = numbers
+
+    def split(self, _split: str) -> Made:
+        """All of them."""
+        return self
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __getitem__(self, place: slice) -> list[Any]:
+        return [SimpleNamespace(id=f"train/{number}") for number in self._numbers[place]]
+
+
 def resume(args: argparse.Namespace) -> None:
-    """Print the time until a ledger is known."""
-    from videostar.stages.ledger import Answer, Ledger, LedgerIndex, as_line
+    """Print the time until the first open window of a ledger is known, all others being answered, and until its end."""
+    from videostar.pipeline_files import load_pipeline
+    from videostar.stages.generation import generate
+    from videostar.stages.plan import AnswerPlan
+    from videostar.util.progress import silent
 
-    answer = Answer(
-        "train/000000", "direct", "clips/train/000000.mp4", "demo", "sheltering", "sheltering", "What happens here?",
-        "What happens here?", "The red circle moves left, then it turns and stops. It is sheltering." * 2, "",
-        kept=True, accepted=True, score=1.0, reason="contains", video_sha256="0" * 64, frame_times=(0.1, 0.5, 0.9),
-    )  # fmt: skip
-    from dataclasses import asdict
-
-    line = json.dumps(asdict(answer, dict_factory=as_line))
+    settings = load_pipeline("demo", questions_per_file=args.part)
     with tempfile.TemporaryDirectory(dir=args.folder) as scratch:
-        path = Path(scratch) / "answers.jsonl"
-        with path.open("w") as file:
-            for number in range(args.lines):
-                file.write(line.replace("train/000000", f"train/{number}") + "\n")
-        size = path.stat().st_size / 1e9
-        began = time.monotonic()
-        index = LedgerIndex(Ledger(path))
-        seconds = time.monotonic() - began
-        assert index.kept((f"train/{args.lines - 1}", "direct", 0))
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"{args.lines} lines, {size:.1f} GB: known after {seconds:.0f} s, {memory:.1f} GiB at most")
+        out = _make_ledger(Path(scratch), args.lines, settings.part_size)
+        files, size = len(ledger_files(out)), sum(path.stat().st_size for path in ledger_files(out)) / 1e9
+        began, known = time.monotonic(), 0.0
+
+        class Executor:
+            def answers(self, _job: Any, windows: Iterator[Window]) -> Iterator[list[Answer]]:
+                nonlocal known
+                for window in windows:
+                    known = known or time.monotonic() - began
+                    yield [_answer(number) for number in range(window.start, window.stop)]
+
+        given: Any = (Made(range(args.lines)), Executor(), AnswerPlan.of(settings, salt=""))
+        counts = generate(*given, split="train", lora=None, out=out, part_size=settings.part_size, tick=silent(""))
+        ended = time.monotonic() - began
+        assert counts["direct_kept"] == args.lines
+    print(
+        f"{args.lines} lines, {size:.1f} GB in {files} files: first window known after {known:.1f} s, all parts "
+        f"verified after {ended:.1f} s, {_most_memory():.2f} GiB at most"
+    )
+
+
+def version(args: argparse.Namespace) -> None:
+    """Print the time and memory of a dataset version."""
+    from videostar.stages.versions import build_version
+
+    with tempfile.TemporaryDirectory(dir=args.folder) as scratch:
+        out = _make_ledger(Path(scratch), args.lines, args.part)
+        before, began = _most_memory(), time.monotonic()
+        rows = build_version(out, Path(scratch) / "dataset", lineage={}, direct_only=True)["rows"]
+        seconds, files = time.monotonic() - began, len(version_files(Path(scratch) / "dataset"))
+    print(f"{rows} rows in {files} files after {seconds:.0f} s, {before:.2f} GiB before, {_most_memory():.2f} at most")
+
+
+def _answer(number: int) -> Answer:
+    video = f"clips/train/{number}.mp4"
+    return Answer(
+        f"train/{number}", "direct", video, "demo", f"action {number % 100}", f"action {number % 100}",
+        "What happens here?", "What happens here?", "The red circle moves left, then it turns and stops. " * 2,
+        "The red circle moves left, then it turns and stops. " * 2, kept=True, accepted=True, score=1.0,
+        reason="contains", video_sha256=f"{number:064}", frame_times=(0.1, 0.5, 0.9),
+    )  # fmt: skip
+
+
+def _make_ledger(folder: Path, lines: int, part_size: int) -> Path:
+    """The ledger of `lines` questions without the answers to the last 64. All parts but the last are sealed."""
+    out = find_ledger(folder, parts=lines > part_size)
+    out.parent.mkdir(exist_ok=True)
+    texts = json.dumps(asdict(_answer(0), dict_factory=as_line)).split("train/0")
+    if lines <= part_size:
+        _write_lines(out, texts, range(lines - 64))
+        return out
+    out.mkdir()
+    sealed = {}
+    for number, start in enumerate(range(0, lines, part_size)):
+        path, questions = out / part_name(number), range(start, min(start + part_size, lines - 64))
+        _write_lines(path, texts, questions)
+        counts = {"direct_asked": len(questions), "direct_kept": len(questions)}
+        sealed[path.name] = SealedPart(size=path.stat().st_size, sha256=digest(path), counts=counts)
+    del sealed[path.name]
+    write_json(out / LAYOUT, Layout(questions=part_size, sealed=sealed).model_dump())
+    return out
+
+
+def _write_lines(path: Path, texts: list[str], questions: range) -> None:
+    with path.open("w") as file:
+        file.writelines(f"train/{number}".join(texts) + "\n" for number in questions)
+
+
+def _most_memory() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 def main() -> None:
-    """Run one of the three."""
+    """Run one of them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("engines", "driver", "resume"))
+    parser.add_argument("what", choices=("engines", "driver", "resume", "version"))
     parser.add_argument("--engines", type=int, default=64)
     parser.add_argument("--windows", type=int, default=2_000)
     parser.add_argument("--seconds", type=float, default=0.0, help="of an engine for a window")
@@ -237,9 +297,10 @@ def main() -> None:
     parser.add_argument("--videos", type=int, default=256)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--lines", type=int, default=1_000_000)
-    parser.add_argument("--folder", help="for the ledger; 0.7 GB a million lines")
+    parser.add_argument("--part", type=int, default=1_000_000, help="questions of a part of the ledger")
+    parser.add_argument("--folder", help="for the ledger; 0.8 GB a million lines")
     args = parser.parse_args()
-    {"engines": engines, "driver": driver, "resume": resume}[args.what](args)
+    {"engines": engines, "driver": driver, "resume": resume, "version": version}[args.what](args)
     sys.stdout.flush()
 
 

@@ -61,6 +61,14 @@ def one_round(tiny: Path) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def in_parts(one_round: Path) -> Path:
+    """The same with a file for every three questions."""
+    path = one_round.with_name("parts.yaml")
+    path.write_text(yaml.safe_dump(yaml.safe_load(one_round.read_text()) | {"questions_per_file": 3}))
+    return path
+
+
 def nothing_is_lost(found: list[dict[str, Any]]) -> None:
     tried = Counter(result["disturbance"] for result in found)
     print(", ".join(f"{name}: {count} points" for name, count in tried.items()))
@@ -108,6 +116,16 @@ def parts() -> Iterator[str]:
 def test_nothing_is_lost_at_any_point(library: Path, tiny: Path, tmp_path: Path, part: str) -> None:
     found = points(library, tiny, tmp_path, part)
     assert len(found) >= (20 if "40" in part else 200 // 14)
+    nothing_is_lost(found)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("part", range(1, 5))
+def test_nothing_is_lost_at_any_point_of_a_ledger_in_parts(
+    library: Path, in_parts: Path, tmp_path: Path, part: int
+) -> None:
+    found = points(library, in_parts, tmp_path, f"SIGKILL:all:{part}/4", f"EIO:16:{part}/4")
+    assert len(found) >= 20
     nothing_is_lost(found)
 
 

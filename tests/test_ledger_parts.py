@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import polars
@@ -15,8 +19,139 @@ import pytest
 from commands import Command
 from datasets import load_dataset
 from faults import contents
+from hypothesis import given
+from hypothesis import strategies as st
+
+from videostar.pipeline_files import load_pipeline
+from videostar.stages.executor import Window
+from videostar.stages.generation import generate
+from videostar.stages.ledger import Answer
+from videostar.stages.plan import AnswerPlan
+from videostar.util.errors import UserError
+from videostar.util.progress import silent
 
 PARTS = ("part-00000.jsonl", "part-00001.jsonl")
+
+
+class Asked:
+    """Questions of which there is only the id."""
+
+    def __init__(self, count: int) -> None:
+        self.all = [SimpleNamespace(id=f"q{number}") for number in range(count)]
+
+    def split(self, _split: str) -> list[Any]:
+        return self.all
+
+
+class Answers:
+    """An executor that answers as a model would, until it is stopped; one window is under way beyond those written."""
+
+    def __init__(self, windows: int = 1000) -> None:
+        self.left = windows
+        self.asked: list[int] = []
+
+    def answers(self, _job: Any, windows: Iterator[Window]) -> Iterator[list[Answer]]:
+        waiting: list[Window] = []
+        for window in windows:
+            waiting.append(window)
+            if len(waiting) > 1:
+                yield self.window(waiting.pop(0))
+        yield from map(self.window, waiting)
+
+    def window(self, window: Window) -> list[Answer]:
+        if self.left == 0:
+            raise KeyboardInterrupt
+        self.left -= 1
+        self.asked += range(window.start, window.stop)
+        return [line for number in self.asked[window.start - window.stop :] for line in lines_of(number)]
+
+
+def lines_of(number: int) -> list[Answer]:
+    """Every third video cannot be shown, or else every second question is rationalised."""
+    kinds = ["video"] if number % 3 == 2 else ["direct", "rationalised"] if number % 2 else ["direct"]
+    return [
+        Answer(
+            *(
+                f"q{number}",
+                kind,
+                f"{number}.mp4",
+                "action",
+                "run",
+                "run",
+                "What is it?",
+                "What is it?",
+                "It runs.",
+                "",
+            ),
+            kept=kind != "video" and kind == kinds[-1],
+            accepted=True,
+            score=1.0,
+            reason="matched",
+        )
+        for kind in kinds
+    ]
+
+
+def generated_by(executor: Answers, out: Path, count: int, window: int, part_size: int) -> dict[str, int]:
+    plan = AnswerPlan.of(load_pipeline("demo", engine={"batch_size": window}), "")
+    given: Any = (Asked(count), executor, plan)
+    return generate(*given, split="train", lora=None, out=out, part_size=part_size, tick=silent(""))
+
+
+@given(
+    count=st.integers(1, 40),
+    window=st.integers(1, 5),
+    windows_of_part=st.integers(1, 3),
+    stops=st.lists(st.tuples(st.integers(0, 12), st.integers(0, 500), st.integers(0, 3)), max_size=3),
+)
+def test_a_ledger_in_parts_that_is_stopped_anywhere_ends_like_one_in_one_file(
+    tmp_path_factory: pytest.TempPathFactory,
+    count: int,
+    window: int,
+    windows_of_part: int,
+    stops: list[tuple[int, int, int]],
+) -> None:
+    """Stopped after some windows, with bytes of the last one missing, and seals that were not written yet."""
+    folder = tmp_path_factory.mktemp("parts")
+    part_size = window * windows_of_part
+    expected = generated_by(Answers(), folder / "one.jsonl", count, window, count)
+    for windows, torn, unsealed in stops:
+        with suppress(KeyboardInterrupt):
+            generated_by(Answers(windows), folder / "parts", count, window, part_size)
+        files = sorted((folder / "parts").glob("part-*.jsonl"))
+        written = [path for path in files if path.stat().st_size]
+        if written:
+            layout = json.loads((folder / "parts" / "ledger.json").read_text())
+            unseal(folder / "parts", max(0, len(layout["sealed"]) - unsealed))
+            last = written[-1]
+            if last.name not in json.loads((folder / "parts" / "ledger.json").read_text())["sealed"]:
+                os.truncate(last, max(0, last.stat().st_size - torn))
+    executor = Answers()
+    assert list(generated_by(executor, folder / "parts", count, window, part_size).items()) == list(expected.items())
+    assert lines(folder / "parts") == (folder / "one.jsonl").read_bytes()
+    generated_by(Answers(), folder / "undisturbed", count, window, part_size)
+    assert contents(folder / "parts") == contents(folder / "undisturbed")
+    if not stops:
+        assert executor.asked == list(range(count))
+
+
+def test_windows_are_made_as_they_are_taken_and_sealed_parts_are_not_read(tmp_path: Path) -> None:
+    """A line that is no answer ends a run only in a part that is open."""
+    with suppress(KeyboardInterrupt):
+        generated_by(Answers(5), tmp_path / "parts", 40, 2, 4)
+    assert sorted(json.loads((tmp_path / "parts" / "ledger.json").read_text())["sealed"]) == list(PARTS)
+    assert len(list((tmp_path / "parts").glob("part-*.jsonl"))) == 4  # one beyond the one that is written
+    first = tmp_path / "parts" / PARTS[0]
+    whole = first.read_bytes()
+    first.write_bytes(b"x" * len(whole))
+    executor = Answers(1)
+    with suppress(KeyboardInterrupt):
+        generated_by(executor, tmp_path / "parts", 40, 2, 4)
+    assert executor.asked == [10, 11]
+    with pytest.raises(UserError, match=r"part-00000\.jsonl: was changed after it was complete"):
+        generated_by(Answers(), tmp_path / "parts", 40, 2, 4)
+    first.write_bytes(whole)
+    assert generated_by(Answers(0), tmp_path / "parts", 40, 2, 4)["questions"] == 40
 
 
 def lines(ledger: Path) -> bytes:
