@@ -244,6 +244,18 @@ def test_the_commands_that_read_a_run_read_several_files(
     assert pages[0] == pages[1]
 
 
+@pytest.mark.slow
+def test_a_changed_part_of_a_finished_run_is_named(parted: Path, quick: Path, videostar: Command) -> None:
+    part = parted / "rounds" / "01" / "answers" / PARTS[1]
+    whole = part.read_bytes()
+    for change in (lambda: part.write_bytes(whole.replace(b"direct", b"dyrect", 1)), part.unlink):
+        change()
+        line = refused(videostar, "cycle", "--pipeline", quick, "--out", parted)
+        assert "answers/part-00001.jsonl: differs from what stage 01/generate wrote; restore it, or" in line
+    assert "answers/part-00001.jsonl: is missing" in refused(videostar, "explain", "q", "--run", parted)
+    part.write_bytes(whole)
+
+
 @pytest.fixture(scope="module")
 def generated(quick: Path, tmp_path_factory: pytest.TempPathFactory, warm: Any) -> Path:
     """The folder of `generate` in four parts, and its command in `command`."""

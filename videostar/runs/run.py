@@ -41,6 +41,7 @@ from videostar.runs.settings_diff import (
     without_places,
 )
 from videostar.runs.stage_names import RoundFiles, stage_name, stages, written
+from videostar.stages.ledger import changed_part
 from videostar.util.errors import UserError
 from videostar.util.files import digest, digest_json, make_folder, remove, sync_folder, write_link, write_text
 from videostar.util.locks import Lock
@@ -193,11 +194,12 @@ class Run:
     def verify(self, name: str) -> dict[str, Any]:
         """The facts of a finished stage. Raises UserError if a file that it wrote has changed."""
         stage = self.manifest.stages[name]
-        for path, expected in stage.wrote.items():
-            if not (self.folder / path).exists() or digest(self.folder / path) != expected:
+        for wrote, expected in stage.wrote.items():
+            path = self.folder / wrote
+            if not path.exists() or digest(path) != expected:
                 raise UserError(
-                    f"{self.folder / path}: differs from what stage {name} wrote; restore it, or do that stage and the "
-                    f"later ones again: --restart-from {name}"
+                    f"{changed_part(path) or path}: differs from what stage {name} wrote; restore it, or do that stage "
+                    f"and the later ones again: --restart-from {name}"
                 )
         return stage.facts
 

@@ -19,7 +19,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from videostar.config import ControlName
 from videostar.config.settings import Settings
 from videostar.util.errors import UserError
-from videostar.util.files import make_folder, sync_folder
+from videostar.util.files import digest, make_folder, sync_folder
 from videostar.util.yaml_files import validate
 
 #: In the folder of a ledger with parts: how it is divided, and which parts are complete.
@@ -142,6 +142,16 @@ def ledger_files(ledger: Path) -> list[Path]:
         if not file.is_file():
             raise UserError(f"{file}: is missing; restore it")
     return files
+
+
+def changed_part(ledger: Path) -> Path | None:
+    """The first part of a ledger that is missing, or differs from what was sealed; None if there is none.
+
+    Raises UserError if its layout cannot be read.
+    """
+    sealed = read_layout(ledger).sealed if (ledger / LAYOUT).exists() else {}
+    files = ((ledger / name, part) for name, part in sealed.items())
+    return next((file for file, part in files if not file.is_file() or digest(file) != part.sha256), None)
 
 
 def read_answers(ledger: Path, about: str | None = None) -> Iterator[Answer]:
