@@ -289,7 +289,7 @@ def unseal(ledger: Path, left: int) -> None:
     (ledger / "ledger.json").write_text(json.dumps(layout, indent=2) + "\n")
 
 
-def go_on(videostar: Command, quick: Path, *more: object) -> tuple[object, ...]:
+def go_on(quick: Path, *more: object) -> tuple[object, ...]:
     given = ("generate", "--pipeline", quick, "--set", "engine.batch_size=4", "--set", "questions_per_file=8")
     return (*given, "--out", "out", *more)
 
@@ -300,7 +300,7 @@ def test_a_stopped_ledger_goes_on_in_its_open_part(
 ) -> None:
     """Also if parts were complete, but not yet sealed."""
     unseal(stopped / "answers", sealed)
-    done = videostar(*go_on(videostar, quick))
+    done = videostar(*go_on(quick))
     assert done.returncode == 0, done.stderr
     assert "answers/part-00002.jsonl: its last line was unfinished" in done.stderr
     assert contents(stopped / "answers") == contents(generated / "answers")
@@ -311,7 +311,7 @@ def test_a_part_that_was_deleted_is_asked_again(
     generated: Path, stopped: Path, quick: Path, videostar: Command
 ) -> None:
     (stopped / "answers" / "part-00000.jsonl").unlink()
-    done = videostar(*go_on(videostar, quick))
+    done = videostar(*go_on(quick))
     assert done.returncode == 0, done.stderr
     assert contents(stopped / "answers") == contents(generated / "answers")
 
@@ -320,19 +320,22 @@ def test_a_part_that_was_changed_is_one_line(stopped: Path, quick: Path, videost
     first = stopped / "answers" / "part-00000.jsonl"
     whole = first.read_bytes()
     first.write_bytes(whole[:-20])
-    assert "answers/part-00000.jsonl: was changed after it was complete" in refused(videostar, *go_on(videostar, quick))
-    first.write_bytes(whole.replace(b"direct", b"dyrect", 1))  # of the same size: found before the stage ends
-    assert "answers/part-00000.jsonl: was changed after it was complete" in refused(videostar, *go_on(videostar, quick))
+    assert "answers/part-00000.jsonl: was changed after it was complete" in refused(videostar, *go_on(quick))
     first.write_bytes(whole)
-    (stopped / "answers" / "part-00002.jsonl").write_text("{}\n")
-    assert "answers/part-00002.jsonl:1: not an answer" in refused(videostar, *go_on(videostar, quick))
+    third = stopped / "answers" / "part-00002.jsonl"
+    torn = third.read_bytes()
+    third.write_text("{}\n")
+    assert "answers/part-00002.jsonl:1: not an answer" in refused(videostar, *go_on(quick))
+    third.write_bytes(torn)
+    first.write_bytes(whole.replace(b"direct", b"dyrect", 1))  # of the same size: found before the stage ends
+    assert "answers/part-00000.jsonl: was changed after it was complete" in refused(videostar, *go_on(quick))
     (stopped / "answers" / "ledger.json").write_text("{")
-    assert "answers/ledger.json: cannot be read" in refused(videostar, *go_on(videostar, quick))
+    assert "answers/ledger.json: cannot be read" in refused(videostar, *go_on(quick))
 
 
 @pytest.mark.parametrize("size", [12, 1000])
 def test_a_ledger_keeps_its_files(generated: Path, stopped: Path, quick: Path, videostar: Command, size: int) -> None:
-    done = videostar(*go_on(videostar, quick, "--set", f"questions_per_file={size}"))
+    done = videostar(*go_on(quick, "--set", f"questions_per_file={size}"))
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("stays in files of 8 questions") == 1
     assert contents(stopped / "answers") == contents(generated / "answers")
