@@ -170,8 +170,7 @@ def build_version(
         write_json(folder / "version.json", version)
         write_text(folder / "README.md", _card(version))
     if not version["rows"]:
-        name = "rejected.parquet" if count is None else "rejected-*.parquet"
-        warn(f"{out}: no answer was kept, so nothing is trained; {name} in it has the reasons")
+        warn(f"{out}: no answer was kept, so nothing is trained; its rejected answers have the reasons")
     return version
 
 
