@@ -18,7 +18,7 @@ def load(
     """The samples of a data set with a training row."""
     named = data if isinstance(data, config.Data) else config.Data(name=str(data))
     source = DataSource.find(named, root=root and str(root), limit=limit)
-    found = source.read(config.Cache(folder=cache).home, silent)
+    found = source.read(config.Cache(folder=cache), silent)
     found.check()
     return found
 

@@ -25,6 +25,7 @@ from videostar.labels.fields import Fields
 from videostar.labels.interval import Interval
 from videostar.labels.timestamp import Timestamp
 from videostar.util.errors import UserError
+from videostar.util.object_store import join
 from videostar.video.sampling import Sampling
 
 _KNOWN = 8192  # labels of a task that are kept parsed
@@ -95,7 +96,7 @@ class Question:
     def files(self, root: Path, video: Video) -> list[tuple[Path, str, Sampling]]:
         """The file of each of its videos below `root`, the digest of the file, and the frames that are sampled."""
         sampling = self.sampling(video)
-        return [(root / shown.video, shown.sha256, sampling) for shown in self.sample.videos]
+        return [(join(root, shown.video), shown.sha256, sampling) for shown in self.sample.videos]
 
     def sampling(self, video: Video) -> Sampling:
         """The frames that are sampled of each of its videos to answer it."""

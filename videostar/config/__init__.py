@@ -18,6 +18,7 @@ from videostar.config.training import Mix, TrackerName, Training
 
 if TYPE_CHECKING:
     from videostar.video.cache import FrameCache
+    from videostar.video.object_cache import ObjectCache
     from videostar.video.sampling import Sampling
 
 AnswerSource = Literal["direct", "rationalised", "template"]
@@ -121,6 +122,9 @@ class Cache(Settings):
 
     folder: str | None = Field(None, description="Default: the user's cache folder on this system.")
     gb: float = Field(50, gt=0, description="Gigabytes of frames, at most; the least recently used are deleted first.")
+    videos_gb: float = Field(
+        50, gt=0, description="The same of videos from object stores (s3://, gs://, hf://), which are fetched there."
+    )
 
     @property
     def home(self) -> Path:
@@ -131,7 +135,13 @@ class Cache(Settings):
         """The sampled frames."""
         from videostar.video.cache import FrameCache
 
-        return FrameCache(self.home / "frames", int(self.gb * 1e9))
+        return FrameCache(self.home / "frames", int(self.gb * 1e9), self.objects())
+
+    def objects(self) -> ObjectCache:
+        """The videos of object stores."""
+        from videostar.video.object_cache import ObjectCache
+
+        return ObjectCache(self.home / "videos", int(self.videos_gb * 1e9))
 
 
 def _unique_in_order(names: tuple[ControlName, ...]) -> tuple[ControlName, ...]:

@@ -100,6 +100,11 @@ def find_manifest(name: str) -> tuple[DataManifest, Path, str]:
     `name` is a shipped manifest, or the path of a .yaml file, a row file or a folder with a folder a class. Raises
     UserError if there is none, with the nearest name.
     """
+    if "://" in name:
+        raise UserError(
+            f"data: {name}: rows are read on this machine; download their file, and name the folder of its videos with "
+            "--root, which may be in an object store"
+        )
     path = Path(name).expanduser()
     ending = path.suffix.lower()
     if is_row_file(name):

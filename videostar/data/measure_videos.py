@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, Self, TypeAlias, cast
 
+from videostar.config import Cache
 from videostar.data.places import Places
 from videostar.data.rows import Row, Skipped
 from videostar.video.container import FileStatus
@@ -54,11 +55,11 @@ class _Probed:
 
 
 def measure_videos(
-    rows: Iterator[Row | Skipped], places: Places, home: Path | None, rate: float | None = None
+    rows: Iterator[Row | Skipped], places: Places, cache: Cache | None, rate: float | None = None
 ) -> Iterator[MeasuredRow | Skipped]:
     """The rows in their order; those with an empty label or an unusable video are skipped.
 
-    `home` is the cache folder. Without one no video is opened, only looked up. `rate`: pictures per second of videos
+    Without a `cache` no video is opened, only looked up. `rate`: pictures per second of videos
     that do not state it.
     """
     counts: deque[int] = deque()  # of the videos of each row whose measuring has begun
@@ -71,7 +72,7 @@ def measure_videos(
             for paths in more:
                 yield replace(cast(Row, row), video=paths, more=())
 
-    measured = _measure(one_video_each(), places, home, rate)
+    measured = _measure(one_video_each(), places, cache, rate)
     for first in measured:
         others = list(islice(measured, counts.popleft() - 1))
         yield _joined(first, others) if others else first
@@ -88,7 +89,7 @@ def _joined(first: MeasuredRow | Skipped, others: Sequence[MeasuredRow | Skipped
 
 
 def _measure(
-    rows: Iterator[Row | Skipped], places: Places, home: Path | None, rate: float | None
+    rows: Iterator[Row | Skipped], places: Places, cache: Cache | None, rate: float | None
 ) -> Iterator[MeasuredRow | Skipped]:
     """The same as `measure_videos`, for rows of one video each."""
     known: dict[str, _Found | Future[_Probed]] = {}
@@ -127,7 +128,7 @@ def _measure(
             return Skipped(row.where, video, measured.reason, measured.detail)
         return MeasuredRow(row, video, *measured)
 
-    with nullcontext() if home is None else _Measuring(home, rate) as measuring:
+    with nullcontext() if cache is None else _Measuring(cache, rate) as measuring:
         for row in rows:
             ahead.append(row if isinstance(row, Skipped) else locate(row))
             if len(ahead) > _AHEAD:
@@ -136,9 +137,9 @@ def _measure(
             yield first()
 
 
-def digests_of(videos: Sequence[Path], home: Path, rate: float | None = None) -> dict[Path, str | BadVideo]:
+def digests_of(videos: Sequence[Path], cache: Cache, rate: float | None = None) -> dict[Path, str | BadVideo]:
     """The sha256 of each path, or why it cannot be used as a video; see `measure_videos`."""
-    with _Measuring(home, rate) as measuring:
+    with _Measuring(cache, rate) as measuring:
         begun = {video: measuring.begin(video.absolute()) for video in videos}
         ended = {video: measuring.end(found) for video, found in begun.items()}
     return {video: found if isinstance(found, BadVideo) else found[0] for video, found in ended.items()}
@@ -156,9 +157,9 @@ def _look_up(path: Path, rate: float | None) -> _Found:
 class _Measuring:
     """Measures videos in worker processes, unless they are in the index."""
 
-    def __init__(self, home: Path, rate: float | None) -> None:
-        self._index, self._workers = ProbeCache(probe_cache_path(home), rate), Workers(os.cpu_count() or 1)
-        self._rate = rate
+    def __init__(self, cache: Cache, rate: float | None) -> None:
+        self._index, self._workers = ProbeCache(probe_cache_path(cache.home), rate), Workers(os.cpu_count() or 1)
+        self._objects, self._rate = cache.objects(), rate
 
     def begin(self, path: Path) -> _Found | Future[_Probed]:
         try:
@@ -176,7 +177,11 @@ class _Measuring:
         return probed.found
 
     def _probe(self, path: Path, facts: FileStatus) -> _Probed:
-        found = self._workers.call(probe, path, self._rate)
+        try:
+            with self._objects.local(path) as file:
+                found = self._workers.call(probe, file, self._rate)
+        except BadVideo as bad:
+            found = _bare(bad)
         return _Probed(path, facts, found if isinstance(found, BadVideo) else (found.sha256, found.seconds))
 
     def __enter__(self) -> Self:

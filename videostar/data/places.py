@@ -14,10 +14,11 @@ from urllib.parse import unquote
 from videostar.data.rows import Row, Skipped
 from videostar.data.similar_names import SimilarNames
 from videostar.util.files import Below, is_folder, is_there
+from videostar.util.object_store import ObjectPath, forget_listings, is_object_url, join
 from videostar.video.endings import VIDEO_ENDINGS
 
 _FILE_URL = re.compile(r"file:(?://(?:localhost)?(?=/)|(?=/[^/]))", re.IGNORECASE)
-_URL = re.compile(r"([a-z][a-z0-9+.-]+)://|data:\w+/", re.IGNORECASE)
+_URL = re.compile(r"([a-z][a-z0-9+.:-]+)://|data:\w+/", re.IGNORECASE)
 _DRIVE = re.compile(r"[a-z]:(?=[/\\])", re.IGNORECASE)
 _SHOWN = 100  # characters of a URL in a message
 
@@ -38,6 +39,7 @@ class Places:
         self.root = inside.root
         self._inside, self._row_file = inside, row_file
         self._similar = SimilarNames()
+        forget_listings()
         self._real_root = _slash(os.path.realpath(self.root))
         self._roots = _slash(os.path.normpath(self.root)), self._real_root
         self._real_folder = lru_cache(maxsize=16384)(os.path.realpath)
@@ -71,6 +73,9 @@ class Places:
         if url := _FILE_URL.match(video):
             path = unquote(video[url.end() :])
             video = path[1:] if _DRIVE.match(path, 1) else path
+        if is_object_url(video):
+            place = ObjectPath(video)
+            return place.relative_to(self.root).as_posix() if place.is_relative_to(self.root) else str(place)
         if video.startswith("~") and "/" in video:
             with suppress(RuntimeError):  # no such user
                 video = str(Path(video).expanduser())
@@ -93,7 +98,7 @@ class Places:
         if row.values.get("label", True) in ("", [], {}):
             return Skipped(row.where, row.video[0], "empty label", "give the label in its column")
         for video in row.video:
-            if url := _URL.match(video):
+            if (url := _URL.match(video)) and not is_object_url(video):
                 what = "a file of another machine" if (url[1] or "").lower() == "file" else "a URL"
                 detail = f"{video[:_SHOWN]} is {what}: download the video, and give the path of the file"
                 return Skipped(row.where, video, "not on this machine", detail)
@@ -106,7 +111,12 @@ class Places:
 
     def _holds_links_out(self, path: Path) -> bool:
         """Whether `path` is a folder of pictures with links that lead out of a root that confines its rows."""
-        if not self._inside.confine or path.suffix.lower() in VIDEO_ENDINGS or not is_folder(path):
+        if (
+            isinstance(path, ObjectPath)
+            or not self._inside.confine
+            or path.suffix.lower() in VIDEO_ENDINGS
+            or not is_folder(path)
+        ):
             return False
         with suppress(OSError), os.scandir(path) as entries:
             return any(entry.is_symlink() and not self._inside.allows(Path(entry.path)) for entry in entries)
@@ -117,8 +127,9 @@ class Places:
         if "\0" in "".join(row.video):
             return Skipped(row.where, row.video[0], "missing", "no file can have a null character in its name")
         for video in row.video:
-            alike = self._similar.spelled(self.root / video)
-            names = [str(path) if video[0] == "/" else path.relative_to(self.root).as_posix() for path in alike]
+            alike = self._similar.spelled(join(self.root, video))
+            absolute = video[0] == "/" or is_object_url(video)
+            names = [str(path) if absolute else path.relative_to(self.root).as_posix() for path in alike]
             if len(names) > 1:
                 some = " and ".join(names[:3])
                 detail = f"no such file, but {some}, which differ from it by case or Unicode form; write one of them"
@@ -137,7 +148,7 @@ class Places:
         return Skipped(row.where, first, reason, f"{why}; {hint}" if hint else why)
 
     def _why_missing(self, videos: tuple[str, ...]) -> str:
-        path = self.root / videos[0]
+        path = join(self.root, videos[0])
         if "\\" in videos[0]:
             return "no such file, neither with a backslash (\\), as on Windows, nor with / in its place"
         if len(videos) > 1:

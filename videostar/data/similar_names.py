@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
 from videostar.util.files import is_folder
+from videostar.util.object_store import ObjectPath
 from videostar.video.endings import VIDEO_ENDINGS
 
 _LISTED = 500_000  # names that are read from folders, at most
@@ -87,12 +88,20 @@ class SimilarNames:
         """The names in a folder by their folded form; none if it cannot be read, or if too many are read already."""
         if folder not in self._folders and self._left > 0:
             names: dict[str, list[str]] = {}
-            with suppress(OSError), os.scandir(folder) as entries:
-                for entry in islice(entries, self._left):
-                    names.setdefault(_folded(entry.name), []).append(entry.name)
+            with suppress(OSError):
+                for name in islice(_names(folder), self._left):
+                    names.setdefault(_folded(name), []).append(name)
             self._folders[folder] = names
             self._left -= 1 + len(names)
         return self._folders.get(folder, {})
+
+
+def _names(folder: Path) -> Iterator[str]:
+    if isinstance(folder, ObjectPath):
+        yield from folder.names()
+    else:
+        with os.scandir(folder) as entries:
+            yield from (entry.name for entry in entries)
 
 
 def _exists(path: Path) -> bool:

@@ -25,6 +25,7 @@ from videostar.data.samples import Sample, make_sample
 from videostar.data.splits import EvaluationPlan, SplitPlan
 from videostar.util.errors import UserError
 from videostar.util.files import Below
+from videostar.util.object_store import ObjectPath, parse_root
 from videostar.util.progress import Progress, Tick, silent
 
 _IDENTITY = ("id", "label", "seconds", "sha256", "split", "video")  # fields of a sample that its digest covers
@@ -35,7 +36,8 @@ class DataSource:
     """A data set as described by its manifest and the user's settings; rows and videos are not read yet."""
 
     manifest: DataManifest
-    root: Path  # absolute folder of the videos
+    root: Path  # absolute folder of the videos, or a folder in an object store
+    folder: Path  # of the row files
     where: str  # the manifest's name in messages
     classes: Path | None  # a list of classes that replaces the manifest's
     splits: config.Data  # shares of splits, and the handling of leaks
@@ -70,11 +72,14 @@ class DataSource:
         classes = Path(data.classes).expanduser() if data.classes else None
         if classes and not classes.is_file():
             raise UserError(f"data.classes: {classes}: no such file; give a text file with a class a line")
-        base = Path(root).expanduser() if root else folder / Path(manifest.root).expanduser()
+        base = parse_root(root, Path(), "--root") if root else parse_root(manifest.root, folder, f"{where}: root")
         row_file = folder.absolute() / manifest.rows["all"][0] if is_row_file(data.name) else None
         rate = frame_rate or manifest.frame_rate
         named = root is not None
-        return cls(manifest, base.absolute(), where, classes, data, limit, row_file, named, rate, only_evaluated)
+        if isinstance(base, ObjectPath) and manifest.format == "folder":
+            raise UserError(f"{where}: root {base}: no folders are read there; list the videos in a .csv")
+        rows = folder.absolute() if row_file or isinstance(base, ObjectPath) else base
+        return cls(manifest, base, rows, where, classes, data, limit, row_file, named, rate, only_evaluated)
 
     @classmethod
     def of(cls, pipeline: config.Pipeline) -> DataSource:
@@ -95,7 +100,7 @@ class DataSource:
     @property
     def _folder(self) -> Below:
         """The folder of the row files."""
-        return self._inside(self.row_file.parent if self.row_file else self.root)
+        return self._inside(self.folder)
 
     def _inside(self, folder: Path) -> Below:
         return Below(folder, confine=self.manifest.confine, links=self.root_named)
@@ -115,7 +120,9 @@ class DataSource:
     @cached_property
     def plan(self) -> SplitPlan | EvaluationPlan:
         """The split of every row. Reads all rows, so that errors in files show before any video is opened."""
-        if not self.root.is_dir():
+        if isinstance(self.root, ObjectPath):
+            self.root.check(self.where)
+        elif not self.root.is_dir():
             raise UserError(f"{self.where}: root {self.root}: no such folder; give the folder that holds the videos")
         return (
             EvaluationPlan.of(self.rows()) if self.only_evaluated else SplitPlan.of(self.rows(), self.splits.validation)
@@ -143,14 +150,14 @@ class DataSource:
                 return
         raise self.nothing_usable(skipped, self.plan.rows)
 
-    def read(self, home: Path | None, progress: Progress) -> Data:
-        """The checked samples; `home` is the cache folder. Without one, videos are looked up but not opened.
+    def read(self, cache: config.Cache | None, progress: Progress) -> Data:
+        """The checked samples. Without a `cache`, videos are looked up but not opened.
 
         Raises UserError as `rows` does, or if there are leaks and `data.leaks` is `refuse`.
         """
         count = self.plan.rows if self.limit is None else sum(1 for _ in self.split_rows())
-        measured = measure_videos(self.split_rows(), self.places, home, self.frame_rate)
-        samples, skipped = _check(measured, count, progress("videos checked" if home else "rows checked"))
+        measured = measure_videos(self.split_rows(), self.places, cache, self.frame_rate)
+        samples, skipped = _check(measured, count, progress("videos checked" if cache else "rows checked"))
         samples, leaks = _without_leaks(samples, self.splits.leaks, self.where)
         return Data(self, samples, [*skipped, *leaks])
 
@@ -252,6 +259,6 @@ def load_data(pipeline: config.Pipeline, progress: Progress = silent) -> Data:
     no row can be trained on.
     """
     source = DataSource.of(pipeline)
-    data = source.read(pipeline.cache.home, progress)
+    data = source.read(pipeline.cache, progress)
     data.check()
     return data

@@ -27,6 +27,7 @@ from videostar.video.clip import Clip
 from videostar.video.container import open_file, open_video
 from videostar.video.decode import decode
 from videostar.video.errors import BadVideo
+from videostar.video.object_cache import ObjectCache
 from videostar.video.pool import ClipRequest, iter_clips
 from videostar.video.sampling import Sampling
 from videostar.video.workers import Workers
@@ -74,10 +75,11 @@ def add_media(items: Sequence[Item], manifest: Manifest, out: MediaFolder, tick:
             path = places.path(shown.video)
             if path is not None and _DIGEST.fullmatch(shown.video_sha256):
                 wanted.setdefault((path, shown.video_sha256, sampling), []).append((item, shown))
+    cache = manifest.settings.cache.frames()
     films: dict[str, str | None] = {}
     with Workers(1) as workers:
         done = 0
-        for (path, sha256, sampling), clip in iter_clips(manifest.settings.cache.frames(), wanted):
+        for (path, sha256, sampling), clip in iter_clips(cache, wanted):
             done += 1
             tick(done, len(wanted))
             if isinstance(clip, BadVideo):
@@ -88,7 +90,7 @@ def add_media(items: Sequence[Item], manifest: Manifest, out: MediaFolder, tick:
             if pictures is None:
                 break
             if sha256 not in films:
-                films[sha256] = _add_film(workers, path, sha256, out)
+                films[sha256] = _add_film(workers, cache.objects, path, sha256, out)
             for item, shown in wanted[path, sha256, sampling]:
                 item.media.append(
                     {"video": shown.video, "strip": pictures, "size": size, "times": clip.times, "film": films[sha256]}
@@ -96,8 +98,13 @@ def add_media(items: Sequence[Item], manifest: Manifest, out: MediaFolder, tick:
     return None
 
 
-def _add_film(workers: Workers, path: Path, sha256: str, out: MediaFolder) -> str | None:
-    film: tuple[str, bytes] | BadVideo = workers.submit(workers.call, playable, path, sha256).result()
+def _add_film(workers: Workers, objects: ObjectCache, path: Path, sha256: str, out: MediaFolder) -> str | None:
+    film: tuple[str, bytes] | BadVideo
+    try:
+        with objects.local(path) as file:
+            film = workers.submit(workers.call, playable, file, sha256).result()
+    except BadVideo:
+        return None
     if isinstance(film, BadVideo):
         return None
     ending, content = film

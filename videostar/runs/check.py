@@ -81,7 +81,7 @@ def check(
     source = DataSource.of(settings)
     tasks = load_tasks(source, settings.adapter, settings.prompts, settings.model)
     refusals = _refusals(settings) if model and (pictures or source.plan.videos > 1) else None
-    data = source.read(settings.cache.home if contents else None, progress)
+    data = source.read(settings.cache if contents else None, progress)
     if refusals and source.plan.videos > 1 and refusals.one_video_only:
         data = _without_several(data, refusals.one_video_only)
     questions = Questions(data, tasks, settings.seed)

@@ -54,7 +54,7 @@ class RunData:
             settings.model,
             [source.path for source in settings.mix.sources] if settings.mix else [],
         )
-        self._seed, self._home = settings.seed, settings.cache.home
+        self._seed, self._cache = settings.seed, settings.cache
         self._judge = PROMPT_DIGEST if settings.model_judges else None
         self._data: Data | None = None
         self.reopen = partial(_reopen, settings, sets)  # these data, read again in another process
@@ -90,7 +90,7 @@ class RunData:
 
         Raises UserError if no row can be trained on (or, of a set, evaluated on), or if an adapter asks about none.
         """
-        self._data = self.source.read(self._home, progress)
+        self._data = self.source.read(self._cache, progress)
         self._data.check()
         self.questions.check()
         for task, columns in self.questions.unread.items():
@@ -101,7 +101,7 @@ class RunData:
         if self._sets:
             trained = {content(video): video.video for sample in self.data.split("train") for video in sample.videos}
             for one in self._sets:
-                one.read(self._home, trained, progress)
+                one.read(self._cache, trained, progress)
 
     @property
     def videos(self) -> int:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from videostar.adapters.questions import Questions, load_tasks
 from videostar.adapters.task import Task
+from videostar.config import Cache, Pipeline
 from videostar.config import Data as DataSettings
-from videostar.config import Pipeline
 from videostar.data.leaks import find_trained
 from videostar.data.rows import Skipped
 from videostar.data.source import Data, DataSource
@@ -31,13 +31,13 @@ class EvaluationSet:
     skipped: list[Skipped] = field(default_factory=list)  # rows that cannot be used, once it is read
     _data: Data | None = None
 
-    def read(self, home: Path, trained: Mapping[str, str], progress: Progress) -> None:
+    def read(self, cache: Cache, trained: Mapping[str, str], progress: Progress) -> None:
         """Read the rows, open the videos and make the questions.
 
         `trained` has the paths of the videos that are trained on, by content: rows about them are leaks, which
         `data.leaks` drops, keeps or refuses. Raises UserError if no row can be used.
         """
-        data = self.source.read(home, progress)
+        data = self.source.read(cache, progress)
         leaks = find_trained(data.samples, trained) if self.source.splits.leaks != "keep" else {}
         if leaks and self.source.splits.leaks == "refuse":
             first = next(iter(leaks.values()))

@@ -154,7 +154,7 @@ def _time_decoding(some: Questions, plan: AnswerPlan, folder: Path) -> tuple[flo
     files: list[ClipRequest] = list(
         dict.fromkeys(file for question in questions for file in question.files(some.root, plan.video))
     )
-    cache = FrameCache(folder, 2**62)
+    cache = FrameCache(folder, 2**62, plan.frames.objects)
     started = time.monotonic()
     for file in files[:_DECODED]:
         try:

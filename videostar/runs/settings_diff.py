@@ -11,12 +11,13 @@ from videostar.config import Pipeline
 from videostar.config.training import ROUNDING_ONLY
 from videostar.runs.stage_names import stage_name, stages
 from videostar.util.errors import UserError
+from videostar.util.object_store import parse_root
 
 # Places, and the room that they have: their content has a digest and may move. When to stop, and where figures are
 # reported. The size of files: a ledger that has begun keeps its own. And how a training is split and saved, which
 # changes its weights by rounding at most.
 _PLACES = {"data.name", "root", "model", "adapter", "prompts", "mix.sources.data", "data.classes", "evaluation.sets"}
-_PLACES |= {"engine.base_url", "judge.base_url", "cache.folder", "cache.gb", "stop.patience", "tracking"}
+_PLACES |= {"engine.base_url", "judge.base_url", "cache.folder", "cache.gb", "cache.videos_gb", "stop.patience", "tracking"}
 _PLACES |= {"questions_per_file"}
 _PLACES |= {f"training.{name}" for name in ROUNDING_ONLY}
 # The first stage that a setting or section affects; the longest matching name counts. Any other setting affects the
@@ -46,7 +47,7 @@ def with_absolute_paths(settings: Pipeline) -> Pipeline:
     sets = tuple(map(_absolute, settings.evaluation.sets))
     change["evaluation"] = settings.evaluation.model_copy(update={"sets": sets})
     if settings.root is not None:  # always a path, never a name
-        change["root"] = str(Path(settings.root).expanduser().absolute())
+        change["root"] = str(parse_root(settings.root, Path(), "root"))
     if settings.mix is not None:
         sources = settings.mix.sources
         moved = tuple(source.model_copy(update={"data": _absolute(source.data)}) for source in sources)

@@ -20,6 +20,7 @@ from videostar.models.refusals import Refusals, Shape, plain_clip
 from videostar.stages.versions import version_files
 from videostar.training.plan import Size
 from videostar.util.errors import UserError
+from videostar.util.object_store import join
 from videostar.video.errors import BadVideo
 from videostar.video.picture import read_picture
 from videostar.video.pool import ClipRequest, iter_clips
@@ -69,7 +70,7 @@ def _row(record: dict[str, Any], root: Path, dataset: Path, row: str) -> Row:
     span = record.get("span") or None
     if span is not None and len(span) != 2:
         raise UserError(f"{where}: `span` is {span}, not a start and an end in seconds")
-    paths = tuple(root / video for video in videos)  # an absolute path stays
+    paths = tuple(join(root, video) for video in videos)
     return Row(question, answer, paths, span and (float(span[0]), float(span[1])), where=row)
 
 
@@ -88,7 +89,7 @@ class RowClips:
     """The clips and pictures of rows. Clips come through the frame cache: a sampled video is not opened again."""
 
     def __init__(self, settings: Pipeline, digests: Mapping[Path, str | BadVideo] | None = None) -> None:
-        self._video, self._frames, self._home = settings.video, settings.cache.frames(), settings.cache.home
+        self._video, self._frames, self._cache = settings.video, settings.cache.frames(), settings.cache
         sources = settings.mix.named if settings.mix else {}
         self._videos = {KEPT: settings.video}
         self._videos |= {name: shown_as(source, settings.video) for name, source in sources.items()}
@@ -102,7 +103,7 @@ class RowClips:
         Raises UserError if the model's processor refuses all clips.
         """
         videos = list(dict.fromkeys(video for row in rows for video in row.videos))
-        self.digests |= digests_of(videos, self._home, self._video.frame_rate)
+        self.digests |= digests_of(videos, self._cache, self._video.frame_rate)
         bad: dict[Path | ClipRequest, BadVideo] = {
             video: found for video, found in self.digests.items() if isinstance(found, BadVideo)
         }

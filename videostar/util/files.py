@@ -18,6 +18,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from videostar.util.object_store import ObjectPath, join
+
 # What fsync of a folder raises on a disk that cannot do it: some network and FUSE file systems.
 _NO_FSYNC = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF, errno.EISDIR, errno.EACCES)
 
@@ -161,7 +163,10 @@ class Below:
         """The path of `name`, or None if it leads out of the root or no file can have it."""
         if "\0" in name:
             return None
-        path, parts = self.root / name, name.split("/")
+        path, parts = join(self.root, name), name.split("/")
+        if isinstance(path, ObjectPath) or isinstance(self.root, ObjectPath):  # stores have no links
+            confined = self.confine and not path.is_relative_to(self.root)
+            return None if confined or ".." in parts else path
         if not self.confine or (self._links and parts[0] and ".." not in parts):
             return path
         return path if (_is_plain(path) and self._contains_folder(path.parent)) or self._contains(path) else None

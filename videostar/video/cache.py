@@ -17,6 +17,7 @@ from videostar.video.clip import Clip
 from videostar.video.clip_file import Damaged, pack, read_clip
 from videostar.video.decode import decode
 from videostar.video.folder_quota import FolderQuota
+from videostar.video.object_cache import ObjectCache
 from videostar.video.probe_cache import warn_of_unwritable
 from videostar.video.sampling import Sampling
 
@@ -31,8 +32,9 @@ class FrameCache:
     The least recently used files are removed first. Any number of processes may share the cache.
     """
 
-    def __init__(self, folder: Path, limit: int) -> None:
-        self._folder, self._quota = folder, FolderQuota(folder, limit)
+    def __init__(self, folder: Path, limit: int, objects: ObjectCache) -> None:
+        """`objects`: the videos of object stores."""
+        self._folder, self._quota, self.objects = folder, FolderQuota(folder, limit), objects
 
     def clip(self, path: Path, sha256: str, sampling: Sampling) -> Clip:
         """The clip of the video with the digest `sha256` (hexadecimal), as from `decode`.
@@ -40,7 +42,11 @@ class FrameCache:
         `path` is opened only if there is no valid entry. Raises BadVideo if the file is then bad or has changed, and
         OSError if there is no room for the entry.
         """
-        return self.read(sha256, sampling) or self.make(path, sha256, sampling)
+        clip = self.read(sha256, sampling)
+        if clip is None:
+            with self.objects.local(path) as file:
+                clip = self.make(file, sha256, sampling)
+        return clip
 
     def read(self, sha256: str, sampling: Sampling) -> Clip | None:
         """The clip in a valid entry, or None. Raises BadVideo if nothing moves in it and such videos are skipped."""
@@ -54,7 +60,10 @@ class FrameCache:
         return sampling.accept(clip)
 
     def make(self, path: Path, sha256: str, sampling: Sampling) -> Clip:
-        """The clip, decoded from the file at `path` and added to the cache, unless it exceeds the limit. See `clip`."""
+        """The clip, decoded from the file at `path` and added to the cache, unless it exceeds the limit. See `clip`.
+
+        The file is on this machine.
+        """
         key, entry = self._entry(sha256, sampling)
         clip = replace(decode(path, replace(sampling, still="keep"), sha256), key=key)
         content = pack(key, clip)

@@ -2,7 +2,8 @@
 
 The mtime of a file is the time of its last use, and a small file has the total size. The folder is scanned only if the
 total exceeds the limit, and then a tenth of the limit is freed, so the cost of an insert hardly depends on the number
-of files. A concurrent reader either has its file open, or finds it missing and makes it again.
+of files. A concurrent reader either has its file open, or finds it missing and makes it again. A file that is locked is
+not removed.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class FolderQuota:
                 total = self._free(int(self._limit * _KEPT) - taken) + taken
             os.pwrite(count, b"%20d" % total, 0)
             file.parent.mkdir(exist_ok=True)
-            with file.open("xb") as made:
+            with file.open("ab") as made:
                 made.truncate(size)  # its final size, for other processes that scan the folder
         return True
 
@@ -73,9 +74,7 @@ class FolderQuota:
             oldest = times[np.argmin(fits)]  # the mtime of the newest file to remove
             for path, size, used in self._files():
                 if used <= oldest:  # the file has not been used since the first scan
-                    with suppress(FileNotFoundError):
-                        Path(path).unlink()
-                        left -= size
+                    left -= size * _removed(Path(path))
         return left
 
     def _files(self) -> Iterator[tuple[str, int, int]]:
@@ -88,6 +87,21 @@ class FolderQuota:
                             with suppress(FileNotFoundError):
                                 facts = file.stat()
                                 yield file.path, _on_disk(facts.st_size), facts.st_mtime_ns
+
+
+def _removed(path: Path) -> bool:
+    """Remove a file. False if it was removed already, or if a process has a lock on it."""
+    try:
+        with path.open("rb") as file:
+            with suppress(OSError):  # a disk without locks
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return False
+            path.unlink()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _on_disk(size: int) -> int:

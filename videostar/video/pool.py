@@ -30,15 +30,20 @@ class ClipPool:
         self._workers = Workers(max(1, (os.cpu_count() or 2) - 1))
 
     def submit(self, path: Path, sha256: str, sampling: Sampling) -> Future[Clip | BadVideo]:
-        """A future of the clip of a file, or of its BadVideo. It raises OSError if the cache cannot be written."""
+        """A future of the clip of a file, or of its BadVideo. It raises OSError if the cache cannot be written,
+        and UserError if an object store cannot be reached.
+        """
         return self._workers.submit(self._clip, path, sha256, sampling)
 
     def _clip(self, path: Path, sha256: str, sampling: Sampling) -> Clip | BadVideo:
         try:
             clip = self._cache.read(sha256, sampling)
+            if clip is not None:
+                return clip
+            with self._cache.objects.local(path) as file:
+                return self._workers.call(self._cache.make, file, sha256, sampling)
         except BadVideo as bad:
             return bad.with_traceback(None)  # which would keep the frames in memory
-        return self._workers.call(self._cache.make, path, sha256, sampling) if clip is None else clip
 
     def __enter__(self) -> Self:
         return self

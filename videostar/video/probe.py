@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from videostar.util.object_store import ObjectPath
 from videostar.video.container import FileStatus, is_folder, open_file, stat_file
 from videostar.video.frame_folder import FrameFolder
 from videostar.video.reader import open_reader
@@ -50,7 +51,8 @@ def probe(path: Path, rate: float | None = None) -> VideoFacts:
 
 def stat_video(path: Path, rate: float | None = None) -> FileStatus:
     """The status of a file, or of all pictures of a folder. Raises BadVideo if they cannot be a video."""
-    return FrameFolder.open(path, rate).status if is_folder(path) else stat_file(path)
+    is_pictures = not isinstance(path, ObjectPath) and is_folder(path)
+    return FrameFolder.open(path, rate).status if is_pictures else stat_file(path)
 
 
 def _probe_folder(folder: FrameFolder) -> VideoFacts:
