@@ -50,6 +50,7 @@ def load_all() -> None:
     import datasets  # noqa: F401
     import lemminflect  # noqa: F401
     import peft  # noqa: F401
+    import s3fs  # noqa: F401
     import scipy.io  # noqa: F401
     import transformers.models.qwen3_vl.modeling_qwen3_vl
     import transformers.tokenization_mistral_common  # noqa: F401

@@ -100,11 +100,7 @@ def find_manifest(name: str) -> tuple[DataManifest, Path, str]:
     `name` is a shipped manifest, or the path of a .yaml file, a row file or a folder with a folder a class. Raises
     UserError if there is none, with the nearest name.
     """
-    if "://" in name:
-        raise UserError(
-            f"data: {name}: rows are read on this machine; download their file, and name the folder of its videos with "
-            "--root, which may be in an object store"
-        )
+    check_local("data", name)
     path = Path(name).expanduser()
     ending = path.suffix.lower()
     if is_row_file(name):
@@ -120,6 +116,15 @@ def find_manifest(name: str) -> tuple[DataManifest, Path, str]:
     # The root of a shipped manifest is relative to the working folder, not to the package.
     folder = path.parent if name.endswith((".yaml", ".yml")) else Path()
     return _load(path), folder, str(path)
+
+
+def check_local(what: str, name: str) -> None:
+    """Raises UserError for a URL as the name of a row file."""
+    if "://" in name:
+        raise UserError(
+            f"{what}: {name}: rows are read on this machine; download their file; --root names the folder of the "
+            "videos, which may be in an object store"
+        )
 
 
 def _load(path: Path) -> DataManifest:

@@ -17,8 +17,8 @@ from videostar.util.object_store import parse_root
 # reported. The size of files: a ledger that has begun keeps its own. And how a training is split and saved, which
 # changes its weights by rounding at most.
 _PLACES = {"data.name", "root", "model", "adapter", "prompts", "mix.sources.data", "data.classes", "evaluation.sets"}
-_PLACES |= {"engine.base_url", "judge.base_url", "cache.folder", "cache.gb", "cache.videos_gb", "stop.patience", "tracking"}
-_PLACES |= {"questions_per_file"}
+_PLACES |= {"engine.base_url", "judge.base_url", "stop.patience", "tracking", "questions_per_file"}
+_PLACES |= {"cache.folder", "cache.gb", "cache.videos_gb"}
 _PLACES |= {f"training.{name}" for name in ROUNDING_ONLY}
 # The first stage that a setting or section affects; the longest matching name counts. Any other setting affects the
 # first stage of all, and so do the training rows: an answer may name any action of the data.

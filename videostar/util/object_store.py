@@ -43,6 +43,8 @@ def parse_root(text: str, folder: Path, where: str) -> Path:
     if is_object_url(text) and ".." not in text.split("/"):
         return ObjectPath(text)
     if url := _URL.match(text):
+        if "@" in text[: (text + "/").find("/", url.end())]:
+            raise UserError(f"{where}: {url[0]}...: credentials are not read from a URL; remove what is before the @")
         scheme = url[0].removesuffix("://").lower()
         fix = f"write {_NEAR[scheme]}://" if scheme in _NEAR else "give a folder, or s3://, gs:// or hf://BUCKET/FOLDER"
         raise UserError(f"{where}: {text}: is no place that videos are read from; {fix}")

@@ -30,7 +30,7 @@ from videostar.data.formats.star import read_star
 from videostar.data.formats.tempcompass import read_tempcompass
 from videostar.data.formats.text_files import plain_classes
 from videostar.data.formats.ucf101 import read_ucf101, ucf101_classes
-from videostar.data.manifest import DataManifest
+from videostar.data.manifest import DataManifest, check_local
 from videostar.data.rows import Reader, Row, Skipped, Source, Split
 from videostar.data.templates import PathTemplate
 from videostar.util.errors import UserError
@@ -147,6 +147,7 @@ def _other_files(manifest: DataManifest, folder: Below, where: str, classes: Pat
 
 def _first_existing(folder: Below, names: Sequence[str], what: str) -> Path | None:
     for name in names:
+        check_local(what, name)
         path = folder.path(name)
         if path is None:
             raise UserError(
