@@ -13,8 +13,8 @@ import boto3
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-#: What answers in place of the store, given the method, the path, and the store's own answer. A ConnectionResetError ends
-#: the connection.
+#: What answers in place of the store, given the method, the path, and the store's own answer.
+#: A ConnectionResetError ends the connection.
 Fault = Callable[[str, str, Iterable[bytes]], Iterable[bytes]]
 BUCKET = "clips"
 

@@ -12,6 +12,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path, PosixPath
 from typing import Any, NamedTuple, NoReturn, Self
@@ -140,8 +141,9 @@ class _Facts(NamedTuple):
 
     @classmethod
     def of(cls, info: Mapping[str, Any]) -> _Facts:
-        # Times come last: they have another precision in listings than elsewhere.
-        version = next((str(info[name]).strip('"') for name in _VERSIONS if info.get(name)), "")
+        found = next((info[name] for name in _VERSIONS if info.get(name)), "")
+        # Listings have times in another time zone, or with another precision.
+        version = str(int(found.timestamp())) if isinstance(found, datetime) else str(found).strip('"')
         number = int.from_bytes(hashlib.sha256(version.encode()).digest()[:7], "big")
         return cls(info["type"] == "directory", int(info["size"] or 0), number)
 
@@ -303,7 +305,7 @@ def _cannot(what: str, error: Exception) -> NoReturn:
 
 def _line(error: Exception) -> str:
     """The message of a library in one line."""
-    return (" ".join(str(error).split()) or type(error).__name__)[:_SHOWN]
+    return (" ".join(str(error).split()) or type(error).__name__)[:_SHOWN].rstrip(".")
 
 
 _stores: dict[str, _Store] = {}  # of this process
