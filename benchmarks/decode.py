@@ -34,7 +34,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from videostar.video.cache import FrameCache
+from videostar.config import Cache
 from videostar.video.decode import decode
 from videostar.video.probe import probe
 from videostar.video.sampling import Sampling, frame_times
@@ -65,7 +65,7 @@ def measure(path: Path, frames: int, repeats: int, threads: int, scratch: Path) 
     ours = decode(path, Sampling(frames, PIXELS), threads=threads)
     assert np.allclose(ours.times, [number / FPS for number in numbers], atol=0.002), path
     size = ours.frames.shape[2], ours.frames.shape[1]
-    cache, sha256 = FrameCache(scratch / "cache", 2**40), probe(path).sha256
+    cache, sha256 = Cache(folder=str(scratch / "cache")).frames(), probe(path).sha256
     ways: dict[str, Callable[[], np.ndarray]] = {
         "videostar": lambda: decode(path, Sampling(frames, PIXELS), threads=threads).frames,
         "cache": lambda: cache.clip(path, sha256, Sampling(frames, PIXELS)).frames,

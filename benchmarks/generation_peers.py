@@ -18,7 +18,7 @@ from rich.table import Table
 
 from videostar.adapters.questions import Questions
 from videostar.adapters.task import Question
-from videostar.config import Pipeline
+from videostar.config import Cache, Pipeline
 from videostar.demo.build import World, build_world
 from videostar.engines.base import Reply, Request
 from videostar.engines.transformers import TransformersEngine
@@ -31,7 +31,6 @@ from videostar.runs.data import RunData
 from videostar.stages.generation import generate
 from videostar.stages.plan import AnswerPlan
 from videostar.util.progress import silent
-from videostar.video.cache import FrameCache
 from videostar.video.clip import Clip
 
 
@@ -39,7 +38,7 @@ def measure(folder: Path, args: argparse.Namespace) -> None:
     """Measure all ways on a world in `folder`, and print the table."""
     questions, settings = _world(folder, args.videos, args.dtype)
     train = questions.split("train")
-    cache = FrameCache(folder / "decoded", 10**12)
+    cache = Cache(folder=str(folder / "decoded")).frames()
     clips = [cache.clip(questions.root / q.sample.video, q.sample.sha256, q.sampling(settings.video)) for q in train]
     rates: dict[str, list[float]] = {"ours": [], "bare": [], "one after the other": []}
     with VllmEngine(settings) as engine:

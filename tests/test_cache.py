@@ -21,10 +21,15 @@ from videostar.video.clip import Clip
 from videostar.video.decode import decode
 from videostar.video.errors import BadVideo
 from videostar.video.folder_quota import FolderQuota
+from videostar.video.object_cache import ObjectCache
 from videostar.video.sampling import Sampling
 from videostar.video.workers import Workers
 
 ENDLESS = 2**40
+
+
+def frame_cache(folder: Path, limit: int) -> FrameCache:
+    return FrameCache(folder, limit, ObjectCache(folder / "videos", ENDLESS))
 
 
 @pytest.fixture(scope="session")
@@ -58,19 +63,19 @@ def test_cached_frames_are_those_decoded_and_need_no_video(videos: list[tuple[Pa
     path = Path(shutil.copy(videos[0][0], tmp_path / "a.mp4"))
     sha256 = videos[0][1]
     direct = decode(path, Sampling(5, 4096))
-    first = FrameCache(tmp_path / "cache", ENDLESS).clip(path, sha256, Sampling(5, 4096))
+    first = frame_cache(tmp_path / "cache", ENDLESS).clip(path, sha256, Sampling(5, 4096))
     path.unlink()
-    later = FrameCache(tmp_path / "cache", ENDLESS).clip(path, sha256, Sampling(5, 4096))
+    later = frame_cache(tmp_path / "cache", ENDLESS).clip(path, sha256, Sampling(5, 4096))
     for clip in (first, later):
         assert np.array_equal(clip.frames, direct.frames)
         assert (clip.times, clip.fps, clip.seconds) == (direct.times, direct.fps, direct.seconds)
     assert first.key == later.key != ""
     with pytest.raises(BadVideo, match="missing"):  # another sampling is another entry
-        FrameCache(tmp_path / "cache", ENDLESS).clip(path, sha256, Sampling(6, 4096))
+        frame_cache(tmp_path / "cache", ENDLESS).clip(path, sha256, Sampling(6, 4096))
 
 
 def test_a_damaged_entry_is_found_and_made_again(videos: list[tuple[Path, str]], tmp_path: Path) -> None:
-    cache = FrameCache(tmp_path, ENDLESS)
+    cache = frame_cache(tmp_path, ENDLESS)
     good = cache.clip(*videos[0], Sampling(4, 4096))
     (entry,) = entries(tmp_path)
     cache.clip(*videos[0], Sampling(3, 4096))
@@ -94,14 +99,14 @@ def test_a_damaged_entry_is_found_and_made_again(videos: list[tuple[Path, str]],
 
 def test_a_video_that_changed_is_not_cached(videos: list[tuple[Path, str]], tmp_path: Path) -> None:
     with pytest.raises(BadVideo, match="unreadable: changed since it was checked"):
-        FrameCache(tmp_path, ENDLESS).clip(videos[1][0], videos[0][1], Sampling(4, 4096))
+        frame_cache(tmp_path, ENDLESS).clip(videos[1][0], videos[0][1], Sampling(4, 4096))
     assert not entries(tmp_path)
 
 
 def test_the_least_recently_used_go_first(videos: list[tuple[Path, str]], tmp_path: Path) -> None:
     for path, sha256 in videos[:10]:
-        FrameCache(tmp_path, ENDLESS).make(path, sha256, Sampling(4, 4096))
-    full = FrameCache(tmp_path, on_disk(tmp_path))
+        frame_cache(tmp_path, ENDLESS).make(path, sha256, Sampling(4, 4096))
+    full = frame_cache(tmp_path, on_disk(tmp_path))
     for age, (_, sha256) in enumerate(videos[:10]):
         (entry,) = tmp_path.rglob(f"{sha256}*")
         os.utime(entry, (10**9 - age, 10**9 - age))  # the later ones were used earlier
@@ -115,7 +120,7 @@ def test_the_least_recently_used_go_first(videos: list[tuple[Path, str]], tmp_pa
 
 def test_an_entry_that_went_is_made_again(videos: list[tuple[Path, str]], tmp_path: Path) -> None:
     good = [decode(path, Sampling(4, 4096)) for path, _ in videos]
-    cache = FrameCache(tmp_path, 150_000)
+    cache = frame_cache(tmp_path, 150_000)
     for _ in range(2):
         for (path, sha256), clip in zip(videos, good, strict=True):
             assert same(cache.clip(path, sha256, Sampling(4, 4096)), clip)
@@ -123,7 +128,9 @@ def test_an_entry_that_went_is_made_again(videos: list[tuple[Path, str]], tmp_pa
 
 
 def test_what_is_larger_than_the_whole_cache_is_not_kept(videos: list[tuple[Path, str]], tmp_path: Path) -> None:
-    assert same(FrameCache(tmp_path, 4096).clip(*videos[0], Sampling(4, 4096)), decode(videos[0][0], Sampling(4, 4096)))
+    assert same(
+        frame_cache(tmp_path, 4096).clip(*videos[0], Sampling(4, 4096)), decode(videos[0][0], Sampling(4, 4096))
+    )
     assert not entries(tmp_path)
 
 
@@ -138,9 +145,9 @@ def test_processes_that_write_and_read_at_once_stay_below_the_limit(
 ) -> None:
     good = {sha256: decode(path, Sampling(4, 4096)) for path, sha256 in videos}
     for path, sha256 in videos[:8]:
-        FrameCache(tmp_path, ENDLESS).make(path, sha256, Sampling(4, 4096))
+        frame_cache(tmp_path, ENDLESS).make(path, sha256, Sampling(4, 4096))
     limit = on_disk(tmp_path)
-    cache = FrameCache(tmp_path, limit)
+    cache = frame_cache(tmp_path, limit)
     made = 0
     with Workers(4) as workers:
         for future, (_, sha256) in zip(list(asked(workers, cache, videos, 3)), videos * 9, strict=False):
@@ -157,7 +164,7 @@ def test_processes_that_write_and_read_at_once_stay_below_the_limit(
 
 
 def test_processes_that_make_the_same_entry_at_once(videos: list[tuple[Path, str]], tmp_path: Path) -> None:
-    cache = FrameCache(tmp_path, ENDLESS)
+    cache = frame_cache(tmp_path, ENDLESS)
     good = decode(videos[0][0], Sampling(4, 4096))
     with Workers(4) as workers:
         made = [workers.submit(workers.call, cache.make, *videos[0], Sampling(4, 4096)) for _ in range(12)]

@@ -18,6 +18,7 @@ from videostar.video import workers as module
 from videostar.video.cache import FrameCache
 from videostar.video.clip import Clip
 from videostar.video.errors import BadVideo
+from videostar.video.object_cache import ObjectCache
 from videostar.video.pool import ClipPool, Prefetch
 from videostar.video.probe import probe
 from videostar.video.sampling import Sampling
@@ -112,7 +113,7 @@ def test_a_hung_decoder_costs_one_clip_and_a_full_cache_needs_none(
     monkeypatch.setattr(os, "cpu_count", lambda: 2)  # one process
     videos = sorted((world.parent / "clips_and_labels" / "clips" / "train").glob("*.mp4"))[:6]
     files = [(Path(shutil.copy(path, tmp_path)), digest(path), Sampling(4, 4096)) for path in videos]
-    cache = FrameCache(tmp_path / "cache", 2**30)
+    cache = FrameCache(tmp_path / "cache", 2**30, ObjectCache(tmp_path, 0))
     with ClipPool(cache) as pool:
         assert isinstance(pool.submit(*files[0]).result(), Clip)
         monkeypatch.setattr(module, "SECONDS", 5.0)
