@@ -164,7 +164,7 @@ def test_a_budget_smaller_than_the_videos(videostar: Command, stored: S3, rows: 
 
 def test_a_file_in_use_stays(stored: S3, tmp_path: Path) -> None:
     """Whatever another process needs room for."""
-    cache = ObjectCache(tmp_path, 1 << 16)
+    cache = ObjectCache(tmp_path, 3 * 4096)
     with cache.local(ObjectPath(f"{ROOT}/0000.mp4")) as used:
         content = used.read_bytes()
         for number in range(1, 8):

@@ -70,12 +70,12 @@ class Places:
             yield self._name(video.replace("\\", "/"))
 
     def _name(self, video: str) -> str:
-        if url := _FILE_URL.match(video):
-            path = unquote(video[url.end() :])
+        if file := _FILE_URL.match(video):
+            path = unquote(video[file.end() :])
             video = path[1:] if _DRIVE.match(path, 1) else path
         if is_object_url(video):
-            place = ObjectPath(video)
-            return place.relative_to(self.root).as_posix() if place.is_relative_to(self.root) else str(place)
+            url = ObjectPath(video)
+            return url.relative_to(self.root).as_posix() if url.is_relative_to(self.root) else str(url)
         if video.startswith("~") and "/" in video:
             with suppress(RuntimeError):  # no such user
                 video = str(Path(video).expanduser())
