@@ -29,7 +29,10 @@ DataName = Annotated[
     ),
 ]
 Root = Annotated[
-    str | None, typer.Option("--root", help="The folder of your videos; default: the data manifest's root.")
+    str | None,
+    typer.Option(
+        "--root", help="The folder of your videos, or s3://, gs://, hf://...; default: the data manifest's root."
+    ),
 ]
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", help="Change a setting: training.rank=8. Can be given again.")

@@ -247,7 +247,10 @@ class Pipeline(Settings):
     columns: dict[str, str | None] = Field(
         {}, description="Columns by meaning: {label: class, video: path}. null: a column of that name is not read."
     )
-    root: str | None = Field(None, description="The folder of the videos; default: the data manifest's.")
+    root: str | None = Field(
+        None,
+        description="The folder of the videos, also in a store (s3://BUCKET/FOLDER); default: the data manifest's.",
+    )
     adapter: str | None = Field(
         None, description="The label-to-prompt adapter: a name or file.py:Class; default: the data manifest's."
     )

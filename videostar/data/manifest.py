@@ -38,7 +38,9 @@ class DataManifest(Settings):
     home: str = Field("", description="Its home page.")
     licence: str = Field("", description="Its licence, as the publisher states it.")
     annotations: str = Field("", description="The published files that are read, and their places below the root.")
-    root: str = Field(".", description="Folder of videos, from the manifest's own folder (or ~).")
+    root: str = Field(
+        ".", description="Folder of videos, from the manifest's own folder (or ~), or s3://BUCKET/FOLDER."
+    )
     confine: bool = Field(
         True,
         description="Paths in rows must not lead out of the root, nor links in it unless --root names it. false: rows "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from io import BytesIO
@@ -23,6 +23,7 @@ from videostar.stages.ledger import Shown
 from videostar.util.errors import UserError
 from videostar.util.files import Below
 from videostar.util.progress import Tick
+from videostar.video.cache import FrameCache
 from videostar.video.clip import Clip
 from videostar.video.container import open_file, open_video
 from videostar.video.decode import decode
@@ -75,12 +76,19 @@ def add_media(items: Sequence[Item], manifest: Manifest, out: MediaFolder, tick:
             path = places.path(shown.video)
             if path is not None and _DIGEST.fullmatch(shown.video_sha256):
                 wanted.setdefault((path, shown.video_sha256, sampling), []).append((item, shown))
-    cache = manifest.settings.cache.frames()
+    try:
+        return _add_wanted(wanted, manifest.settings.cache.frames(), out, tick)
+    except UserError as error:  # an object store that cannot be reached
+        return str(error)
+
+
+def _add_wanted(
+    wanted: Mapping[ClipRequest, Sequence[tuple[Item, Shown]]], cache: FrameCache, out: MediaFolder, tick: Tick
+) -> str | None:
     films: dict[str, str | None] = {}
+    without: str | None = None  # why there are no films
     with Workers(1) as workers:
-        done = 0
-        for (path, sha256, sampling), clip in iter_clips(cache, wanted):
-            done += 1
+        for done, ((path, sha256, sampling), clip) in enumerate(iter_clips(cache, wanted), start=1):
             tick(done, len(wanted))
             if isinstance(clip, BadVideo):
                 continue
@@ -89,13 +97,15 @@ def add_media(items: Sequence[Item], manifest: Manifest, out: MediaFolder, tick:
             pictures = out.add(name, "image/jpeg", strip)
             if pictures is None:
                 break
-            if sha256 not in films:
-                films[sha256] = _add_film(workers, cache.objects, path, sha256, out)
+            if sha256 not in films and without is None:
+                try:
+                    films[sha256] = _add_film(workers, cache.objects, path, sha256, out)
+                except UserError as error:
+                    without = str(error)
+            shown_as = {"strip": pictures, "size": size, "times": clip.times, "film": films.get(sha256)}
             for item, shown in wanted[path, sha256, sampling]:
-                item.media.append(
-                    {"video": shown.video, "strip": pictures, "size": size, "times": clip.times, "film": films[sha256]}
-                )
-    return None
+                item.media.append({"video": shown.video, **shown_as})
+    return without
 
 
 def _add_film(workers: Workers, objects: ObjectCache, path: Path, sha256: str, out: MediaFolder) -> str | None:

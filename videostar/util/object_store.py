@@ -21,7 +21,7 @@ from videostar.util.errors import UserError
 
 #: The schemes of the stores that are read, and the package that each needs.
 PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "hf": "huggingface_hub"}
-_OBJECT = re.compile(rf"(?:{'|'.join(PACKAGES)})://\w[\w.-]*(?=/|$)(?!.*::)", re.ASCII | re.DOTALL)
+_OBJECT = re.compile(rf"(?:{'|'.join(PACKAGES)})://\w[\w.-]*(?=/|\Z)(?!.*::)", re.ASCII | re.DOTALL)
 _URL = re.compile(r"[a-z][a-z0-9+.:-]*://", re.IGNORECASE)
 _NEAR = {"s3a": "s3", "s3n": "s3", "gcs": "gs"}  # other programs' names of schemes
 _ASKED = 32  # objects of a folder that are looked up one by one, before the folder is listed
