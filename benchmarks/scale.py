@@ -31,7 +31,7 @@ from typing import Any
 
 import psutil
 
-from videostar.executors.ray.dispatch import Dispatcher
+from videostar.executors.dispatch import Dispatcher
 from videostar.stages.executor import Window
 from videostar.stages.ledger import LAYOUT, Answer, Layout, SealedPart, as_line, find_ledger, ledger_files, part_name
 from videostar.stages.versions import version_files

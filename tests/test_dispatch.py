@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from videostar.executors.ray.dispatch import Dispatcher, EngineLost
+from videostar.executors.dispatch import Dispatcher, EngineLost
 from videostar.stages.executor import Window
 from videostar.util.errors import UserError
 
@@ -143,8 +143,8 @@ def test_a_window_goes_to_the_same_node_in_every_round(monkeypatch: pytest.Monke
 
 def test_what_is_slow_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """A window that takes far longer than others, and a cluster without room for an engine."""
-    monkeypatch.setattr("videostar.executors.ray.dispatch._LOOK_SECONDS", 0.02)
-    monkeypatch.setattr("videostar.executors.ray.dispatch._SLOW_SECONDS", 0.1)
+    monkeypatch.setattr("videostar.executors.dispatch._LOOK_SECONDS", 0.02)
+    monkeypatch.setattr("videostar.executors.dispatch._SLOW_SECONDS", 0.1)
     work = Engine._work
 
     def slow(engine: Engine) -> None:

@@ -15,7 +15,7 @@ from videostar.config import Pipeline
 from videostar.engines import engine_name
 from videostar.executors.data import OpenData
 from videostar.executors.ray.cluster import connect, gpus_of_engine, lives
-from videostar.executors.ray.dispatch import Dispatcher, EngineLost, RemoteEngine
+from videostar.executors.dispatch import Dispatcher, EngineLost, RemoteEngine
 from videostar.executors.ray.engine import EngineActor, Ready, RemoteJob
 from videostar.stages.executor import Job, Window
 from videostar.stages.judging import unanswered
