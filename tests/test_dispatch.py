@@ -116,6 +116,35 @@ def test_engines_that_only_die_end_the_run() -> None:
     assert cluster.started < 40
 
 
+def test_an_engine_that_never_starts_is_given_up(capsys: pytest.CaptureFixture[str]) -> None:
+    """Such as on a GPU that another program uses, while others answer."""
+    cluster = Engines(0)
+    start = cluster.start
+
+    def often_lost(done: Report) -> None:
+        if cluster.started:
+            cluster.started += 1
+            done(EngineLost("no memory", by_node=False))
+        else:
+            start(done)
+
+    cluster.start = often_lost  # type: ignore[method-assign]
+    work = Engine._work
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Engine, "_work", lambda engine: (time.sleep(0.002), work(engine)))
+        assert len(cluster.run(windows_of(200, 1), (1, 3))) == 200
+    assert cluster.started == 1 + 2 * 5
+    said = capsys.readouterr().err
+    assert "ended before they were ready, the last: no memory; at most 2 answer from now on" in said
+    assert "ended before they were ready, the last: no memory; at most 1 answer from now on" in said
+
+
+def test_no_more_engines_are_started_than_there_are_windows() -> None:
+    cluster = Engines(0)
+    cluster.run(windows_of(2, 1), (1, 8))
+    assert cluster.started == 2
+
+
 def test_an_engines_error_ends_the_run() -> None:
     cluster = Engines(0)
     cluster.start = lambda done: done(UserError("no such model"))  # type: ignore[method-assign]
@@ -158,5 +187,5 @@ def test_what_is_slow_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     cluster.start = lambda done: threading.Timer(0.3, start, [done]).start()  # type: ignore[method-assign]
     assert len(cluster.run(windows_of(30, 1), (1, 1))) == 30
     said = capsys.readouterr().err
-    assert said.count("no engine is ready: is there a node with room for one (executor.cpus, executor.gpus)?") == 1
+    assert said.count("no engine is ready yet") == 1
     assert "a window takes 0 s on node" in said

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import random
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -17,6 +19,7 @@ import psutil
 import pytest
 from commands import Command, command
 
+from videostar.config.executor import Executor
 from videostar.pipeline_files import load_pipeline
 from videostar.runs.data import RunData
 from videostar.stages.plan import AnswerPlan
@@ -111,7 +114,8 @@ def lines(file: Path) -> int:
 
 
 def test_a_node_with_other_data_does_not_answer(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from videostar.executors.ray.engine import EngineActor, RemoteJob
+    from videostar.executors.engine import RemoteJob
+    from videostar.executors.ray.actor import EngineActor
 
     monkeypatch.chdir(tmp_path)
     settings = load_pipeline("demo", data=str(world), mix=None)
@@ -119,7 +123,7 @@ def test_a_node_with_other_data_does_not_answer(world: Path, tmp_path: Path, mon
     data.read(silent)
     job = RemoteJob(1, data.identity, None, None, None, "train", AnswerPlan.of(settings, ""), None, None)
     wrong = {
-        "finds other data or videos than this machine": (replace(job, data="other"), tmp_path),
+        "finds other data or videos than this command did": (replace(job, data="other"), tmp_path),
         "lora is not the LoRA of this run there": (replace(job, lora=tmp_path / "lora", lora_digest="0"), tmp_path),
         f"has no folder {tmp_path}/nowhere: run it in a folder that all nodes share": (job, tmp_path / "nowhere"),
     }
@@ -143,6 +147,62 @@ def test_a_wrong_setting_is_one_line(videostar: Command, quick: Path, setting: s
     done = videostar("cycle", "--pipeline", quick, "--executor", "ray", "--set", setting, "--out", "run")
     assert done.returncode == 2
     assert line in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("reply", [b"", b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"])
+def test_something_else_at_the_address_is_one_line(reply: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Something that says nothing, and a web server."""
+    from videostar.executors.ray import cluster
+
+    assert cluster._SECONDS < 20
+    monkeypatch.setattr(cluster, "_SECONDS", 4)
+    open_connections: list[socket.socket] = []
+
+    def serve(listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                open_connections.append(listener.accept()[0])
+                open_connections[-1].sendall(reply)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, args=[listener], daemon=True).start()
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        began = time.monotonic()
+        with pytest.raises(UserError, match=f"executor.address: no Ray cluster at {address} .what listens there does"):
+            cluster.connect(Executor(name="ray", address=address))
+        assert time.monotonic() - began < 10
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize("by", ["settings", "RAY_ADDRESS"])
+def test_a_cluster_that_was_named_is_not_replaced(by: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a new one on this machine, such as if it ends while Ray connects."""
+    from videostar.executors.ray import cluster
+
+    address, tried = "10.0.0.5:6379", []
+
+    def init(**options: Any) -> None:
+        tried.append(options["address"])
+        raise ConnectionError("no cluster")
+
+    monkeypatch.setattr(cluster.ray, "init", init)
+    monkeypatch.setattr(cluster, "reach", lambda _: None)
+    if by == "RAY_ADDRESS":
+        monkeypatch.setenv("RAY_ADDRESS", address)
+    options = Executor(name="ray", address=address if by == "settings" else "auto")
+    with pytest.raises(UserError, match=f"executor.address: no Ray cluster at {address} .no cluster.;"):
+        cluster.connect(options)
+    assert tried == [address]
+
+
+@pytest.mark.slow
+def test_a_cluster_with_another_token_is_one_line(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
+    from videostar.executors.ray.cluster import reach
+
+    reach(nodes.address)
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "fedcba9876543210" * 2)
+    with pytest.raises(UserError, match=rf"executor.address: no Ray cluster at {nodes.address} .*oken"):
+        reach(nodes.address)
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 from urllib.parse import urlsplit
 
 from platformdirs import user_cache_dir
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, PositiveInt, field_validator, model_validator
 
 from videostar.config.executor import Executor
 from videostar.config.gates import Gates, Stop
@@ -75,8 +75,13 @@ class Engine(Settings):
     )
     device: Device = Field(
         "auto",
-        description="auto: the accelerator if there is one. Of several GPUs the first in CUDA_VISIBLE_DEVICES answers; "
-        "all of them train (training.processes).",
+        description="auto: the accelerator if there is one. All GPUs in CUDA_VISIBLE_DEVICES answer (engine.count) and "
+        "train (training.processes).",
+    )
+    count: Literal["auto"] | PositiveInt = Field(
+        "auto",
+        description="Engines that answer at once on this machine, each in a process of its own. auto: as many as there "
+        "are GPUs for, and one without. On a Ray cluster executor.engines decides.",
     )
     trust_remote_code: bool = Field(False, description="Run code that comes with the model: only if you have read it.")
     options: dict[str, Any] = Field(

@@ -13,7 +13,7 @@ class Executor(Settings):
     """Where engines and training processes run. `executor: ray` is short for `executor: {name: ray}`."""
 
     name: Literal["local", "ray"] = Field(
-        "local", description="local: on this machine, with one engine. ray: on a Ray cluster, with several engines."
+        "local", description="local: on this machine (engine.count). ray: on a Ray cluster (executor.engines)."
     )
     address: str = Field(
         "auto",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
 from videostar.models.response import Response
+from videostar.util.errors import UserError
 
 if TYPE_CHECKING:
     from videostar.video.clip import Clip
@@ -41,6 +42,10 @@ class LoraNotServed(Exception):
     """The engine does not answer with the LoRA that it was given. The message is the reason."""
 
 
+class WrongLora(UserError):
+    """The canaries show that the engine answers with another LoRA, whatever it tried. A new engine may not."""
+
+
 class EngineProtocol(Protocol):
     """What the stages need of an engine. It holds memory from the first `use` to `release` or the end of its block."""
 
@@ -53,7 +58,8 @@ class EngineProtocol(Protocol):
     def use(self, lora: Path | None) -> None:
         """Answer with this LoRA from now on (None: with the base model alone).
 
-        Loads nothing if those weights, by their digest, are in use already. Raises UserError if it cannot.
+        Loads nothing if those weights, by their digest, are in use already. Raises UserError if it cannot, and
+        WrongLora if another LoRA answers then.
         """
         ...
 

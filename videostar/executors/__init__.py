@@ -1,4 +1,4 @@
-"""Executors have questions answered and LoRAs trained: with one engine on this machine, or on a Ray cluster."""
+"""Executors have questions answered and LoRAs trained: on this machine, or on a Ray cluster."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from importlib.util import find_spec
 
 from videostar.config import Pipeline
 from videostar.engines import open_engine
+from videostar.executors.count import check_count, engine_count
 from videostar.executors.data import OpenData
 from videostar.stages.executor import ExecutorProtocol
 from videostar.util.errors import UserError
 
 
 def check_executor(settings: Pipeline) -> None:
-    """Raises UserError if Ray is not installed, or if no cluster answers at the address."""
-    if settings.executor.name == "local":
-        return
-    if find_spec("ray") is None:
-        raise UserError("executor ray: needs Ray, on every node: pip install 'videostar[ray]'")
-    from videostar.executors.ray.cluster import reach
+    """Raises UserError if there are not so many GPUs; with Ray, if it is not installed, or if no cluster answers."""
+    check_count(settings)
+    if settings.executor.name == "ray":
+        _check_installed()
+        from videostar.executors.ray.cluster import reach
 
-    reach(settings.executor.address)
+        reach(settings.executor.address)
 
 
 def open_executor(settings: Pipeline, data: OpenData) -> ExecutorProtocol:
@@ -27,11 +27,20 @@ def open_executor(settings: Pipeline, data: OpenData) -> ExecutorProtocol:
 
     Raises UserError if a package that it needs is not installed, or if there is no such cluster.
     """
-    if settings.executor.name == "local":
-        from videostar.executors.local import LocalExecutor
+    if settings.executor.name == "ray":
+        _check_installed()
+        from videostar.executors.ray.executor import RayExecutor
 
-        return LocalExecutor(open_engine(settings, data.videos))
-    check_executor(settings)
-    from videostar.executors.ray.executor import RayExecutor
+        return RayExecutor(settings, data)
+    if (count := engine_count(settings)) > 1:
+        from videostar.executors.processes import ProcessExecutor
 
-    return RayExecutor(settings, data)
+        return ProcessExecutor(settings, data, count)
+    from videostar.executors.local import LocalExecutor
+
+    return LocalExecutor(open_engine(settings, data.videos))
+
+
+def _check_installed() -> None:
+    if find_spec("ray") is None:
+        raise UserError("executor ray: needs Ray, on every node: pip install 'videostar[ray]'")

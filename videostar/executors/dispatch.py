@@ -1,4 +1,4 @@
-"""Hands windows out to engines on a cluster and takes their answers, in order, whatever dies meanwhile.
+"""Hands windows out to engines in other processes and takes their answers, in order, whatever dies meanwhile.
 
 A window is asked at least once and written once. Those that were in flight when an engine died are asked again, one by
 one, each alone on its engine. One of which an engine dies again is split, until the question that ends engines is
@@ -14,6 +14,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain, islice
 from queue import Empty, SimpleQueue
 from statistics import median
 from typing import Protocol
@@ -38,7 +39,7 @@ class EngineLost(Exception):
 
 
 class RemoteEngine(Protocol):
-    """An engine somewhere in the cluster. Its methods return at once and report later."""
+    """An engine in another process, here or elsewhere. Its methods return at once and report later."""
 
     node: str
     windows: int  # that it answers at once
@@ -87,16 +88,21 @@ class Dispatcher:
         engines: tuple[int, int],
         content: Callable[[Window], str],
         refused: Callable[[int], Answer],
+        waits_for: str = "",
     ) -> None:
         """`start_engine` starts one, and calls its argument with the engine once it is ready, or with an error.
 
         `content` identifies the videos of a window. `refused` gives the line of a question that ends engines, which
-        has that number in its split.
+        has that number in its split. `waits_for`: what is probably missing while no engine gets ready.
         """
-        self._windows, self._start_engine, self._content, self._refused = iter(windows), start_engine, content, refused
+        remaining = iter(windows)
+        first = list(islice(remaining, engines[1]))  # no more engines than windows are started
+        self._windows = chain(first, remaining)
         self._next: Window | None = None  # the one that is queued next
         self._most_questions = 0  # of a window
-        self._least, self._most = engines
+        self._start_engine, self._content, self._refused = start_engine, content, refused
+        self._waits_for = waits_for
+        self._least, self._most = engines[0], max(engines[0], len(first))
         self._seats: list[_Seat] = []
         self._starting = 0
         self._events: SimpleQueue[Callable[[], None]] = SimpleQueue()
@@ -108,6 +114,7 @@ class Dispatcher:
         self._left: dict[int, int] = {}  # by place: questions without an answer
         self._deaths = 0  # since the last answer, or question that was found to end engines
         self._refusals = 0  # such questions since the last answer
+        self._failed = 0  # engines that ended before they were ready, since the last that got ready
         self._seconds: deque[float] = deque(maxlen=1000)
         self._reported: set[int] = set()  # places of slow windows; -1: that no engine gets ready
         self._began = self._looked = time.monotonic()
@@ -143,11 +150,22 @@ class Dispatcher:
     def _started(self, found: RemoteEngine | Exception) -> None:
         self._starting -= 1
         if isinstance(found, EngineLost):
-            self._count_death(found)
+            self._failed += 1
+            if not self._seats:
+                self._count_death(found)
+            elif self._failed < _DEATHS:
+                _warn_of(found)
+            else:  # such as on a GPU that another program uses
+                self._failed, self._most = 0, self._most - 1
+                warn(
+                    f"{_DEATHS} engines in a row ended before they were ready, the last: {found}; at most {self._most} "
+                    "answer from now on"
+                )
             self._fill()
         elif isinstance(found, Exception):
             raise found
         else:
+            self._failed = 0
             self._seats.append(_Seat(found))
 
     def _hand_out(self) -> None:
@@ -243,19 +261,24 @@ class Dispatcher:
         halvings = self._most_questions.bit_length()  # until the question is found that ends engines
         if self._deaths > _DEATHS + self._most + halvings or self._refusals > _DEATHS:
             raise UserError(f"executor: {self._deaths} engines in a row ended without an answer, the last: {error}")
-        warn(f"an engine ended ({error}): its windows are asked again")
+        _warn_of(error)
 
     def _report_slow(self) -> None:
         if not self._seats and time.monotonic() - self._began > _SLOW_SECONDS and -1 not in self._reported:
             self._reported.add(-1)
-            warn("no engine is ready: is there a node with room for one (executor.cpus, executor.gpus)? Still waiting")
+            warn(f"no engine is ready yet{self._waits_for}; still waiting")
         usual = median(self._seconds) if self._seconds else 0.0
         for seat in self._seats:
             for task in seat.tasks:
                 took = time.monotonic() - task.began
                 if usual and took > max(_SLOW_SECONDS, _SLOW * usual) and task.place not in self._reported:
                     self._reported.add(task.place)
-                    warn(f"a window takes {took:.0f} s on node {seat.engine.node[:8]}; others took {usual:.1f} s")
+                    where = f" on node {seat.engine.node[:8]}" if seat.engine.node else ""
+                    warn(f"a window takes {took:.0f} s{where}; others took {usual:.1f} s")
+
+
+def _warn_of(lost: Exception) -> None:
+    warn(f"an engine ended ({lost}): another takes its place")
 
 
 def _nearest(content: str, nodes: Sequence[str]) -> str | None:

@@ -22,6 +22,7 @@ from videostar.adapters.questions import Questions
 from videostar.config import ModelSpec, Pipeline, Video
 from videostar.config.settings import Settings
 from videostar.engines.base import EngineProtocol
+from videostar.executors.count import engine_count, visible_gpus
 from videostar.executors.local import LocalExecutor
 from videostar.models.chat import Chat
 from videostar.models.load import load_processor
@@ -76,6 +77,8 @@ def forecast(
         decode, frames = _time_decoding(some, plan, folder / "frames")
         start = _seconds(lambda: engine.use(None))
         answer = _time_answering(some, plan, engine, ledger, progress("forecast: answers"))
+        if visible_gpus(settings):  # on cores alone, several engines share what this one has
+            answer /= engine_count(settings)
         answers = list(read_answers(ledger))
         line = ledger.stat().st_size / len(answers)
         engine.release()
@@ -165,7 +168,7 @@ def _time_decoding(some: Questions, plan: AnswerPlan, folder: Path) -> tuple[flo
     size = sum(entry.stat().st_size for entry in folder.rglob("*.safetensors")) / min(_DECODED, len(files))
     for _ in iter_clips(plan.frames, files):
         pass
-    return spent / max(1, (os.cpu_count() or 2) - 1), size
+    return spent / max(1, len(os.sched_getaffinity(0)) - 1), size
 
 
 def _time_answering(some: Questions, plan: AnswerPlan, engine: EngineProtocol, out: Path, tick: Tick) -> float:

@@ -18,6 +18,7 @@ from videostar.config.training import Training
 from videostar.engines.openai import ONE_VIDEO
 from videostar.engines.vllm.options import MERGED, RANKS, VllmSetup
 from videostar.executors import check_executor
+from videostar.executors.count import engine_count
 from videostar.models.chat import Chat, Turn
 from videostar.models.families import FAMILIES, family
 from videostar.models.load import bare_model, device, dtype_name, load_config, load_processor
@@ -76,7 +77,8 @@ def preflight(settings: Pipeline, out: Path, videos: int = 1, *, trains: bool) -
             rows, skipped = read_mix(name, source, spec, chat)
             warn_of_skipped(f"mix.data: {source.path}", len(rows) + len(skipped), skipped)
     lora = _lora_bytes(spec, settings.training)
-    _check_memory(spec, lora)
+    here = engine_count(settings) if settings.executor.name == "local" else 1
+    _check_memory(spec, lora, here)
     _check_disk(out, settings.rounds * lora, "the LoRAs", "lower training.rank, or give --out on a larger disk")
     vllm = VllmSetup.of(settings, videos)
     if settings.engine.name == "vllm" and not vllm.llm_options(model_path(spec.name))["enable_lora"]:
@@ -86,7 +88,7 @@ def preflight(settings: Pipeline, out: Path, videos: int = 1, *, trains: bool) -
             check_mergeable(load_config(spec), spec.name)
         _check_disk(
             Path(tempfile.gettempdir()),
-            weights_bytes(spec),
+            here * weights_bytes(spec),
             "the model's weights with a LoRA merged into them",
             "set TMPDIR to a folder on a larger disk",
         )
@@ -213,8 +215,11 @@ def _lora_bytes(spec: ModelSpec, training: Training) -> int:
     return sum(4 * weights.numel() for weights in adapted.parameters() if weights.requires_grad)
 
 
-def _check_memory(spec: ModelSpec, lora: int) -> None:
-    """Room for the weights, and for the LoRA with its gradient and the optimizer's two moments."""
+def _check_memory(spec: ModelSpec, lora: int, engines: int) -> None:
+    """Room for the weights, and for the LoRA with its gradient and the optimizer's two moments.
+
+    Without accelerators, also for the weights of each of the engines.
+    """
     weights = weights_bytes(spec)
     if not weights:
         raise UserError(f"model {spec.name!r}: has no *.safetensors on this machine; download all of it")
@@ -222,6 +227,11 @@ def _check_memory(spec: ModelSpec, lora: int) -> None:
     where = device(spec)
     if where.type == "cpu":
         free = int(psutil.virtual_memory().available)
+        if engines * weights > free:
+            raise UserError(
+                f"engine.count: the weights of {engines} engines take {engines * weights / _GIB:.1f} GiB, and "
+                f"{free / _GIB:.1f} GiB are free: lower it"
+            )
     elif where.type == "cuda":
         free = int(torch.cuda.mem_get_info(where)[0])
     else:

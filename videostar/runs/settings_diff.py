@@ -14,10 +14,10 @@ from videostar.util.errors import UserError
 from videostar.util.object_store import parse_root
 
 # Places, and the room that they have: their content has a digest and may move. When to stop, and where figures are
-# reported. The size of files: a ledger that has begun keeps its own. And how a training is split and saved, which
-# changes its weights by rounding at most.
+# reported. The size of files: a ledger that has begun keeps its own. And how many engines answer, and how a training is
+# split and saved: rounding is all that they change.
 _PLACES = {"data.name", "root", "model", "adapter", "prompts", "mix.sources.data", "data.classes", "evaluation.sets"}
-_PLACES |= {"engine.base_url", "judge.base_url", "stop.patience", "tracking", "questions_per_file"}
+_PLACES |= {"engine.base_url", "engine.count", "judge.base_url", "stop.patience", "tracking", "questions_per_file"}
 _PLACES |= {"cache.folder", "cache.gb", "cache.videos_gb"}
 _PLACES |= {f"training.{name}" for name in ROUNDING_ONLY}
 # The first stage that a setting or section affects; the longest matching name counts. Any other setting affects the

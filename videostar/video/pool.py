@@ -27,7 +27,7 @@ class ClipPool:
     def __init__(self, cache: FrameCache) -> None:
         self._cache = cache
         cache.used()  # warns here, and not in the workers, if the folder cannot be written
-        self._workers = Workers(max(1, (os.cpu_count() or 2) - 1))
+        self._workers = Workers(max(1, len(os.sched_getaffinity(0)) - 1))
 
     def submit(self, path: Path, sha256: str, sampling: Sampling) -> Future[Clip | BadVideo]:
         """A future of the clip of a file, or of its BadVideo. It raises OSError if the cache cannot be written,

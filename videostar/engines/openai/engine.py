@@ -14,7 +14,7 @@ from pathlib import Path, PurePath
 from typing import Any, Self
 
 from videostar.config import Pipeline
-from videostar.engines.base import LoraNotServed, Refused, Reply, Request
+from videostar.engines.base import LoraNotServed, Refused, Reply, Request, WrongLora
 from videostar.engines.openai import ONE_VIDEO
 from videostar.engines.openai.server import Card, Completion, Server
 from videostar.engines.vllm.options import max_lora_rank, same_normalisation
@@ -173,7 +173,7 @@ class OpenaiEngine:
         try:
             self._validate(find_canaries(lora, self.spec, self.video, self.chat))
         except LoraNotServed as error:
-            raise UserError(
+            raise WrongLora(
                 f"{lora}: the answers of {self.server.url} differ from those of transformers ({error}); start it as "
                 f"`{self._command(facts.rank)}`, or use another engine"
             ) from None

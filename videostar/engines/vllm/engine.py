@@ -18,7 +18,7 @@ from shutil import copytree, rmtree
 from typing import Any, Self
 
 from videostar.config import ModelSpec, Pipeline
-from videostar.engines.base import EngineDied, LoraNotServed, Refused, Reply, Request
+from videostar.engines.base import EngineDied, LoraNotServed, Refused, Reply, Request, WrongLora
 from videostar.engines.vllm.options import MERGED, VllmSetup, allocator, fits_beside_training
 from videostar.engines.vllm.pump import Pump
 from videostar.models.canary import Canary, exact_arithmetic, find_canaries
@@ -104,7 +104,7 @@ class VllmEngine:
         try:
             self._load_merged(self._merge(folder, facts.digest), canaries)
         except LoraNotServed as error:
-            raise UserError(
+            raise WrongLora(
                 f"{lora}: vLLM's answers differ from those of transformers ({error}); use --engine transformers"
             ) from None
 
@@ -280,7 +280,7 @@ def _start(spec: ModelSpec, options: dict[str, Any]) -> Any:
         )
     if where == "cpu":
         # Read by the process that vLLM starts: one core is left for decoding videos and for this process.
-        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 2) - 1)))
+        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) - 1)))
     try:
         with without_main(), _preloaded(allocator() if where == "cpu" else None):
             return LLM(**options)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import subprocess
+import sys
 from typing import Any
 
 import ray
@@ -14,7 +16,17 @@ from ray.exceptions import RayError
 from videostar.config.executor import Executor
 from videostar.util.errors import UserError
 
-_TIMEOUT = 10  # seconds
+_SECONDS = 15  # in which a cluster answers
+# Ray itself would try for more than a minute, and then end the process that asks.
+_ASK = """
+import sys
+from ray._raylet import GcsClient
+from ray.exceptions import RayError
+try:
+    GcsClient(address=sys.argv[1])
+except (RayError, RuntimeError, ValueError) as error:
+    sys.exit(str(error).strip().splitlines()[0])
+"""
 
 
 def connect(options: Executor) -> None:
@@ -25,33 +37,52 @@ def connect(options: Executor) -> None:
     """
     if ray.is_initialized():
         return
+    address = named(options.address)
     reach(options.address)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False, "configure_logging": False}
     try:
-        ray.init(address=options.address, **quiet)
+        ray.init(address=address or "auto", **quiet)
     except (ConnectionError, RuntimeError, ValueError, RayError) as error:
-        if options.address != "auto" or not isinstance(error, ConnectionError):
-            # Such as no cluster but something else at that address, another version of Ray, or no token.
-            raise UserError(f"executor.address: {options.address}: {str(error).strip().splitlines()[0]}") from None
+        if address is not None or not isinstance(error, ConnectionError):
+            # Such as another version of Ray, or no token.
+            raise _unreachable(address or "auto", str(error).strip().splitlines()[0]) from None
         # Ray replaces 127.0.0.1 by this machine's address, but where it knows only clusters of one machine.
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
         ray_constants.ENABLE_RAY_CLUSTER = False
         ray.init(include_dashboard=False, **quiet)
 
 
+def named(address: str) -> str | None:
+    """The address in the settings or, for `auto`, in RAY_ADDRESS; None: no cluster is named."""
+    found = os.environ.get("RAY_ADDRESS", "auto") if address == "auto" else address
+    return None if found == "auto" else found
+
+
 def reach(address: str) -> None:
-    """Raises UserError if nothing answers at the address of a cluster. Ray would try for minutes."""
-    if address == "auto":
+    """Raises UserError if an address is named and no Ray cluster answers there, or not to us."""
+    found = named(address)
+    if found is None:
         return
-    host, _, port = address.rpartition(":")
+    host, _, port = found.rpartition(":")
     try:
-        socket.create_connection((host, int(port)), _TIMEOUT).close()
+        socket.create_connection((host, int(port)), _SECONDS).close()
     except (OSError, ValueError, OverflowError) as error:
-        raise UserError(
-            f"executor.address: no Ray cluster at {address} ({error}); `ray start --head` prints its address; auto "
-            "is the one that runs here"
-        ) from None
+        raise _unreachable(found, str(error)) from None
+    pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True}
+    try:
+        asked = subprocess.run([sys.executable, "-P", "-c", _ASK, found], check=False, timeout=_SECONDS, **pipes)
+    except subprocess.TimeoutExpired:
+        raise _unreachable(found, f"what listens there does not answer as Ray does within {_SECONDS} s") from None
+    if asked.returncode != 0:
+        raise _unreachable(found, (asked.stderr.strip().splitlines() or ["Ray cannot be loaded"])[-1])
+
+
+def _unreachable(address: str, reason: str) -> UserError:
+    return UserError(
+        f"executor.address: no Ray cluster at {address} ({reason}); `ray start --head` prints its address; auto is "
+        "the one in RAY_ADDRESS, or that runs here"
+    )
 
 
 def enter(folder: str) -> None:

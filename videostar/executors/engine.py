@@ -1,4 +1,4 @@
-"""The actor that holds an engine. It reads the run's data itself, so that a window is sent as two numbers."""
+"""An engine in a process of its own. It reads the run's data itself, so that a window is sent as two numbers."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-
-import ray
+from typing import NamedTuple
 
 from videostar.adapters.questions import Questions
 from videostar.adapters.task import Question
@@ -17,7 +16,6 @@ from videostar.data.rows import Split
 from videostar.engines import open_engine
 from videostar.engines.base import EngineProtocol
 from videostar.executors.data import OpenData
-from videostar.executors.ray.cluster import enter
 from videostar.stages.executor import Window
 from videostar.stages.ledger import Answer, Key
 from videostar.stages.plan import AnswerPlan
@@ -48,19 +46,22 @@ class RemoteJob:
         return asked if self.only is None else [one for one in asked if one.id in self.only]
 
 
-@dataclass(frozen=True)
-class Ready:
+class Ready(NamedTuple):
     """What an engine is, once it can answer."""
 
     windows: int  # that it takes at once
-    node: str
+    node: str = ""  # of the cluster
 
 
-class EngineActor:
-    """An engine with the data of a run. Both are loaded with the first job and kept for those that follow."""
+class EngineHost:
+    """An engine with the data of a run. Both are loaded with the first job and kept for those that follow.
 
-    def __init__(self, settings: Pipeline, reopen: Callable[[], OpenData], folder: str) -> None:
-        self._settings, self._reopen, self._folder = settings, reopen, folder
+    Its methods may be called from any number of threads.
+    """
+
+    def __init__(self, settings: Pipeline, reopen: Callable[[], OpenData], where: str = "an engine's process") -> None:
+        """`where` names the process in messages."""
+        self._settings, self._reopen, self._where = settings, reopen, where
         self._data: OpenData | None = None
         self._engine: EngineProtocol | None = None
         self._job = ExitStack()
@@ -68,7 +69,7 @@ class EngineActor:
         self._answerer: WindowAnswerer | None = None
 
     def prepare(self, job: RemoteJob) -> Ready:
-        """Get ready for the windows of a job. Raises UserError if this node has other data or another LoRA."""
+        """Get ready for the windows of a job. Raises UserError if there are other data here, or another LoRA."""
         with self._preparing:  # an engine that starts late may have several jobs before it
             if job.number < self._number:
                 raise RuntimeError("the job is over")
@@ -77,17 +78,16 @@ class EngineActor:
 
     def _prepare(self, job: RemoteJob) -> Ready:
         self._job.close()
-        enter(self._folder)
-        here = f"node {ray.util.get_node_ip_address()}"
         if job.lora is not None and (not job.lora.exists() or digest(job.lora) != job.lora_digest):
             raise UserError(
-                f"{here}: {job.lora} is not the LoRA of this run there: put runs in a folder that nodes share"
+                f"{self._where}: {job.lora} is not the LoRA of this run there: put runs in a folder that nodes share"
             )
         if self._data is None:
             self._data = self._reopen()
         if (self._data.identity, self._data.sets_identity) != (job.data, job.sets):
             raise UserError(
-                f"{here}: finds other data or videos than this machine: put them in a folder that nodes share"
+                f"{self._where}: finds other data or videos than this command did: do not change them in a run, and "
+                "put them in a folder that nodes share"
             )
         if self._engine is None:
             self._engine = open_engine(self._settings, self._data.videos)
@@ -97,7 +97,7 @@ class EngineActor:
         judge = self._job.enter_context(job.plan.judging.open(self._engine))
         answerer = WindowAnswerer(job.asked(questions), questions.root, self._engine, job.plan, judge)
         self._answerer = self._job.enter_context(answerer)
-        return Ready(self._engine.windows, ray.get_runtime_context().get_node_id())
+        return Ready(self._engine.windows)
 
     def answer(self, start: int, stop: int, known: Mapping[Key, bool]) -> list[Answer]:
         """The answers of a window."""

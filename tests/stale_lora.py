@@ -1,0 +1,60 @@
+"""An engine that answers with another LoRA than it is given, as its canaries show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import videostar.executors.engine
+from videostar.config import Pipeline
+from videostar.engines.base import Request, WrongLora
+from videostar.engines.transformers import TransformersEngine
+from videostar.executors.data import OpenData
+from videostar.models.canary import read_canaries
+
+
+class StaleEngine(TransformersEngine):
+    """It serves the LoRA `old`: once, by whichever process makes the folder `once`, or always."""
+
+    def __init__(self, settings: Pipeline, old: Path, once: Path | None) -> None:
+        super().__init__(settings)
+        self._old, self._once = old, once
+
+    def use(self, lora: Path | None) -> None:
+        """Load a LoRA, and validate it by the answers to its canaries."""
+        super().use(self._served(lora) if lora else None)
+        for canary in read_canaries(lora) if lora else []:
+            (response,) = self.answer([Request(canary.question, [canary.clip])])
+            if not response.text.startswith(self.chat.decode([canary.answer])[0]):
+                raise WrongLora(f"{lora}: the greedy answer has other tokens")
+
+    def _served(self, lora: Path) -> Path:
+        if self._once is None:
+            return self._old
+        with suppress(FileExistsError):
+            self._once.mkdir()
+            return self._old
+        return lora
+
+
+def reopen(data: Callable[[], OpenData], old: Path, once: Path | None) -> OpenData:
+    """The data; this process's engine is such a one from now on."""
+
+    def open_engine(settings: Pipeline, videos: int = 1) -> Any:
+        return StaleEngine(settings, old, once)
+
+    videostar.executors.engine.open_engine = open_engine
+    return data()
+
+
+class StaleData:
+    """The data of a run, for processes whose engines are stale."""
+
+    def __init__(self, data: Any, old: Path, once: Path | None) -> None:
+        self._data, self.reopen = data, partial(reopen, data.reopen, old, once)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._data, name)
