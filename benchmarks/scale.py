@@ -1,7 +1,8 @@
 """How far a run scales: `python benchmarks/scale.py engines|driver|resume|version`.
 
 - engines: videos per second of two engines, each on a core of its own, against one engine on one core. The embedded
-  model answers the demo world, by `generate` and a Ray cluster that is started for it.
+  model answers the demo world, by `generate`: with `engine.count`, or with a Ray cluster that is started for it
+  (`--executor ray`).
 - driver: windows per second that the driver hands out and takes back, its memory, and the share of the time that
   engines wait for a window. Engines only wait, as long as a real one takes for a window (`--seconds`); with 0 the
   figure is the driver's highest rate. Ray calls are real; each of `--processes` Ray actors stands for many engines,
@@ -157,9 +158,12 @@ def engines(args: argparse.Namespace) -> None:
         for turn in range(args.repeats):
             for count, rates in found.items():
                 settings = load_pipeline(
-                    "demo", data=str(folder / "world.yaml"), mix=None, engine={"batch_size": 16},
-                    executor={"name": "ray", "engines": [count, count]}, cache={"folder": str(folder / "cache")},
+                    "demo", data=str(folder / "world.yaml"), mix=None, engine={"batch_size": 16, "count": count},
+                    executor={"name": args.executor, "engines": [count, count]},
+                    cache={"folder": str(folder / "cache")},
                 )  # fmt: skip
+                if args.executor == "local":  # the one engine is in this process
+                    _pin(psutil.Process(), set(range(count)))
                 data = RunData(settings)
                 data.read(silent)
                 plan = AnswerPlan.of(settings, salt="")
@@ -167,25 +171,30 @@ def engines(args: argparse.Namespace) -> None:
                 with open_executor(settings, data) as executor:
                     out = folder / f"{turn}-{count}"
                     ask(executor=executor, split="test", out=out / "warm.jsonl")
-                    _pin()
+                    if args.executor == "ray":
+                        _pin_actors()
                     began = time.monotonic()
                     ask(executor=executor, split="train", out=out / "answers.jsonl")
                     rates.append(args.videos / (time.monotonic() - began))
     ratios = [two / one for one, two in zip(found[1], found[2], strict=True)]
     print(
-        f"{args.videos} videos, {args.repeats} turns: one engine {median(found[1]):.1f} videos/s, two "
-        f"{median(found[2]):.1f}: "
+        f"executor {args.executor}, {args.videos} videos, {args.repeats} turns: one engine {median(found[1]):.1f} "
+        f"videos/s, two {median(found[2]):.1f}: "
         f"{median(ratios):.2f} times ({min(ratios):.2f} to {max(ratios):.2f})"
     )
 
 
-def _pin() -> None:
+def _pin_actors() -> None:
     """Give each engine's process a core of its own."""
     actors = [process for process in psutil.process_iter(["cmdline"]) if "EngineActor" in " ".join(process.cmdline())]
     for core, actor in enumerate(sorted(actors, key=lambda process: process.pid)):
         for process in (actor, *actor.children(recursive=True)):
-            for thread in process.threads():
-                os.sched_setaffinity(thread.id, {core})
+            _pin(process, {core})
+
+
+def _pin(process: psutil.Process, cores: set[int]) -> None:
+    for thread in process.threads():
+        os.sched_setaffinity(thread.id, cores)
 
 
 class Made:
@@ -290,6 +299,7 @@ def main() -> None:
     """Run one of them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("engines", "driver", "resume", "version"))
+    parser.add_argument("--executor", choices=("local", "ray"), default="local")
     parser.add_argument("--engines", type=int, default=64)
     parser.add_argument("--windows", type=int, default=2_000)
     parser.add_argument("--seconds", type=float, default=0.0, help="of an engine for a window")

@@ -40,7 +40,7 @@ def gpus_per_engine(settings: Pipeline) -> int:
 
 
 def check_count(settings: Pipeline) -> None:
-    """Raises UserError if there are more engines than GPUs; warns if more than cores, or if `engine.count` is unused."""
+    """Raises UserError if there are more engines than GPUs; warns if more than cores, and of an unused count."""
     if settings.executor.name != "local":
         if settings.engine.count != "auto":
             warn("engine.count: has an effect with executor local only; with ray executor.engines decides")
