@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from peft import get_peft_model
 
@@ -13,6 +14,8 @@ from videostar.models.chat import Chat
 from videostar.models.load import load_model, load_processor
 from videostar.models.lora import lora_config
 from videostar.video.clip import Clip
+
+CLIP = Clip(np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), np.uint8), (0.1, 0.3, 0.5, 0.7), 10.0, 0.8)
 
 
 def make_lora(settings: Pipeline, folder: Path, seed: int, clip: Clip, *, rank: int = 8, scale: float = 0.05) -> Path:

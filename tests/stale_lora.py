@@ -14,6 +14,7 @@ from videostar.engines.base import Request, WrongLora
 from videostar.engines.transformers import TransformersEngine
 from videostar.executors.data import OpenData
 from videostar.models.canary import read_canaries
+from videostar.util.terminal import warn
 
 
 class StaleEngine(TransformersEngine):
@@ -22,6 +23,7 @@ class StaleEngine(TransformersEngine):
     def __init__(self, settings: Pipeline, old: Path, once: Path | None) -> None:
         super().__init__(settings)
         self._old, self._once = old, once
+        warn("a stale engine answers")
 
     def use(self, lora: Path | None) -> None:
         """Load a LoRA, and validate it by the answers to its canaries."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
-from random_lora import make_lora
+from random_lora import CLIP, make_lora
 from safetensors.torch import load_file, save_file
 
 from videostar.models import canary as canaries
@@ -14,9 +13,6 @@ from videostar.models.canary import find_canaries, read_canaries
 from videostar.models.chat import Chat
 from videostar.models.load import load_processor
 from videostar.pipeline_files import load_pipeline
-from videostar.video.clip import Clip
-
-CLIP = Clip(np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), np.uint8), (0.1, 0.3, 0.5, 0.7), 10.0, 0.8)
 
 
 @pytest.fixture

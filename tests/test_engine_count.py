@@ -14,9 +14,8 @@ from typing import Any
 import psutil
 import pytest
 from commands import Command, command
-from random_lora import make_lora
+from random_lora import CLIP, make_lora
 from stale_lora import StaleData, StaleEngine
-from test_canaries import CLIP
 
 from videostar.executors.engine import EngineHost, RemoteJob
 from videostar.executors.local import LocalExecutor
@@ -264,6 +263,7 @@ def test_an_engine_that_serves_the_old_lora_is_replaced(
     assert (tmp_path / "once").exists()
     errors = capsys.readouterr().err
     assert errors.count("new: the greedy answer has other tokens): another takes its place") == 1
+    assert errors.count("a stale engine answers") == 1  # said by three processes
     assert ask(LocalExecutor(open_engine(settings)), old, "old.jsonl") != expected  # it would show
 
 

@@ -18,6 +18,8 @@ from typing import Any
 import psutil
 import pytest
 from commands import Command, command
+from random_lora import CLIP, make_lora
+from stale_lora import StaleData
 
 from videostar.config.executor import Executor
 from videostar.pipeline_files import load_pipeline
@@ -219,6 +221,32 @@ def test_a_node_is_killed_while_it_answers(
     assert run.returncode == 0, errors
     for name in ("answers.jsonl", "dataset/data-00000.parquet", "dataset/rejected.parquet"):
         assert digest(tmp_path / "gen" / name) == digest(finished[0] / "rounds" / "01" / name), name
+
+
+@pytest.mark.exhaustive
+def test_an_engine_that_serves_the_old_lora_is_replaced(
+    nodes: Nodes, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from videostar.executors.ray.executor import RayExecutor
+    from videostar.stages.generation import generate
+
+    while len(nodes.raylets) < 2:
+        nodes.add()
+    monkeypatch.chdir(tmp_path)
+    old, new = (
+        make_lora(load_pipeline("demo"), tmp_path / name, seed, CLIP) for seed, name in enumerate(("old", "new"))
+    )
+    executor = {"name": "ray", "address": nodes.address, "engines": [1, 2]}
+    settings = load_pipeline("demo", data=str(world), mix=None, limit=8, engine={"batch_size": 2}, executor=executor)
+    data = RunData(settings)
+    data.read(silent)
+    stale: Any = StaleData(data, old, tmp_path / "once")
+    out, plan = tmp_path / "answers.jsonl", AnswerPlan.for_evaluation(settings)
+    with RayExecutor(settings, stale) as cluster:
+        generate(data.questions, cluster, plan, split="test", lora=new, out=out, tick=silent(""))
+    assert (tmp_path / "once").exists()
+    assert capsys.readouterr().err.count("lora-1: the greedy answer has other tokens): another takes its place") == 1
+    assert lines(out) >= 8
 
 
 @pytest.mark.exhaustive

@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from itertools import count
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
@@ -25,6 +26,7 @@ from videostar.executors.engine import EngineHost, RemoteJob
 from videostar.executors.remote import THREADS, RemoteExecutor, RemoteHost
 from videostar.util.errors import UserError
 from videostar.util.processes import end_with_parent, without_main
+from videostar.util.terminal import pass_warnings_on, warn_once
 
 
 class _Share(NamedTuple):
@@ -71,7 +73,10 @@ class _Process(RemoteHost):
         with suppress(EOFError, OSError):
             while True:
                 number, found = self._pipe.recv()
-                self._calls.pop(number)(found)
+                if number is None:
+                    warn_once(found)  # all engines may say the same
+                else:
+                    self._calls.pop(number)(found)
         self._process.join()
         with self._lock:
             self._lost = EngineLost(f"its process ended with {_cause(self._process.exitcode or 0)}", by_node=False)
@@ -107,22 +112,34 @@ def _serve(pipe: Connection, share: _Share) -> None:
     os.sched_setaffinity(0, share.cores)
     if share.gpus:
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(share.gpus)
+    os.environ.setdefault("VLLM_RPC_BASE_PATH", tempfile.gettempdir())  # of sockets, whose paths must be short
     tempfile.tempdir = share.scratch
-    host, sending = EngineHost(*pipe.recv()), threading.Lock()
+    sending = threading.Lock()
 
-    def reply(number: int, method: str, args: tuple[Any, ...]) -> None:
-        try:
-            found = getattr(host, method)(*args)
-        except (UserError, OSError) as error:
-            found = error
-        except BaseException as error:  # noqa: BLE001  (it is raised in the command)
-            found = RuntimeError("".join(traceback.format_exception(error)))
+    def send(number: int | None, found: Any) -> None:
         with sending:
             pipe.send((number, found))
 
+    def reply(number: int, method: str, args: tuple[Any, ...]) -> None:
+        try:
+            send(number, getattr(host, method)(*args))
+        except BaseException as error:  # noqa: BLE001  (it is raised in the command)
+            send(number, _sendable(error))
+
+    pass_warnings_on(partial(send, None))
+    host = EngineHost(*pipe.recv())
     with ThreadPoolExecutor(THREADS) as threads, suppress(EOFError):
         while True:
             threads.submit(reply, *pipe.recv())
+
+
+def _sendable(error: BaseException) -> Exception:
+    """The error if it means something to the command, else its traceback."""
+    if isinstance(error, UserError):
+        return error
+    if isinstance(error, OSError) and error.errno is not None:  # of some types copies cannot be made
+        return OSError(error.errno, error.strerror, error.filename)
+    return RuntimeError("".join(traceback.format_exception(error)))
 
 
 class ProcessExecutor(RemoteExecutor):
@@ -130,7 +147,7 @@ class ProcessExecutor(RemoteExecutor):
 
     def __init__(self, settings: Pipeline, data: OpenData, engines: int) -> None:
         super().__init__(settings, data, (1, engines))
-        self._scratch = tempfile.TemporaryDirectory(prefix="videostar-engines-")
+        self._scratch = tempfile.TemporaryDirectory(prefix="videostar-", ignore_cleanup_errors=True)
         self._shares = _shares(settings, engines, self._scratch.name)
         self._processes: dict[int, RemoteHost] = {}  # by the numbers of their shares
 

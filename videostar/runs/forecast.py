@@ -77,7 +77,7 @@ def forecast(
         decode, frames = _time_decoding(some, plan, folder / "frames")
         start = _seconds(lambda: engine.use(None))
         answer = _time_answering(some, plan, engine, ledger, progress("forecast: answers"))
-        if visible_gpus(settings):  # on cores alone, several engines share what this one has
+        if settings.executor.name == "local" and visible_gpus(settings):  # without, engines share the same cores
             answer /= engine_count(settings)
         answers = list(read_answers(ledger))
         line = ledger.stat().st_size / len(answers)

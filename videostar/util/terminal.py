@@ -10,9 +10,8 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
@@ -91,15 +90,29 @@ def printable(text: str) -> str:
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
+_warned: set[str] = set()
+_pass_on: Callable[[str], None] | None = None
+
+
 def warn(text: str) -> None:
     """Print one line on standard error about something that does not stop the command."""
-    print(printable(f"videostar: {text}"), file=stderr(), flush=True)
+    _warned.add(text)
+    if _pass_on is not None:
+        _pass_on(text)
+    else:
+        print(printable(f"videostar: {text}"), file=stderr(), flush=True)
 
 
-@cache
 def warn_once(text: str) -> None:
     """`warn`, but a line that this process has printed is not printed again."""
-    warn(text)
+    if text not in _warned:
+        warn(text)
+
+
+def pass_warnings_on(to: Callable[[str], None]) -> None:
+    """Call `to` with each line of `warn`, in a process whose standard error is a log."""
+    global _pass_on  # noqa: PLW0603  (as standard error does, it belongs to the whole process)
+    _pass_on = to
 
 
 def _flush() -> None:
