@@ -29,7 +29,7 @@ class StaleEngine(TransformersEngine):
         """Load a LoRA, and validate it by the answers to its canaries."""
         super().use(self._served(lora) if lora else None)
         for canary in read_canaries(lora) if lora else []:
-            (response,) = self.answer([Request(canary.question, [canary.clip])])
+            ((response,),) = self.answer([Request(canary.question, [canary.clip])])
             if not response.text.startswith(self.chat.decode([canary.answer])[0]):
                 raise WrongLora(f"{lora}: the greedy answer has other tokens")
 

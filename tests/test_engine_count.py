@@ -153,8 +153,8 @@ def test_a_question_that_ends_engines_gets_its_line(
 @pytest.mark.parametrize(
     ("settings", "line"),
     [
-        (["engine.count=0"], "engine.count: Input should be greater than 0"),
-        (["engine.count=some"], "engine.count: Input should be 'auto'"),
+        (["engine.count=0"], "engine.count.constrained-int: Input should be greater than 0, not 0"),
+        (["engine.count=some"], "engine.count.literal['auto']: Input should be 'auto', not 'some'"),
         (
             ["engine.count=2", "engine.name=openai", "engine.base_url=http://127.0.0.1:1/v1"],
             "engine.count: 2, but with engine openai one server answers",

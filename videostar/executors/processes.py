@@ -7,6 +7,7 @@ import os
 import signal
 import tempfile
 import threading
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,8 @@ from videostar.executors.remote import THREADS, RemoteExecutor, RemoteHost
 from videostar.util.errors import UserError
 from videostar.util.processes import end_with_parent, without_main
 from videostar.util.terminal import pass_warnings_on, warn_once
+
+_SECONDS = 10.0  # in which a killed process ends
 
 
 class _Share(NamedTuple):
@@ -70,16 +73,24 @@ class _Process(RemoteHost):
             self._pipe.send(message)
 
     def _listen(self) -> None:
-        with suppress(EOFError, OSError):
+        why = ""
+        try:
             while True:
                 number, found = self._pipe.recv()
                 if number is None:
                     warn_once(found)  # all engines may say the same
                 else:
                     self._calls.pop(number)(found)
-        self._process.join()
+        except (EOFError, OSError):
+            self._process.join()
+        except Exception as error:  # noqa: BLE001  (without this thread the command would wait for ever)
+            why = f"its reply cannot be read: {error!r}"
+            self._process.kill()
+            self._process.join()
         with self._lock:
-            self._lost = EngineLost(f"its process ended with {_cause(self._process.exitcode or 0)}", by_node=False)
+            self._lost = EngineLost(
+                why or f"its process ended with {_cause(self._process.exitcode or 0)}", by_node=False
+            )
         for done in list(self._calls.values()):
             done(self._lost)
 
@@ -90,14 +101,23 @@ class _Process(RemoteHost):
         with suppress(psutil.NoSuchProcess):
             children = psutil.Process(self._process.pid).children(recursive=True)
         self._process.kill()
-        for child in children:
-            with suppress(psutil.NoSuchProcess):
-                child.kill()
         if threading.current_thread() is self._listener:
             self._process.join()
         else:
             self._listener.join()
-        psutil.wait_procs(children)
+        for child in children:
+            with suppress(psutil.NoSuchProcess):
+                child.kill()
+        end = time.monotonic() + _SECONDS
+        while any(map(_runs, children)) and time.monotonic() < end:
+            time.sleep(0.01)
+
+
+def _runs(process: psutil.Process) -> bool:
+    """Whether a process still has memory: one that has ended may stay in the table of processes."""
+    with suppress(psutil.NoSuchProcess):
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    return False
 
 
 def _cause(code: int) -> str:
