@@ -12,7 +12,7 @@ from typing import Any
 from videostar.adapters.questions import Questions
 from videostar.config import Pipeline
 from videostar.data.source import with_frame_rate
-from videostar.executors import open_executor
+from videostar.executors import open_cluster, open_executor
 from videostar.report import REPORT
 from videostar.report.page import add_report
 from videostar.runs.data import RunData
@@ -58,23 +58,24 @@ def run_cycle(
             add_report(folder, [folder], progress)
         Tracker(folder, pipeline.tracking).close()
         return read_run(folder)
-    data.prepare(pipeline, folder, progress, trains=True)
-    from videostar.runs.lora_checks import report_adapted  # loads torch
+    with open_cluster(pipeline) as cluster:
+        data.prepare(pipeline, folder, progress, cluster, trains=True)
+        from videostar.runs.lora_checks import report_adapted  # loads torch
 
-    with (
-        Run.open(folder, pipeline, data.digests, restart_from) as run,
-        open_executor(pipeline, data) as executor,
-        Tracker(folder, pipeline.tracking) as tracker,
-    ):
-        skipped = data.report()
-        report_adapted(pipeline.spec, pipeline.training)
-        write_text(folder / "skipped.jsonl", "".join(json.dumps(asdict(row)) + "\n" for row in skipped))
-        try:
-            cycle(run, data.questions, pipeline, executor, progress, data.sets, tracker)
-        except UserError:
-            if run.manifest.halted:
-                add_report(folder, [folder], progress)  # to see why a gate ended the run
-            raise
+        with (
+            Run.open(folder, pipeline, data.digests, restart_from) as run,
+            open_executor(pipeline, data) as executor,
+            Tracker(folder, pipeline.tracking) as tracker,
+        ):
+            skipped = data.report()
+            report_adapted(pipeline.spec, pipeline.training)
+            write_text(folder / "skipped.jsonl", "".join(json.dumps(asdict(row)) + "\n" for row in skipped))
+            try:
+                cycle(run, data.questions, pipeline, executor, progress, data.sets, tracker)
+            except UserError:
+                if run.manifest.halted:
+                    add_report(folder, [folder], progress)  # to see why a gate ended the run
+                raise
     add_report(folder, [folder], progress)
     return read_run(folder)
 
@@ -193,6 +194,7 @@ class _Round:
                 start_from=start_from,
                 on_step=on_step,
                 launch=self.executor.launch,
+                cluster=self.executor.cluster,
             )
 
         reads = [self.files.dataset, *([start_from] if start_from else [])]

@@ -13,6 +13,7 @@ from videostar.cli.demo_data import write_data
 from videostar.cli.options import (
     AsJson,
     CacheFolder,
+    ExecutorName,
     Limit,
     ModelName,
     Overrides,
@@ -23,7 +24,7 @@ from videostar.cli.options import (
 from videostar.util.errors import UserError
 from videostar.util.files import write_text
 from videostar.util.progress import bars
-from videostar.util.terminal import printable
+from videostar.util.terminal import printable, quiet
 
 app = typer.Typer()
 
@@ -40,6 +41,7 @@ def check(
     model: ModelName = None,
     root: Root = None,
     limit: Limit = None,
+    executor: ExecutorName = None,
     cache: CacheFolder = None,
     overrides: Overrides = None,
     rows_only: Annotated[
@@ -68,13 +70,14 @@ def check(
         raise UserError(f"--out {out}: is written as a table; give a name that ends in .csv")
     if out is not None and out.exists() and Path(data).exists() and out.samefile(data):
         raise UserError(f"--out {out}: is the row file itself; give another name")
-    settings = read_settings(pipeline, overrides, cache=cache, data=data, model=model, root=root, limit=limit)
+    named_sections = {"executor": executor, "cache": cache}
+    settings = read_settings(pipeline, overrides, **named_sections, data=data, model=model, root=root, limit=limit)
     named = model is not None or settings.model != "embedded"  # the default is a toy
     from videostar.cli.tables import print_report
     from videostar.runs.check import check as check_data
     from videostar.runs.check import skipped_table
 
-    with bars() as progress:
+    with quiet(), bars() as progress:
         write_data(settings, progress)
         report = check_data(settings, progress, contents=not rows_only, pictures=pictures, model=named)
     if out is not None:

@@ -247,6 +247,7 @@ def _print_report(out: Path) -> None:
 
 def _plan(settings: Pipeline, out: Path, *, verbose: bool) -> None:
     """Print the plan of a run and its forecast, and write only the forecast."""
+    from videostar.executors import open_cluster
     from videostar.runs.data import RunData
 
     check_folder(out, settings)
@@ -256,7 +257,8 @@ def _plan(settings: Pipeline, out: Path, *, verbose: bool) -> None:
         progress = stack.enter_context(bars())
         write_data(settings, progress)
         data = RunData(settings)
-        data.prepare(settings, out, progress, trains=True)
+        with open_cluster(settings) as cluster:
+            data.prepare(settings, out, progress, cluster, trains=True)
         from videostar.engines import open_engine
         from videostar.runs import forecast
         from videostar.util.resources import model_path

@@ -18,7 +18,7 @@ from videostar import config
 from videostar.data.formats import official_classes, read_rows, source_files
 from videostar.data.leaks import find_leaks
 from videostar.data.manifest import DataManifest, find_manifest, is_row_file
-from videostar.data.measure_videos import MeasuredRow, measure_videos
+from videostar.data.measure_videos import MeasuredRow, measure_on_cluster, measure_videos
 from videostar.data.places import Places
 from videostar.data.rows import Row, Skipped, Split
 from videostar.data.samples import Sample, make_sample
@@ -27,6 +27,8 @@ from videostar.util.errors import UserError
 from videostar.util.files import Below
 from videostar.util.object_store import ObjectPath, parse_root
 from videostar.util.progress import Progress, Tick, silent
+from videostar.video.cluster import VideoCluster
+from videostar.video.errors import BadVideo
 
 _IDENTITY = ("id", "label", "seconds", "sha256", "split", "video")  # fields of a sample that its digest covers
 
@@ -150,13 +152,19 @@ class DataSource:
                 return
         raise self.nothing_usable(skipped, self.plan.rows)
 
-    def read(self, cache: config.Cache | None, progress: Progress) -> Data:
+    def read(self, cache: config.Cache | None, progress: Progress, cluster: VideoCluster | None = None) -> Data:
         """The checked samples. Without a `cache`, videos are looked up but not opened.
+
+        The nodes of a `cluster` open those that the index lacks; without one, this machine does.
 
         Raises UserError as `rows` does, or if there are leaks and `data.leaks` is `refuse`.
         """
         count = self.plan.rows if self.limit is None else sum(1 for _ in self.split_rows())
-        measured = measure_videos(self.split_rows(), self.places, cache, self.frame_rate)
+        rate, bad = self.frame_rate, dict[Path, BadVideo]()
+        if cache is not None and cluster is not None:
+            tick = progress("videos opened")
+            bad = measure_on_cluster(self.split_rows(), self.places, cache, rate, cluster, tick)
+        measured = measure_videos(self.split_rows(), self.places, cache, rate, bad)
         samples, skipped = _check(measured, count, progress("videos checked" if cache else "rows checked"))
         samples, leaks = _without_leaks(samples, self.splits.leaks, self.where)
         return Data(self, samples, [*skipped, *leaks])

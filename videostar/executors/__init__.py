@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 
 from videostar.config import Pipeline
@@ -10,6 +12,7 @@ from videostar.executors.count import check_count, engine_count
 from videostar.executors.data import OpenData
 from videostar.stages.executor import ExecutorProtocol
 from videostar.util.errors import UserError
+from videostar.video.cluster import VideoCluster
 
 
 def check_executor(settings: Pipeline) -> None:
@@ -20,6 +23,25 @@ def check_executor(settings: Pipeline) -> None:
         from videostar.executors.ray.cluster import reach
 
         reach(settings.executor.address)
+
+
+@contextmanager
+def open_cluster(settings: Pipeline) -> Iterator[VideoCluster | None]:
+    """The nodes that open the videos; None: this machine does. An executor inside uses the same connection.
+
+    Raises UserError as `check_executor` does.
+    """
+    if settings.executor.name == "local":
+        yield None
+        return
+    check_executor(settings)
+    from videostar.executors.ray.cluster import disconnect
+    from videostar.executors.ray.videos import RayVideos
+
+    try:
+        yield RayVideos(settings.executor, settings.cache)  # connects when videos are to be opened
+    finally:
+        disconnect()
 
 
 def open_executor(settings: Pipeline, data: OpenData) -> ExecutorProtocol:

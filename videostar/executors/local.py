@@ -15,6 +15,8 @@ from videostar.stages.windows import Running, WindowAnswerer
 class LocalExecutor:
     """An executor with one engine."""
 
+    cluster = None
+
     def __init__(self, engine: EngineProtocol) -> None:
         self._engine = engine
 

@@ -17,6 +17,7 @@ from videostar.stages.executor import Job, Window
 from videostar.stages.judging import unanswered
 from videostar.stages.ledger import Answer
 from videostar.util.files import digest
+from videostar.video.cluster import VideoCluster
 
 #: Threads of an engine's process: windows that an engine takes at once, and one more.
 THREADS = 8
@@ -65,6 +66,7 @@ class RemoteHost(ABC):
 class RemoteExecutor(ABC):
     """Answers with several engines, each in a process of its own."""
 
+    cluster: VideoCluster | None = None
     waits_for = ""  # what is probably missing while no engine gets ready
 
     def __init__(self, settings: Pipeline, data: OpenData, engines: tuple[int, int]) -> None:

@@ -19,12 +19,13 @@ from videostar.data.rows import Skipped, Split
 from videostar.data.samples import Sample
 from videostar.data.source import Data, DataSource, with_frame_rate
 from videostar.data.splits import split_named
+from videostar.executors import open_cluster
 from videostar.labels.action import Action
 from videostar.runs.problems import SHOWN, Problem, class_numbers, unread_scripts
 from videostar.util.progress import Progress
-from videostar.video.clip import Clip
+from videostar.video.cluster import VideoCluster
 from videostar.video.errors import BadVideo
-from videostar.video.pool import ClipRequest, iter_clips
+from videostar.video.pool import ClipRequest, sample_clips
 
 if TYPE_CHECKING:
     from videostar.models.refusals import Refusals
@@ -73,7 +74,8 @@ def check(
     """What a run with these settings would use of its data, and the problems of the rest.
 
     Without `contents` no video is opened: an existing file counts as good, and never as a double. With `pictures` every
-    video is also decoded, as a run does, so that damage shows; a later run finds the frames in the cache. With `model`
+    video is also decoded, as a run does, so that damage shows; a later run finds the frames in the cache. With the
+    executor ray, the nodes of the cluster open and decode. With `model`
     the model's processor is loaded: rows of several videos are skipped if it does not take them, and with `pictures`
     the clips that it refuses. Raises UserError if the settings, the data manifest, a row file or the model are wrong.
     """
@@ -81,14 +83,15 @@ def check(
     source = DataSource.of(settings)
     tasks = load_tasks(source, settings.adapter, settings.prompts, settings.model)
     refusals = _refusals(settings) if model and (pictures or source.plan.videos > 1) else None
-    data = source.read(settings.cache if contents else None, progress)
-    if refusals and source.plan.videos > 1 and refusals.one_video_only:
-        data = _without_several(data, refusals.one_video_only)
-    questions = Questions(data, tasks, settings.seed)
     still: list[Sample] = []
-    if pictures:
-        data, still = _without_bad_clips(data, questions, settings, refusals, progress)
+    with open_cluster(settings) as cluster:
+        data = source.read(settings.cache if contents else None, progress, cluster)
+        if refusals and source.plan.videos > 1 and refusals.one_video_only:
+            data = _without_several(data, refusals.one_video_only)
         questions = Questions(data, tasks, settings.seed)
+        if pictures:
+            data, still = _without_bad_clips(data, questions, settings, refusals, progress, cluster)
+            questions = Questions(data, tasks, settings.seed)
     labels: Counter[str] = Counter()
     actions: Counter[str] = Counter()
     # Samples by the identity of their objects, in arrays, since there may be a million.
@@ -169,7 +172,12 @@ def _without_several(data: Data, why: str) -> Data:
 
 
 def _without_bad_clips(
-    data: Data, questions: Questions, settings: Pipeline, refusals: Refusals | None, progress: Progress
+    data: Data,
+    questions: Questions,
+    settings: Pipeline,
+    refusals: Refusals | None,
+    progress: Progress,
+    cluster: VideoCluster | None,
 ) -> tuple[Data, list[Sample]]:
     """The data without the samples whose videos are damaged or refused, and those of the others with a still video."""
     files = {id(question.sample): question.files(data.root, settings.video) for question in questions.all()}
@@ -179,13 +187,14 @@ def _without_bad_clips(
     unmoved: set[ClipRequest] = set()
     shapes: dict[ClipRequest, tuple[int, ...]] = {}  # of the clips of rows with several videos
     together = {file for of_sample in files.values() if len(of_sample) > 1 for file in of_sample}
-    for number, (file, clip) in enumerate(iter_clips(settings.cache.frames(), distinct), start=1):
-        wrong = clip if isinstance(clip, BadVideo) else refusals.refusal([clip]) if refusals else None
+    sampled = sample_clips(settings.cache.frames(), distinct, cluster)
+    for number, (file, clip) in enumerate(sampled, start=1):
+        wrong = clip if isinstance(clip, BadVideo) else refusals.of_shapes(clip.shape) if refusals else None
         if wrong is not None:
             bad[file] = wrong
-        elif isinstance(clip, Clip):
+        elif not isinstance(clip, BadVideo):
             if file in together:
-                shapes[file] = clip.frames.shape
+                shapes[file] = clip.shape
             if clip.still:
                 unmoved.add(file)
         tick(number, len(distinct))

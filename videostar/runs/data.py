@@ -20,6 +20,7 @@ from videostar.util.files import digest, digest_json
 from videostar.util.progress import Progress, silent
 from videostar.util.resources import check_model, model_digest, model_path
 from videostar.util.terminal import warn
+from videostar.video.cluster import VideoCluster
 
 _SHOWN = 10  # skipped rows that are listed
 
@@ -68,10 +69,13 @@ class RunData:
         every = [own, *(one.fingerprint for one in self._sets)]
         return None if None in every else digest_json(every)
 
-    def prepare(self, settings: Pipeline, out: Path, progress: Progress, *, trains: bool) -> None:
+    def prepare(
+        self, settings: Pipeline, out: Path, progress: Progress, cluster: VideoCluster | None = None, *, trains: bool
+    ) -> None:
         """Check everything that the run needs, and read the data: cheap checks first, without torch.
 
-        `trains`: whether the run trains the model. Raises UserError for the first problem.
+        `trains`: whether the run trains the model. The nodes of a `cluster` open the videos. Raises UserError for the
+        first problem.
         """
         check_model(settings.model)
         for source in self._sources:
@@ -79,18 +83,18 @@ class RunData:
         from videostar.runs.preflight import check_cache, preflight
 
         preflight(settings, out, self.videos, trains=trains)
-        self.read(progress)
+        self.read(progress, cluster)
         samples = [sample for data in (self.data, *(one.data for one in self._sets)) for sample in data.samples]
         check_cache(
             settings.cache, settings.video, len({video.sha256 for sample in samples for video in sample.videos})
         )
 
-    def read(self, progress: Progress) -> None:
-        """Read the rows, open the videos and make the questions.
+    def read(self, progress: Progress, cluster: VideoCluster | None = None) -> None:
+        """Read the rows, open the videos (on the nodes of a `cluster`) and make the questions.
 
         Raises UserError if no row can be trained on (or, of a set, evaluated on), or if an adapter asks about none.
         """
-        self._data = self.source.read(self._cache, progress)
+        self._data = self.source.read(self._cache, progress, cluster)
         self._data.check()
         self.questions.check()
         for task, columns in self.questions.unread.items():
@@ -101,7 +105,7 @@ class RunData:
         if self._sets:
             trained = {content(video): video.video for sample in self.data.split("train") for video in sample.videos}
             for one in self._sets:
-                one.read(self._cache, trained, progress)
+                one.read(self._cache, trained, progress, cluster)
 
     @property
     def videos(self) -> int:

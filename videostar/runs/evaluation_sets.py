@@ -18,6 +18,7 @@ from videostar.data.source import Data, DataSource
 from videostar.runs.data_fingerprint import data_fingerprint
 from videostar.util.errors import UserError
 from videostar.util.progress import Progress
+from videostar.video.cluster import VideoCluster
 
 
 @dataclass
@@ -31,13 +32,15 @@ class EvaluationSet:
     skipped: list[Skipped] = field(default_factory=list)  # rows that cannot be used, once it is read
     _data: Data | None = None
 
-    def read(self, cache: Cache, trained: Mapping[str, str], progress: Progress) -> None:
-        """Read the rows, open the videos and make the questions.
+    def read(
+        self, cache: Cache, trained: Mapping[str, str], progress: Progress, cluster: VideoCluster | None = None
+    ) -> None:
+        """Read the rows, open the videos (on the nodes of a `cluster`) and make the questions.
 
         `trained` has the paths of the videos that are trained on, by content: rows about them are leaks, which
         `data.leaks` drops, keeps or refuses. Raises UserError if no row can be used.
         """
-        data = self.source.read(cache, progress)
+        data = self.source.read(cache, progress, cluster)
         leaks = find_trained(data.samples, trained) if self.source.splits.leaks != "keep" else {}
         if leaks and self.source.splits.leaks == "refuse":
             first = next(iter(leaks.values()))

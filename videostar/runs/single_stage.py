@@ -9,7 +9,7 @@ from typing import Any, get_args
 from videostar.config import JudgeName, LabelKind, Pipeline
 from videostar.data.source import with_frame_rate
 from videostar.engines import open_engine
-from videostar.executors import open_executor
+from videostar.executors import open_cluster, open_executor
 from videostar.runs.data import RunData
 from videostar.runs.folder import LOG
 from videostar.runs.made_by import MadeBy, bound, lineage
@@ -45,29 +45,30 @@ def generate(
     pipeline = with_frame_rate(pipeline)
     data = RunData(pipeline, sets=False)
     check_lora(lora, pipeline)
-    data.prepare(pipeline, folder, progress, trains=False)
-    asked, part_size = len(data.questions.split("train")), pipeline.part_size
-    answers, dataset = find_ledger(folder, parts=asked > part_size), folder / "dataset"
-    made_by = MadeBy.of("01/version", pipeline, data.identity, lora)
-    with bound(folder / "made_by.json", made_by, [answers, dataset]):
-        keep_log(folder / LOG)
-        data.report()
-        if not dataset.exists():
-            plan, tick = AnswerPlan.of(pipeline, salt=str(pipeline.seed)), progress("answers")
-            with open_executor(pipeline, data) as executor:
-                generation.generate(
-                    data.questions,
-                    executor,
-                    plan,
-                    split="train",
-                    lora=lora,
-                    out=answers,
-                    part_size=part_size,
-                    tick=tick,
-                )
-                origin = lineage(data.identity, pipeline, lora, executor.name)
-            build_version(answers, dataset, lineage=origin, direct_only=False, generation=pipeline.generation)
-        return read_version(dataset)
+    with open_cluster(pipeline) as cluster:
+        data.prepare(pipeline, folder, progress, cluster, trains=False)
+        asked, part_size = len(data.questions.split("train")), pipeline.part_size
+        answers, dataset = find_ledger(folder, parts=asked > part_size), folder / "dataset"
+        made_by = MadeBy.of("01/version", pipeline, data.identity, lora)
+        with bound(folder / "made_by.json", made_by, [answers, dataset]):
+            keep_log(folder / LOG)
+            data.report()
+            if not dataset.exists():
+                plan, tick = AnswerPlan.of(pipeline, salt=str(pipeline.seed)), progress("answers")
+                with open_executor(pipeline, data) as executor:
+                    generation.generate(
+                        data.questions,
+                        executor,
+                        plan,
+                        split="train",
+                        lora=lora,
+                        out=answers,
+                        part_size=part_size,
+                        tick=tick,
+                    )
+                    origin = lineage(data.identity, pipeline, lora, executor.name)
+                build_version(answers, dataset, lineage=origin, direct_only=False, generation=pipeline.generation)
+            return read_version(dataset)
 
 
 def train(
@@ -137,6 +138,7 @@ def train(
             start_from=start_from,
             on_step=on_step,
             launch=executor.launch if executor else launch,
+            cluster=executor.cluster if executor else None,
         )
 
 
@@ -161,19 +163,24 @@ def evaluate(
     pipeline = with_frame_rate(pipeline)
     data = RunData(pipeline)
     check_lora(lora, pipeline)
-    data.prepare(pipeline, file, progress, trains=False)
-    ledgers = evaluation.held_out_ledgers(data.questions, file, data.sets)
-    made_by = MadeBy.of("00/evaluate", pipeline, data.identity, lora, data.sets_identity)
-    made = [file, *ledgers.values(), *(evaluation.control_ledger(file, name) for name in pipeline.evaluation.controls)]
-    with bound(file.with_suffix(".made_by.json"), made_by, made):
-        keep_log(file.with_suffix(".log"))
-        data.report()
-        plan, tick = AnswerPlan.for_evaluation(pipeline), progress("held-out videos")
-        with open_executor(pipeline, data) as executor:
-            controls = Control.each(pipeline.evaluation.controls, pipeline.seed)
-            return evaluation.evaluate(
-                data.questions, executor, plan, lora=lora, out=file, controls=controls, sets=data.sets, tick=tick
-            )
+    with open_cluster(pipeline) as cluster:
+        data.prepare(pipeline, file, progress, cluster, trains=False)
+        ledgers = evaluation.held_out_ledgers(data.questions, file, data.sets)
+        made_by = MadeBy.of("00/evaluate", pipeline, data.identity, lora, data.sets_identity)
+        made = [
+            file,
+            *ledgers.values(),
+            *(evaluation.control_ledger(file, name) for name in pipeline.evaluation.controls),
+        ]
+        with bound(file.with_suffix(".made_by.json"), made_by, made):
+            keep_log(file.with_suffix(".log"))
+            data.report()
+            plan, tick = AnswerPlan.for_evaluation(pipeline), progress("held-out videos")
+            with open_executor(pipeline, data) as executor:
+                controls = Control.each(pipeline.evaluation.controls, pipeline.seed)
+                return evaluation.evaluate(
+                    data.questions, executor, plan, lora=lora, out=file, controls=controls, sets=data.sets, tick=tick
+                )
 
 
 def judge_check(pipeline: Pipeline, cases: Path, judge: JudgeName, *, progress: Progress = silent) -> JudgeReport:

@@ -12,6 +12,7 @@ from videostar.adapters.task import Question
 from videostar.data.rows import Split
 from videostar.stages.ledger import Answer, Key
 from videostar.stages.plan import AnswerPlan
+from videostar.video.cluster import VideoCluster
 
 
 class Window(NamedTuple):
@@ -55,6 +56,11 @@ class ExecutorProtocol(Protocol):
     @property
     def launch(self) -> Callable[..., dict[str, Any]]:
         """What starts the processes of a training: see `videostar.training.launch.launch`."""
+        ...
+
+    @property
+    def cluster(self) -> VideoCluster | None:
+        """The nodes that open videos; None: this machine does."""
         ...
 
     def release(self) -> None:

@@ -21,9 +21,10 @@ from videostar.stages.versions import version_files
 from videostar.training.plan import Size
 from videostar.util.errors import UserError
 from videostar.util.object_store import join
+from videostar.video.cluster import VideoCluster
 from videostar.video.errors import BadVideo
 from videostar.video.picture import read_picture
-from videostar.video.pool import ClipRequest, iter_clips
+from videostar.video.pool import ClipRequest, sample_clips
 
 disable_progress_bars()  # users see videostar's own
 
@@ -88,7 +89,14 @@ def shown_as(source: MixSource, video: Video) -> Video:
 class RowClips:
     """The clips and pictures of rows. Clips come through the frame cache: a sampled video is not opened again."""
 
-    def __init__(self, settings: Pipeline, digests: Mapping[Path, str | BadVideo] | None = None) -> None:
+    def __init__(
+        self,
+        settings: Pipeline,
+        digests: Mapping[Path, str | BadVideo] | None = None,
+        cluster: VideoCluster | None = None,
+    ) -> None:
+        """`cluster`: samples the clips that are checked."""
+        self._cluster = cluster
         self._video, self._frames, self._cache = settings.video, settings.cache.frames(), settings.cache
         sources = settings.mix.named if settings.mix else {}
         self._videos = {KEPT: settings.video}
@@ -103,17 +111,18 @@ class RowClips:
         Raises UserError if the model's processor refuses all clips.
         """
         videos = list(dict.fromkeys(video for row in rows for video in row.videos))
-        self.digests |= digests_of(videos, self._cache, self._video.frame_rate)
+        self.digests |= digests_of(videos, self._cache, self._video.frame_rate, self._cluster)
         bad: dict[Path | ClipRequest, BadVideo] = {
             video: found for video, found in self.digests.items() if isinstance(found, BadVideo)
         }
         shown = dict.fromkeys((path, self._videos[row.source].max_pixels) for row in rows for path in row.pictures)
         bad.update(self._bad_pictures(list(shown)))
-        for file, clip in iter_clips(self._frames, dict.fromkeys(file for row in rows for file in self._files(row))):
-            if isinstance(clip, BadVideo):
-                bad[file] = clip
+        files = (file for row in rows for file in self._files(row))
+        for file, sampled in sample_clips(self._frames, files, self._cluster):
+            if isinstance(sampled, BadVideo):
+                bad[file] = sampled
             else:
-                self._shapes[file] = clip.frames.shape
+                self._shapes[file] = sampled.shape
         found = {row: self._problem(row, bad, refusals) for row in rows}
         return {row: problem for row, problem in found.items() if problem is not None}
 

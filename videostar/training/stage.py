@@ -31,6 +31,7 @@ from videostar.training.worker import Work
 from videostar.util.errors import UserError
 from videostar.util.files import digest, digest_json, new_folder
 from videostar.util.terminal import warn
+from videostar.video.cluster import VideoCluster
 from videostar.video.errors import BadVideo
 
 
@@ -44,18 +45,20 @@ def train(
     start_from: Path | None = None,
     on_step: OnStep = lambda record: None,
     launch: Launch = launch,
+    cluster: VideoCluster | None = None,
 ) -> dict[str, Any]:
     """Train a LoRA on the version folder `dataset`, whose videos lie below `root`, and write it to the folder `out`.
 
     `log` is the file of its steps (see `videostar.training.log`), and `on_step` is called with each. `start_from`
-    is a LoRA to continue, of the rank and alpha of `settings` (None: a new one). `launch` starts its processes.
-    Returns the numbers of steps, of kept answers and mixed rows that it was trained on and of rows that are
-    skipped, the mean loss per answer token and its change (see `loss_change`), and the size of the LoRA (see
-    `relative_norm`). With the objective `dpo` it is trained on preference pairs alone: no rows are mixed in, the
-    loss is per pair, and the numbers of `pairs` and of `unpaired` kept answers are returned too. Raises UserError
-    if there is nothing to train on, a file cannot be read, a step diverges, or a process is killed.
+    is a LoRA to continue, of the rank and alpha of `settings` (None: a new one). `launch` starts its processes, and
+    `cluster` samples the clips before them (None: this machine does). Returns the numbers of steps, of kept answers
+    and mixed rows that it was trained on and of rows that are skipped, the mean loss per answer token and its change
+    (see `loss_change`), and the size of the LoRA (see `relative_norm`). With the objective `dpo` it is trained on
+    preference pairs alone: no rows are mixed in, the loss is per pair, and the numbers of `pairs` and of `unpaired`
+    kept answers are returned too. Raises UserError if there is nothing to train on, a file cannot be read, a step
+    diverges, or a process is killed.
     """
-    clips = RowClips(settings)
+    clips = RowClips(settings, cluster=cluster)
     chat = Chat(load_processor(settings.spec))
     items, counts = _items(dataset, root, settings, clips, chat)
     alternate = settings.mix is not None and settings.mix.schedule == "alternate"

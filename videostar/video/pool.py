@@ -11,6 +11,7 @@ from typing import Self, TypeAlias
 
 from videostar.video.cache import FrameCache
 from videostar.video.clip import Clip
+from videostar.video.cluster import SampledClip, VideoCluster
 from videostar.video.errors import BadVideo
 from videostar.video.sampling import Sampling
 from videostar.video.workers import Workers
@@ -24,10 +25,11 @@ _BATCH = 64  # clips that are made together and kept in memory
 class ClipPool:
     """Samples videos through the frame cache. Clips that are not in the cache are made in worker processes."""
 
-    def __init__(self, cache: FrameCache) -> None:
+    def __init__(self, cache: FrameCache, workers: int | None = None) -> None:
+        """`workers`: processes; default: one fewer than cores."""
         self._cache = cache
         cache.used()  # warns here, and not in the workers, if the folder cannot be written
-        self._workers = Workers(max(1, len(os.sched_getaffinity(0)) - 1))
+        self._workers = Workers(workers or max(1, len(os.sched_getaffinity(0)) - 1))
 
     def submit(self, path: Path, sha256: str, sampling: Sampling) -> Future[Clip | BadVideo]:
         """A future of the clip of a file, or of its BadVideo. It raises OSError if the cache cannot be written,
@@ -70,3 +72,19 @@ def iter_clips(cache: FrameCache, files: Iterable[ClipRequest]) -> Iterator[tupl
     with ClipPool(cache) as pool:
         while batch := list(islice(remaining, _BATCH)):
             yield from zip(batch, Prefetch(pool, batch).get(), strict=True)
+
+
+def sample_clips(
+    cache: FrameCache, files: Iterable[ClipRequest], cluster: VideoCluster | None = None
+) -> Iterator[tuple[ClipRequest, SampledClip | BadVideo]]:
+    """Each file with what is known of its clip, or its BadVideo, in any order.
+
+    The clips are added to the cache; if a `cluster` samples them, to those of its nodes.
+    """
+    left = dict.fromkeys(files)
+    if cluster is not None:
+        for file, sampled in cluster.sample(list(left)):
+            del left[file]
+            yield file, sampled
+    for file, clip in iter_clips(cache, left):
+        yield file, clip if isinstance(clip, BadVideo) else SampledClip.of(clip)

@@ -59,6 +59,11 @@ def named(address: str) -> str | None:
     return None if found == "auto" else found
 
 
+def disconnect() -> None:
+    """End the connection, and a cluster that was started for it."""
+    ray.shutdown()
+
+
 def reach(address: str) -> None:
     """Raises UserError if an address is named and no Ray cluster answers there, or not to us."""
     found = named(address)

@@ -16,7 +16,8 @@ from videostar.executors.data import OpenData
 from videostar.executors.dispatch import EngineLost
 from videostar.executors.engine import RemoteJob
 from videostar.executors.ray.actor import EngineActor
-from videostar.executors.ray.cluster import connect, gpus_of_engine, lives
+from videostar.executors.ray.cluster import connect, disconnect, gpus_of_engine, lives
+from videostar.executors.ray.videos import RayVideos
 from videostar.executors.remote import THREADS, RemoteExecutor, RemoteHost
 from videostar.util.errors import UserError
 
@@ -53,6 +54,7 @@ class RayExecutor(RemoteExecutor):
     def __init__(self, settings: Pipeline, data: OpenData) -> None:
         connect(settings.executor)
         super().__init__(settings, data, settings.executor.engines)
+        self.cluster = RayVideos(settings.executor, settings.cache)
         self._reports = Reports()
 
     def start_host(self) -> RemoteHost:
@@ -75,7 +77,7 @@ class RayExecutor(RemoteExecutor):
 
     def __exit__(self, *error: object) -> None:
         super().__exit__(*error)
-        ray.shutdown()
+        disconnect()
 
 
 class Reports:
