@@ -1,4 +1,4 @@
-"""How far a run scales: `python benchmarks/scale.py engines|driver|resume|version`.
+"""How far a run scales: `python benchmarks/scale.py engines|driver|resume|version|videos`.
 
 - engines: videos per second of two engines, each on a core of its own, against one engine on one core. The embedded
   model answers the demo world, by `generate`: with `engine.count`, or with a Ray cluster that is started for it
@@ -10,6 +10,8 @@
 - resume: seconds and memory until a ledger of `--lines` lines goes on at its last window; it has parts of
   `--part` questions.
 - version: seconds and memory of a dataset version of such a ledger.
+- videos: videos per second that two nodes of one core each measure, and sample, against one such node. Each node's
+  processes are held on a core of their own. The videos are copies of one film of `--film` seconds of 640x360.
 """
 
 from __future__ import annotations
@@ -295,10 +297,82 @@ def _most_memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
+def videos(args: argparse.Namespace) -> None:
+    """Print the videos per second of one node and of two."""
+    from ray.cluster_utils import Cluster
+
+    os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 32, "RAY_USAGE_STATS_ENABLED": "0"}
+    rates: dict[tuple[str, int], list[float]] = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        made = _film(folder / "film.mp4", args.film)
+        paths = [folder / f"{number}.mp4" for number in range(args.videos)]
+        for number, path in enumerate(paths):
+            path.write_bytes(made + b"\0\0\0\x0cfree%04d" % number)  # contents differ
+        for turn in range(args.repeats):
+            for count in (1, 2):
+                cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+                for core in range(count):
+                    raylet = psutil.Process(cluster.add_node(num_cpus=1).all_processes["raylet"][0].process.pid)
+                    for process in (raylet, *raylet.children(recursive=True)):  # and all that it starts later
+                        process.cpu_affinity([core])
+                for what, seconds in _time_videos(cluster.address, paths, folder / f"{turn}-{count}").items():
+                    rates.setdefault((what, count), []).append(args.videos / seconds)
+                cluster.shutdown()
+    for what in ("measured", "sampled"):
+        one, two = rates[what, 1], rates[what, 2]
+        ratios = [more / less for less, more in zip(one, two, strict=True)]
+        print(
+            f"{args.videos} videos of {args.film} s, {len(made) / 1e6:.2f} MB, {what}, {args.repeats} turns: one node "
+            f"{median(one):.1f} videos/s, two {median(two):.1f}: {median(ratios):.2f} times ({min(ratios):.2f} to "
+            f"{max(ratios):.2f})"
+        )
+
+
+def _time_videos(address: str, paths: list[Path], home: Path) -> dict[str, float]:
+    """Seconds until a cluster has measured and sampled all, once its processes run."""
+    import ray
+
+    from videostar.config import Cache
+    from videostar.config.executor import Executor
+    from videostar.executors.ray.videos import RayVideos
+    from videostar.video.cluster import Measures
+    from videostar.video.sampling import Sampling
+
+    cluster = RayVideos(Executor(name="ray", address=address), Cache(folder=str(home)))
+    list(cluster.measure(paths[:64], None))
+    began = time.monotonic()
+    measured = dict(cluster.measure(paths, None))
+    middle = time.monotonic()
+    files = [
+        (path, found.sha256, Sampling(16, 448 * 448)) for path, found in measured.items() if isinstance(found, Measures)
+    ]
+    sampled = list(cluster.sample(files))
+    ended = time.monotonic()
+    ray.shutdown()
+    assert len(sampled) == len(paths)
+    return {"measured": middle - began, "sampled": ended - middle}
+
+
+def _film(path: Path, seconds: int) -> bytes:
+    """A film of noise that moves, 24 pictures a second, as H.264."""
+    import av
+    import numpy as np
+
+    noise = np.random.default_rng(0).integers(0, 255, (360, 640, 3), np.uint8)
+    with av.open(str(path), "w") as out:
+        stream: Any = out.add_stream("libx264", rate=24, options={"crf": "30"})
+        stream.width, stream.height, stream.pix_fmt = 640, 360, "yuv420p"
+        for number in range(24 * seconds):
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(np.roll(noise, 3 * number, axis=1), format="rgb24")))
+        out.mux(stream.encode())
+    return path.read_bytes()
+
+
 def main() -> None:
     """Run one of them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("engines", "driver", "resume", "version"))
+    parser.add_argument("what", choices=("engines", "driver", "resume", "version", "videos"))
     parser.add_argument("--executor", choices=("local", "ray"), default="local")
     parser.add_argument("--engines", type=int, default=64)
     parser.add_argument("--windows", type=int, default=2_000)
@@ -308,9 +382,10 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--lines", type=int, default=1_000_000)
     parser.add_argument("--part", type=int, default=1_000_000, help="questions of a part of the ledger")
+    parser.add_argument("--film", type=int, default=4)
     parser.add_argument("--folder", help="for the ledger; 0.8 GB a million lines")
     args = parser.parse_args()
-    {"engines": engines, "driver": driver, "resume": resume, "version": version}[args.what](args)
+    {"engines": engines, "driver": driver, "resume": resume, "version": version, "videos": videos}[args.what](args)
     sys.stdout.flush()
 
 

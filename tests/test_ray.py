@@ -4,30 +4,34 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import replace
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 from commands import Command, command
+from opens import Opens
 from random_lora import CLIP, make_lora
 from stale_lora import StaleData
 
 from videostar.config.executor import Executor
 from videostar.pipeline_files import load_pipeline
+from videostar.runs.check import Report, check
 from videostar.runs.data import RunData
 from videostar.stages.plan import AnswerPlan
 from videostar.util.errors import UserError
 from videostar.util.files import digest
 from videostar.util.progress import silent
+from videostar.video import workers
 
 MADE = ("answers.jsonl", "evaluation.jsonl", "validation.jsonl", "lora/adapter_model.safetensors")
 MADE += ("dataset/data-00000.parquet", "dataset/rejected.parquet")
@@ -52,6 +56,11 @@ class Nodes:
         self._process.stdin.write("add\n")
         self.raylets.append(psutil.Process(int(self._line())))
 
+    def two(self) -> None:
+        """Have two nodes, at least."""
+        while len(self.raylets) < 2:
+            self.add()
+
     def kill_one_with(self, process: str) -> bool:
         """Kill a node that has a process of that name, if there is one."""
         for raylet in self.raylets:
@@ -60,6 +69,27 @@ class Nodes:
                 self.raylets.remove(raylet)
                 return True
         return False
+
+    @contextmanager
+    def watched(self, process: str) -> Iterator[set[int]]:
+        """The raylets of the nodes that have had a process of that name meanwhile."""
+        having: set[int] = set()
+        ended = threading.Event()
+
+        def watch() -> None:
+            while not ended.wait(0.02):
+                for raylet in self.raylets:
+                    for child in raylet.children(recursive=True):
+                        with suppress(psutil.NoSuchProcess):
+                            having.update([raylet.pid] if process in " ".join(child.cmdline()) else [])
+
+        thread = threading.Thread(target=watch)
+        thread.start()
+        try:
+            yield having
+        finally:
+            ended.set()
+            thread.join()
 
     def stop(self) -> None:
         self._process.communicate()
@@ -207,13 +237,79 @@ def test_a_cluster_with_another_token_is_one_line(nodes: Nodes, monkeypatch: pyt
         reach(nodes.address)
 
 
+@pytest.fixture
+def some_bad(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Rows in my.csv of the working folder; the names of their good videos."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "clips"
+    clips = sorted((world.parent / "clips_and_labels" / "clips" / "train").glob("*.mp4"))[:20]
+    folder.mkdir()
+    good = [Path(shutil.copy(clip, folder)).name for clip in clips]
+    whole = bytearray(clips[0].read_bytes())
+    (folder / "cut.mp4").write_bytes(whole[: len(whole) // 2])
+    end = whole.index(b"moov")
+    for place in range((whole.index(b"mdat") + end) // 2, end - 8, 400):  # shows only when it is decoded
+        whole[place] ^= 0x10
+    (folder / "damaged.mp4").write_bytes(whole)
+    (folder / "empty.mp4").touch()
+    (folder / "text.mp4").write_text("no video")
+    names = [*good, "damaged.mp4", "cut.mp4", "empty.mp4", "text.mp4", "gone.mp4", good[1].upper()]
+    rows = [f"clips/{name},{'run' if number % 2 else 'walk'}" for number, name in enumerate(names)]
+    Path("my.csv").write_text("\n".join(["video,label", *rows]) + "\n")
+    return good
+
+
+def checked(cache: str, address: str | None = None) -> Report:
+    executor = {"executor": {"name": "ray", "address": address}} if address else {}
+    return check(load_pipeline("demo", data="my.csv", cache={"folder": cache}, **executor), silent, pictures=True)
+
+
+def test_the_nodes_open_the_videos(nodes: Nodes, some_bad: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    nodes.two()
+    here = checked("here")
+    assert {row.reason for row in here.skipped} >= {"damaged", "empty", "missing", "not a video"}
+    with monkeypatch.context() as patch:
+        patch.setattr(workers, "_PROGRAM", "")  # so that this machine cannot open any
+        patch.setattr(workers, "_server", workers._Server())
+        with nodes.watched("videostar.video.worker_server") as having:
+            assert checked("there", nodes.address) == here
+    assert having == {raylet.pid for raylet in nodes.raylets}
+    with Opens(Path("clips")) as opens:
+        assert checked("there") == here
+        assert not set(opens.names()) & set(some_bad)  # all are in the index and in the frame cache
+
+
+@pytest.mark.exhaustive
+def test_a_node_is_killed_while_it_opens_videos(nodes: Nodes, some_bad: list[str]) -> None:
+    nodes.two()
+    rows = Path("my.csv").read_text().splitlines()
+    for number in range(200):
+        video = Path("clips", f"copy-{number}.mp4")
+        video.write_bytes(Path("clips", some_bad[number % 20]).read_bytes() + b"\0\0\0\x0cfree%04d" % number)
+        rows.append(f"{video},run")
+    Path("my.csv").write_text("\n".join(rows) + "\n")
+    here = json.dumps(asdict(checked("here")), indent=2) + "\n"
+    pipes: dict[str, Any] = {"stderr": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    words = command(
+        "check", "my.csv", "--pipeline", "demo", "--pictures", "--cache", "there", "--executor", "ray", "--json"
+    )
+    run = subprocess.Popen([*words, "--set", f"executor.address={nodes.address}"], **pipes)
+    try:
+        wait_for(lambda: nodes.kill_one_with("MapBatches"), run)
+        nodes.add()
+        printed, errors = run.communicate(timeout=600)
+    finally:
+        run.kill()
+    assert (printed, run.returncode) == (here, 1)  # some rows are lost
+    assert not [line for line in errors.splitlines() if line.strip() and not line.startswith("videos ")]
+
+
 @pytest.mark.slow
 @pytest.mark.first
 def test_a_node_is_killed_while_it_answers(
     nodes: Nodes, start: Start, finished: tuple[Path, str], tmp_path: Path
 ) -> None:
-    while len(nodes.raylets) < 2:
-        nodes.add()
+    nodes.two()
     run = start("generate", "gen")
     wait_for(lambda: nodes.kill_one_with("EngineActor"), run)
     nodes.add()
@@ -254,8 +350,7 @@ def test_whatever_is_killed_the_run_is_that_of_one_machine(
     nodes: Nodes, start: Start, finished: tuple[Path, str], tmp_path: Path
 ) -> None:
     """A node is killed in generation, one in training, and then the command itself; nodes join."""
-    while len(nodes.raylets) < 2:
-        nodes.add()
+    nodes.two()
     first = tmp_path / "run" / "rounds" / "01"
     run = start("cycle", "run", "--rounds", 1)
     wait_for((first / "answers.jsonl").exists, run)
@@ -285,8 +380,7 @@ def check_same(made: Path, kept: Path) -> None:
 def test_twenty_kills_at_random(nodes: Nodes, start: Start, finished: tuple[Path, str], tmp_path: Path) -> None:
     """Of nodes, of Ray's processes on them, and of the command; a node joins for each that is killed."""
     draw, kills, number = random.Random(0), 0, 0
-    while len(nodes.raylets) < 2:
-        nodes.add()
+    nodes.two()
     while kills < 20:
         number += 1
         run = start("cycle", f"run-{number}", "--rounds", 1)

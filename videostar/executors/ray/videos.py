@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ import pyarrow as pa
 import ray
 import ray.data
 from ray.exceptions import RayError, RayTaskError
+from ray.util.annotations import RayDeprecationWarning
 
 from videostar.config import Cache
 from videostar.config.executor import Executor
@@ -104,13 +106,14 @@ class RayVideos:
         data = ray.data.from_arrow(rows, override_num_blocks=-(-len(rows) // of_task))
         data.context.enable_progress_bars = data.context.print_on_execution_start = False
         on_node: Any = _on_node  # whose type is narrower than Ray's
-        results: Any = data.map_batches(
-            on_node,
-            batch_format="pyarrow",
-            fn_args=(self._folder, work),
-            num_cpus=1,
-            ray_remote_args_fn=lambda: {"max_retries": _RETRIES},
-        )
+        with warnings.catch_warnings(action="ignore", category=RayDeprecationWarning):
+            results: Any = data.map_batches(
+                on_node,
+                batch_format="pyarrow",
+                fn_args=(self._folder, work),
+                num_cpus=1,
+                ray_remote_args_fn=lambda: {"max_retries": _RETRIES},  # which no other argument can say
+            )
         for batch in results.iter_batches(batch_size=None, batch_format="pyarrow"):
             for row in batch.to_pylist():
                 if row["problem"] is not None:
