@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from safetensors.torch import load_file
 from training_rows import without_clock, write_rows
 from warm import Warm
 
+from videostar.models.canary import CANARIES
 from videostar.models.chat import IGNORED, Chat
 from videostar.models.load import bare_model, load_model, load_processor
 from videostar.models.refusals import Refusals
@@ -125,6 +127,21 @@ def test_a_killed_training_goes_on_at_its_step(train: Any, warm: Warm, world: Pa
     for file in sorted((tmp_path / "whole").iterdir()):
         assert (tmp_path / "killed" / file.name).read_bytes() == file.read_bytes(), file.name
     assert not (tmp_path / ".checkpoints-killed").exists()
+
+
+@pytest.mark.slow
+def test_a_training_that_goes_on_decodes_no_clip_of_skipped_steps(train: Any, warm: Warm, tmp_path: Path) -> None:
+    """The cache is empty then: it has the clips of the steps that are left, and those of the canaries."""
+    cache = tmp_path / "cache"
+    small = ("training.batch_size=1", "training.epochs=1", "training.checkpoint_minutes=0", f"cache.folder={cache}")
+    with killing(warm, lambda: logged(tmp_path / "killed.training.jsonl") >= 8):
+        assert train("killed", *small).returncode == -9
+    done_steps = int(max((tmp_path / ".checkpoints-killed").glob("step-*")).name.removeprefix("step-"))
+    assert len(list(cache.rglob("*.safetensors"))) == len(WORDS) - 1
+    shutil.rmtree(cache / "frames")
+    done = train("killed", *small)
+    assert done.returncode == 0, done.stderr
+    assert len(list(cache.rglob("*.safetensors"))) <= len(WORDS) - done_steps + CANARIES < len(WORDS) - 1
 
 
 @pytest.mark.slow

@@ -3,25 +3,28 @@
 A checkpoint is a folder that is there as a whole or not at all: `state.safetensors` with the LoRA, the optimizer's
 state and the random state, and `state.json` with the step, the learning rate's schedule and the digest of both. What a
 training learns from has a key; a checkpoint with another key is ignored. The last two are kept: if the newer one is
-damaged, the older one counts.
+damaged, the older one counts. Beside them `clips.json` has the shapes of the clips.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from videostar.util.files import digest, new_folder, write_json
+from videostar.util.files import digest, make_folder, new_folder, write_json
 
 _KEPT = 2
+_SHAPES = "clips.json"
+_CLIPS = TypeAdapter(dict[str, list[int]])
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,20 @@ class Checkpoints:
     def remove(self) -> None:
         """Delete all: the training is finished."""
         shutil.rmtree(self._home, ignore_errors=True)
+
+
+def read_shapes(home: Path) -> dict[str, list[int]]:
+    """The shapes of clips that an earlier process wrote: of those that it has trained on none is sampled again."""
+    try:
+        return _CLIPS.validate_json((home / _SHAPES).read_bytes())
+    except (OSError, ValueError):
+        return {}
+
+
+def write_shapes(home: Path, shapes: Mapping[str, Sequence[int]]) -> None:
+    """Write the shapes of all clips, by names that stand for their content."""
+    make_folder(home)
+    write_json(home / _SHAPES, shapes)
 
 
 def trained_weights(model: Any) -> Iterator[tuple[str, Any]]:

@@ -94,9 +94,10 @@ class RowClips:
         settings: Pipeline,
         digests: Mapping[Path, str | BadVideo] | None = None,
         cluster: VideoCluster | None = None,
+        known: Mapping[str, Sequence[int]] | None = None,
     ) -> None:
-        """`cluster`: samples the clips that are checked."""
-        self._cluster = cluster
+        """`cluster`: samples the clips that are checked. `known`: the `shapes` of clips that need not be sampled."""
+        self._cluster, self._known = cluster, known or {}
         self._video, self._frames, self._cache = settings.video, settings.cache.frames(), settings.cache
         sources = settings.mix.named if settings.mix else {}
         self._videos = {KEPT: settings.video}
@@ -106,7 +107,7 @@ class RowClips:
         self._tokens: dict[Shape, int] = {}  # of a clip
 
     def problems(self, rows: Sequence[Row], refusals: Refusals) -> dict[Row, Skipped]:
-        """The rows whose videos or pictures cannot be shown, with the reason. The clips of all others are cached.
+        """The rows whose videos or pictures cannot be shown, with the reason. All clips are sampled but the known ones.
 
         Raises UserError if the model's processor refuses all clips.
         """
@@ -117,8 +118,10 @@ class RowClips:
         }
         shown = dict.fromkeys((path, self._videos[row.source].max_pixels) for row in rows for path in row.pictures)
         bad.update(self._bad_pictures(list(shown)))
-        files = (file for row in rows for file in self._files(row))
-        for file, sampled in sample_clips(self._frames, files, self._cluster):
+        files = dict.fromkeys(file for row in rows for file in self._files(row))
+        self._shapes |= {file: tuple(shape) for file in files if (shape := self._known.get(_name(file)))}
+        unknown = (file for file in files if file not in self._shapes)
+        for file, sampled in sample_clips(self._frames, unknown, self._cluster):
             if isinstance(sampled, BadVideo):
                 bad[file] = sampled
             else:
@@ -148,6 +151,11 @@ class RowClips:
             return BadVideo(bad.reason, bad.detail)  # without the traceback, which would keep the picture in memory
         return None
 
+    @property
+    def shapes(self) -> dict[str, Shape]:
+        """The shapes of the clips that can be shown, by the contents of their videos and their sampling."""
+        return {_name(file): shape for file, shape in self._shapes.items()}
+
     def size(self, row: Row, chat: Chat) -> Size:
         """What a row without problems takes in a batch."""
         shapes = [self._shapes[file] for file in self._files(row)]
@@ -174,3 +182,8 @@ class RowClips:
         digests = ((path, self.digests[path]) for path in row.videos)
         sampling = self._videos[row.source].sampling(row.span)
         return [(path, found, sampling) for path, found in digests if isinstance(found, str)]
+
+
+def _name(file: ClipRequest) -> str:
+    _, sha256, sampling = file
+    return f"{sha256}-{sampling.key}"

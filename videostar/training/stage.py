@@ -19,7 +19,7 @@ from videostar.models.chat import Chat
 from videostar.models.load import dtype_name, load_processor
 from videostar.models.lora import base_name
 from videostar.models.refusals import Refusals
-from videostar.training.checkpoints import Checkpoints
+from videostar.training.checkpoints import Checkpoints, read_shapes, write_shapes
 from videostar.training.divergence import ExplodingLoss
 from videostar.training.launch import Launch, launch
 from videostar.training.log import OnStep, Record
@@ -58,11 +58,12 @@ def train(
     kept answers are returned too. Raises UserError if there is nothing to train on, a file cannot be read, a step
     diverges, or a process is killed.
     """
-    clips = RowClips(settings, cluster=cluster)
+    checkpoints = checkpoints_of(out)
+    clips = RowClips(settings, cluster=cluster, known=read_shapes(checkpoints))
     chat = Chat(load_processor(settings.spec))
     items, counts = _items(dataset, root, settings, clips, chat)
     alternate = settings.mix is not None and settings.mix.schedule == "alternate"
-    checkpoints = checkpoints_of(out)
+    write_shapes(checkpoints, clips.shapes)
     exploding = ExplodingLoss()
 
     def watched(record: Record) -> None:
