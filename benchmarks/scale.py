@@ -299,9 +299,9 @@ def _most_memory() -> float:
 
 def videos(args: argparse.Namespace) -> None:
     """Print the videos per second of one node and of two."""
-    from ray.cluster_utils import Cluster
-
     os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 32, "RAY_USAGE_STATS_ENABLED": "0"}
+    from ray.cluster_utils import Cluster  # reads them
+
     rates: dict[tuple[str, int], list[float]] = {}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -345,7 +345,7 @@ def _time_videos(address: str, paths: list[Path], home: Path) -> dict[str, float
     measured = dict(cluster.measure(paths, None))
     middle = time.monotonic()
     files = [
-        (path, found.sha256, Sampling(16, 448 * 448)) for path, found in measured.items() if isinstance(found, Measures)
+        (path, found.sha256, Sampling(8, 224 * 224)) for path, found in measured.items() if isinstance(found, Measures)
     ]
     sampled = list(cluster.sample(files))
     ended = time.monotonic()

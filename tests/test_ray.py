@@ -25,13 +25,12 @@ from stale_lora import StaleData
 
 from videostar.config.executor import Executor
 from videostar.pipeline_files import load_pipeline
-from videostar.runs.check import Report, check
+from videostar.runs.check import check
 from videostar.runs.data import RunData
 from videostar.stages.plan import AnswerPlan
 from videostar.util.errors import UserError
 from videostar.util.files import digest
 from videostar.util.progress import silent
-from videostar.video import workers
 
 MADE = ("answers.jsonl", "evaluation.jsonl", "validation.jsonl", "lora/adapter_model.safetensors")
 MADE += ("dataset/data-00000.parquet", "dataset/rejected.parquet")
@@ -259,20 +258,35 @@ def some_bad(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> li
     return good
 
 
-def checked(cache: str, address: str | None = None) -> Report:
-    executor = {"executor": {"name": "ray", "address": address}} if address else {}
-    return check(load_pipeline("demo", data="my.csv", cache={"folder": cache}, **executor), silent, pictures=True)
+def checked(cache: str) -> str:
+    """What `check --json` prints of my.csv on this machine."""
+    report = check(load_pipeline("demo", data="my.csv", cache={"folder": cache}), silent, pictures=True)
+    return json.dumps(asdict(report), indent=2) + "\n"
 
 
-def test_the_nodes_open_the_videos(nodes: Nodes, some_bad: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+#: The command line without worker processes of its own, so that it cannot open a video.
+OPENS_NOTHING = "from videostar.video import workers; workers._PROGRAM = ''; from videostar.cli.app import main; main()"
+
+
+@contextmanager
+def checking(nodes: Nodes) -> Iterator[subprocess.Popen[str]]:
+    """The same command on the cluster, with the cache `there`."""
+    words = [sys.executable, "-c", OPENS_NOTHING, "check", "my.csv", "--pipeline", "demo", "--pictures", "--json"]
+    words += ["--cache", "there", "--executor", "ray", "--set", f"executor.address={nodes.address}"]
+    pipes: dict[str, Any] = {"stderr": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(words, **pipes) as run:
+        yield run
+        run.kill()
+
+
+def test_the_nodes_open_the_videos(nodes: Nodes, some_bad: list[str]) -> None:
     nodes.two()
     here = checked("here")
-    assert {row.reason for row in here.skipped} >= {"damaged", "empty", "missing", "not a video"}
-    with monkeypatch.context() as patch:
-        patch.setattr(workers, "_PROGRAM", "")  # so that this machine cannot open any
-        patch.setattr(workers, "_server", workers._Server())
-        with nodes.watched("videostar.video.worker_server") as having:
-            assert checked("there", nodes.address) == here
+    assert {row["reason"] for row in json.loads(here)["skipped"]} >= {"damaged", "empty", "missing", "not a video"}
+    with nodes.watched("videostar.video.worker_server") as having, checking(nodes) as run:
+        printed, errors = run.communicate(timeout=600)
+    assert (printed, run.returncode) == (here, 1), errors  # 1: some rows are lost
+    assert not [line for line in errors.splitlines() if line.strip() and not line.startswith("videos ")]
     assert having == {raylet.pid for raylet in nodes.raylets}
     with Opens(Path("clips")) as opens:
         assert checked("there") == here
@@ -288,20 +302,12 @@ def test_a_node_is_killed_while_it_opens_videos(nodes: Nodes, some_bad: list[str
         video.write_bytes(Path("clips", some_bad[number % 20]).read_bytes() + b"\0\0\0\x0cfree%04d" % number)
         rows.append(f"{video},run")
     Path("my.csv").write_text("\n".join(rows) + "\n")
-    here = json.dumps(asdict(checked("here")), indent=2) + "\n"
-    pipes: dict[str, Any] = {"stderr": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    words = command(
-        "check", "my.csv", "--pipeline", "demo", "--pictures", "--cache", "there", "--executor", "ray", "--json"
-    )
-    run = subprocess.Popen([*words, "--set", f"executor.address={nodes.address}"], **pipes)
-    try:
+    here = checked("here")
+    with checking(nodes) as run:
         wait_for(lambda: nodes.kill_one_with("MapBatches"), run)
         nodes.add()
         printed, errors = run.communicate(timeout=600)
-    finally:
-        run.kill()
-    assert (printed, run.returncode) == (here, 1)  # some rows are lost
-    assert not [line for line in errors.splitlines() if line.strip() and not line.startswith("videos ")]
+    assert (printed, run.returncode) == (here, 1), errors
 
 
 @pytest.mark.slow
