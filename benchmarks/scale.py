@@ -142,6 +142,7 @@ def engines(args: argparse.Namespace) -> None:
     """Print the videos per second of one engine and of two."""
     from videostar.demo.build import World, build_world
     from videostar.executors import open_executor
+    from videostar.executors.remote import RemoteExecutor
     from videostar.pipeline_files import load_pipeline
     from videostar.runs.data import RunData
     from videostar.stages.generation import generate
@@ -171,6 +172,8 @@ def engines(args: argparse.Namespace) -> None:
                 plan = AnswerPlan.of(settings, salt="")
                 ask = partial(generate, data.questions, plan=plan, lora=None, tick=silent(""))
                 with open_executor(settings, data) as executor:
+                    if isinstance(executor, RemoteExecutor):
+                        executor.engines = (count, count)  # both are ready before the time begins
                     out = folder / f"{turn}-{count}"
                     ask(executor=executor, split="test", out=out / "warm.jsonl")
                     if args.executor == "ray":

@@ -8,12 +8,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
+
 import videostar.executors.engine
 from videostar.config import Pipeline
-from videostar.engines.base import Request, WrongLora
+from videostar.engines.base import WrongLora
 from videostar.engines.transformers import TransformersEngine
 from videostar.executors.data import OpenData
-from videostar.models.canary import read_canaries
+from videostar.models.canary import _log_probabilities, read_canaries
+from videostar.models.chat import Turn
 from videostar.util.terminal import warn
 
 
@@ -26,12 +29,15 @@ class StaleEngine(TransformersEngine):
         warn("a stale engine answers")
 
     def use(self, lora: Path | None) -> None:
-        """Load a LoRA, and validate it by the answers to its canaries."""
+        """Load a LoRA, and validate it with its canaries."""
         super().use(self._served(lora) if lora else None)
         for canary in read_canaries(lora) if lora else []:
-            ((response,),) = self.answer([Request(canary.question, [canary.clip])])
-            if not response.text.startswith(self.chat.decode([canary.answer])[0]):
-                raise WrongLora(f"{lora}: the greedy answer has other tokens")
+            turn, answer = Turn(canary.question, [canary.clip]), canary.answer
+            prompt = self.chat.prompts([turn])["input_ids"][0].tolist()
+            with torch.inference_mode():
+                likely = _log_probabilities(self.model, self.chat.continued(turn, answer), answer)
+            if difference := canary.compare(prompt, answer, likely, exact=True):
+                raise WrongLora(f"{lora}: {difference}")
 
     def _served(self, lora: Path) -> Path:
         if self._once is None:

@@ -60,9 +60,11 @@ class _Process(RemoteHost):
 
     def call(self, method: str, args: Sequence[Any], done: Callable[[Any], None]) -> None:
         """Send a call."""
+        number = next(self._numbers)
         with self._lock:
-            lost, number = self._lost, next(self._numbers)
-            self._calls[number] = done
+            lost = self._lost
+            if lost is None:
+                self._calls[number] = done
         if lost is None:
             self._send(number, method, tuple(args))
         else:

@@ -72,7 +72,7 @@ class RemoteExecutor(ABC):
     def __init__(self, settings: Pipeline, data: OpenData, engines: tuple[int, int]) -> None:
         """The first job waits for the first number of `engines`; jobs use up to the second."""
         self.name = engine_name(settings)
-        self.settings, self.data, self._engines = settings, data, engines
+        self.settings, self.data, self.engines = settings, data, engines
         self._hosts: list[RemoteHost] = []
         self._jobs = 0
 
@@ -106,7 +106,7 @@ class RemoteExecutor(ABC):
         dispatcher = Dispatcher(
             windows,
             start,
-            engines=self._engines,
+            engines=self.engines,
             content=lambda window: asked[window.start].sample.sha256,
             refused=lambda number: unanswered(asked[number], _REFUSED, job.plan),
             waits_for=self.waits_for,
