@@ -73,9 +73,9 @@ class S3:
 
     def clear(self) -> None:
         """No objects, requests or faults."""
+        self.fault = None
         while found := self.client.list_objects_v2(Bucket=BUCKET).get("Contents"):
             self.client.delete_objects(Bucket=BUCKET, Delete={"Objects": [{"Key": each["Key"]} for each in found]})
-        self.fault = None
         self.requests.clear()
         self.credentials()
 

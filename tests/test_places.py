@@ -197,9 +197,8 @@ def test_backslashes(videostar: Command, clips: Path, tmp_path: Path) -> None:
     [
         ("https://example.org/a.mp4", "https://example.org/a.mp4"),
         ("HTTP://example.org/a.mp4", "download"),
-        ("s3://bucket/a.mp4", "s3://bucket/a.mp4"),
-        ("gs://bucket/a.mp4", "gs://bucket/a.mp4"),
-        ("hf://datasets/a/b/c.mp4", "download"),
+        ("az://bucket/a.mp4", "az://bucket/a.mp4"),
+        ("zip::s3://bucket/a.zip", "download"),
         ("C:\\clips\\0000.mp4", "drive C:"),
         ("D:/clips/0000.mp4", "drive D:"),
         ("\\\\nas\\clips\\0000.mp4", "backslash"),
