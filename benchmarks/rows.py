@@ -6,6 +6,7 @@ the cache of measures), and a run with a finished round. Then each of these work
 - check --rows-only: check every row, and that its video exists;
 - plan: from rows to samples, questions and their digest, as at every start of an unfinished run;
 - plan, then resume scan: the same, and the scan of a half-written ledger up to the first question;
+- plan, then answer: the same, and every training question answered by its template, with one engine;
 - plan, then health: the same, and the health figures of the round's answers;
 - versions: verify the files of the dataset version;
 - resume of a finished round: `videostar cycle` again.
@@ -178,6 +179,25 @@ def scan(folder: Path) -> None:
         raise SystemExit("nothing was left to ask")
 
 
+def answer(folder: Path) -> None:
+    """From rows to questions, then a ledger of template answers to all training questions."""
+    from videostar.executors.local import LocalExecutor
+    from videostar.stages.generation import generate
+    from videostar.stages.plan import AnswerPlan
+    from videostar.util.progress import silent
+
+    class Engine:
+        windows = 1
+
+    settings, questions = _settings(folder), _read(folder).questions
+    settings = settings.model_copy(
+        update={"generation": settings.generation.model_copy(update={"answers": ("template",)})}
+    )
+    out, executor, plan = folder / "templates.jsonl", LocalExecutor(Engine()), AnswerPlan.of(settings, "0")  # type: ignore[arg-type]
+    out.unlink(missing_ok=True)
+    generate(questions, executor, plan, split="train", lora=None, out=out, tick=silent("answers"))
+
+
 def health(folder: Path) -> None:
     """The health stage, whose questions are in memory anyway."""
     from videostar.stages.health import measure_health
@@ -207,6 +227,7 @@ _WORKS: dict[str, Callable[[Path], None]] = {
     "check --rows-only": check,
     "plan": plan,
     "plan, then resume scan": scan,
+    "plan, then answer": answer,
     "plan, then health": health,
     "versions": versions,
     "resume of a finished round": resume,

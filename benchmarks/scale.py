@@ -1,4 +1,4 @@
-"""How far a run scales: `python benchmarks/scale.py engines|driver|resume|version|videos`.
+"""How far a run scales: `python benchmarks/scale.py engines|driver|resume|version|videos|open`.
 
 - engines: videos per second of two engines, each on a core of its own, against one engine on one core. The embedded
   model answers the demo world, by `generate`: with `engine.count`, or with a Ray cluster that is started for it
@@ -12,6 +12,8 @@
 - version: seconds and memory of a dataset version of such a ledger.
 - videos: videos per second that two nodes of one core each measure, and sample, against one such node. Each node's
   processes are held on a core of their own. The videos are copies of one film of `--film` seconds of 640x360.
+- open: seconds and bytes to write `--lines` samples and questions for engines in other processes, and what one of them
+  takes, in a process of its own, until it has the questions of a window.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ import asyncio
 import json
 import os
 import resource
+import subprocess
 import sys
 import tempfile
 import time
@@ -171,7 +174,7 @@ def engines(args: argparse.Namespace) -> None:
                 data.read(silent)
                 plan = AnswerPlan.of(settings, salt="")
                 ask = partial(generate, data.questions, plan=plan, lora=None, tick=silent(""))
-                with open_executor(settings, data) as executor:
+                with open_executor(settings, data, folder / "shared") as executor:
                     if isinstance(executor, RemoteExecutor):
                         executor.engines = (count, count)  # both are ready before the time begins
                     out = folder / f"{turn}-{count}"
@@ -372,10 +375,54 @@ def _film(path: Path, seconds: int) -> bytes:
     return path.read_bytes()
 
 
+def open_rows(args: argparse.Namespace) -> None:
+    """Print what it takes to write samples and questions, and to open them."""
+    from videostar.adapters.questions import Questions, load_tasks
+    from videostar.config import Data as DataSettings
+    from videostar.data.manifest import DataManifest
+    from videostar.data.sample_file import SampleFile
+    from videostar.data.samples import Sample
+    from videostar.data.source import Data, DataSource
+    from videostar.runs.saved_data import SavedFiles
+
+    def made(number: int) -> Sample:
+        row = {"video": f"{number // 1000:06}/{number:09}.mp4", "label": f"opening a door {number % 700}"}
+        where = f"my.csv:{number}"
+        return Sample(f"{number:016x}", row["video"], row["label"], "train", f"{number:064x}", 10.0, row, where)
+
+    source = DataSource(
+        DataManifest(rows={"all": ("my.csv",)}), Path("/"), Path("/"), "my.csv", None, DataSettings(), None
+    )
+    tasks = load_tasks(source)
+    if args.opened:  # in a child
+        files = SavedFiles(**json.loads(Path(args.opened).read_text()) | {"folder": Path(args.opened).parent})
+        part: Any = type("Part", (), {"source": source, "tasks": tasks})
+        before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+        (table,) = files.open([part])
+        seconds = time.monotonic() - began
+        assert table.changed(table.of_split("train")[-64:]) is None
+        whole = time.monotonic() - began
+        grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+        print(f"opened in {seconds:.2f} s, the last window's questions after {whole:.2f} s; {grown:.0f} MiB of memory")
+        return
+    with tempfile.TemporaryDirectory(dir=args.folder) as scratch:
+        questions = Questions(Data(source, SampleFile.of(map(made, range(args.lines))), []), tasks, 0)
+        assert questions.digest
+        part = type("Part", (), {"source": source, "tasks": tasks, "questions": questions})
+        began = time.monotonic()
+        files = SavedFiles.write([part], Path(scratch) / "shared")
+        seconds = time.monotonic() - began
+        size = sum(file.stat().st_size for file in files.folder.iterdir())
+        print(f"{args.lines} rows: written in {seconds:.1f} s, {size / args.lines:.0f} bytes a row", flush=True)
+        about = files.folder / "about.json"
+        about.write_text(json.dumps({"digests": files.digests, "informed": [[(None, [])]]}))
+        subprocess.run([sys.executable, __file__, "open", "--opened", str(about)], check=True)
+
+
 def main() -> None:
     """Run one of them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("engines", "driver", "resume", "version", "videos"))
+    parser.add_argument("what", choices=("engines", "driver", "resume", "version", "videos", "open"))
     parser.add_argument("--executor", choices=("local", "ray"), default="local")
     parser.add_argument("--engines", type=int, default=64)
     parser.add_argument("--windows", type=int, default=2_000)
@@ -386,9 +433,11 @@ def main() -> None:
     parser.add_argument("--lines", type=int, default=1_000_000)
     parser.add_argument("--part", type=int, default=1_000_000, help="questions of a part of the ledger")
     parser.add_argument("--film", type=int, default=4)
-    parser.add_argument("--folder", help="for the ledger; 0.8 GB a million lines")
+    parser.add_argument("--folder", help="for the ledger, 0.8 GB a million lines, or the samples")
+    parser.add_argument("--opened", help=argparse.SUPPRESS)
     args = parser.parse_args()
-    {"engines": engines, "driver": driver, "resume": resume, "version": version, "videos": videos}[args.what](args)
+    works = {"engines": engines, "driver": driver, "resume": resume, "version": version, "videos": videos}
+    {**works, "open": open_rows}[args.what](args)
     sys.stdout.flush()
 
 

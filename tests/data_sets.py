@@ -7,6 +7,7 @@ from pathlib import Path
 from videostar import config
 from videostar.adapters.questions import Questions, load_tasks
 from videostar.data.manifest import DataManifest
+from videostar.data.sample_file import SampleFile
 from videostar.data.samples import Sample
 from videostar.data.source import Data, DataSource
 from videostar.util.progress import silent
@@ -31,4 +32,4 @@ def questions_of(data: Data, seed: int = 0) -> Questions:
 def made_of(samples: list[Sample], root: Path = Path()) -> Data:
     """Data with these samples, of no file."""
     manifest = DataManifest(rows={"all": ("rows.csv",)})
-    return Data(DataSource(manifest, root, "rows.csv", None, config.Data(), None), samples, [])
+    return Data(DataSource(manifest, root, root, "rows.csv", None, config.Data(), None), SampleFile.of(samples), [])

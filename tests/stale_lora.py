@@ -14,7 +14,7 @@ import videostar.executors.engine
 from videostar.config import Pipeline
 from videostar.engines.base import WrongLora
 from videostar.engines.transformers import TransformersEngine
-from videostar.executors.data import OpenData
+from videostar.executors.data import SavedData
 from videostar.models.canary import _log_probabilities, read_canaries
 from videostar.models.chat import Turn
 from videostar.util.terminal import warn
@@ -48,7 +48,7 @@ class StaleEngine(TransformersEngine):
         return lora
 
 
-def reopen(data: Callable[[], OpenData], old: Path, once: Path | None) -> OpenData:
+def reopen(data: Callable[[], SavedData], old: Path, once: Path | None) -> SavedData:
     """The data; this process's engine is such a one from now on."""
 
     def open_engine(settings: Pipeline, videos: int = 1) -> Any:
@@ -62,7 +62,11 @@ class StaleData:
     """The data of a run, for processes whose engines are stale."""
 
     def __init__(self, data: Any, old: Path, once: Path | None) -> None:
-        self._data, self.reopen = data, partial(reopen, data.reopen, old, once)
+        self._data, self._stale = data, (old, once)
+
+    def save(self, folder: Path) -> Callable[[], SavedData]:
+        """What opens them in such a process."""
+        return partial(reopen, self._data.save(folder), *self._stale)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._data, name)

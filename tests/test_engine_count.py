@@ -200,9 +200,9 @@ def test_on_ray_the_count_is_said_to_be_unused(capsys: pytest.CaptureFixture[str
 class ThreadHost(RemoteHost):
     """A host in threads of this process."""
 
-    def __init__(self, settings: Any, data: Any) -> None:
+    def __init__(self, settings: Any, open_data: Any) -> None:
         super().__init__()
-        self._host, self._threads = EngineHost(settings, data.reopen), ThreadPoolExecutor(4)
+        self._host, self._threads = EngineHost(settings, open_data), ThreadPoolExecutor(4)
 
     def call(self, method: str, args: Sequence[Any], done: Callable[[Any], None]) -> None:
         future = self._threads.submit(getattr(self._host, method), *args)
@@ -219,7 +219,7 @@ class ThreadExecutor(RemoteExecutor):
 
     def start_host(self) -> RemoteHost:
         self.started += 1
-        return ThreadHost(self.settings, self.data)
+        return ThreadHost(self.settings, self.open_data)
 
     def shared(self, job: RemoteJob) -> RemoteJob:
         return job
@@ -260,7 +260,7 @@ def test_an_engine_that_serves_the_old_lora_is_replaced(
     old, new = loras
     expected = ask(LocalExecutor(open_engine(settings)), new, "expected.jsonl")
     stale: Any = StaleData(data, old, tmp_path / "once")
-    assert ask(ProcessExecutor(settings, stale, 2), new, "answers.jsonl") == expected
+    assert ask(ProcessExecutor(settings, stale, tmp_path / "shared", 2), new, "answers.jsonl") == expected
     assert (tmp_path / "once").exists()
     errors = capsys.readouterr().err
     assert len(re.findall(r"ended \(.*new: log-probabilities differ by .*\): another takes its place", errors)) == 1
@@ -269,11 +269,11 @@ def test_an_engine_that_serves_the_old_lora_is_replaced(
 
 
 def test_engines_that_always_serve_the_old_lora_end_the_run(
-    asked: tuple[Any, Any, Callable[..., Any]], loras: list[Path], monkeypatch: pytest.MonkeyPatch
+    asked: tuple[Any, Any, Callable[..., Any]], loras: list[Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     settings, data, ask = asked
     monkeypatch.setattr("videostar.executors.engine.open_engine", lambda *_: StaleEngine(settings, loras[0], None))
-    executor = ThreadExecutor(settings, data, (1, 1))
+    executor = ThreadExecutor(settings, data, tmp_path / "shared", (1, 1))
     with pytest.raises(
         UserError, match=r"engines in a row ended without an answer, the last: .*new: log-probabilities differ by"
     ):

@@ -45,7 +45,7 @@ def load(folder: Path) -> Data:
 def test_a_video_is_opened_once_and_again_when_it_has_changed(clips: Path, opens: Opens) -> None:
     before = load(clips)
     assert opens.names() == ["a.mp4", "b.mp4", "c.mp4", "d.mp4"]
-    assert load(clips) == before
+    assert list(load(clips).samples) == list(before.samples)
     assert opens.names() == []
     times = (clips / "a.mp4").stat()
     shutil.copy(clips / "b.mp4", clips / "a.mp4")
@@ -68,10 +68,10 @@ def test_bad_videos_are_looked_at_every_time(clips: Path, opens: Opens) -> None:
 def test_a_damaged_index_is_made_anew(clips: Path, opens: Opens, junk: bytes) -> None:
     before = load(clips)
     probe_cache_path(Cache().home).write_bytes(junk)
-    assert load(clips) == before
+    assert list(load(clips).samples) == list(before.samples)
     load(clips)
     opens.names()
-    assert load(clips) == before
+    assert list(load(clips).samples) == list(before.samples)
     assert opens.names() == []
 
 
@@ -79,7 +79,7 @@ def test_an_index_that_cannot_be_written_is_no_error(clips: Path, opens: Opens) 
     before = load(clips)
     probe_cache_path(Cache().home).unlink()
     probe_cache_path(Cache().home).mkdir()
-    assert load(clips) == before
+    assert list(load(clips).samples) == list(before.samples)
     assert len(opens.names()) == 8
 
 

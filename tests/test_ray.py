@@ -22,10 +22,13 @@ import psutil
 import pytest
 from commands import Command, command
 from opens import Opens
+from ordinary_data import write_clip
 from random_lora import CLIP, make_lora
 from stale_lora import StaleData
 
+from videostar.config import Cache
 from videostar.config.executor import Executor
+from videostar.data.measure_videos import MeasuredVideo
 from videostar.pipeline_files import load_pipeline
 from videostar.runs.check import check
 from videostar.runs.data import RunData
@@ -34,6 +37,15 @@ from videostar.util.errors import UserError
 from videostar.util.files import digest
 from videostar.util.progress import silent
 
+ADAPTER = """
+from videostar import LabelAdapter
+
+class Own(LabelAdapter):
+    prompts = "action"
+
+    def label(self, row):
+        return {"kind": "action", "name": row["label"], "among": ["running", "walking"]}
+"""
 MADE = ("answers.jsonl", "evaluation.jsonl", "validation.jsonl", "lora/adapter_model.safetensors")
 MADE += ("dataset/data-00000.parquet", "dataset/rejected.parquet")
 
@@ -52,9 +64,10 @@ class Nodes:
         assert self._process.stdout is not None
         return self._process.stdout.readline().strip()
 
-    def add(self) -> None:
+    def add(self, home: Path | None = None) -> None:
+        """Add a node, with that home folder if one is given."""
         assert self._process.stdin is not None
-        self._process.stdin.write("add\n")
+        self._process.stdin.write(f"{home or ''}\n")
         self.raylets.append(psutil.Process(int(self._line())))
 
     def two(self) -> None:
@@ -119,12 +132,13 @@ def start(nodes: Nodes, quick: Path, tmp_path: Path) -> Iterator[Start]:
     """`start("cycle", "run", ...)`: the command, writing to that folder, with up to two engines of the cluster."""
     started: list[subprocess.Popen[str]] = []
 
-    def run(name: str, out: str, *options: object) -> subprocess.Popen[str]:
+    def run(name: str, out: str, *options: object, home: Path | None = None) -> subprocess.Popen[str]:
         sets = ("executor=ray", f"executor.address={nodes.address}", "executor.engines=[1,2]")
         words = command(name, "--pipeline", quick, "--out", out, *options)
         words += [word for one in (*sets, "training.checkpoint_minutes=0") for word in ("--set", one)]
         pipes: dict[str, Any] = {"stderr": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        started.append(subprocess.Popen(words, cwd=tmp_path, **pipes))
+        environment = {**os.environ, **({"HOME": str(home)} if home else {})}
+        started.append(subprocess.Popen(words, cwd=tmp_path, env=environment, **pipes))
         return started[-1]
 
     yield run
@@ -155,15 +169,38 @@ def test_a_node_with_other_data_does_not_answer(world: Path, tmp_path: Path, mon
     settings = load_pipeline("demo", data=str(world), mix=None)
     data = RunData(settings)
     data.read(silent)
-    job = RemoteJob(1, data.identity, None, None, None, "train", AnswerPlan.of(settings, ""), None, None)
-    wrong = {
-        "finds other data or videos than this command did": (replace(job, data="other"), tmp_path),
-        "lora is not the LoRA of this run there": (replace(job, lora=tmp_path / "lora", lora_digest="0"), tmp_path),
-        f"has no folder {tmp_path}/nowhere: run it in a folder that all nodes share": (job, tmp_path / "nowhere"),
-    }
-    for message, (sent, folder) in wrong.items():
+    opened = data.save(tmp_path / "shared")
+    job = RemoteJob(1, None, data.questions.split("train").indices, AnswerPlan.of(settings, ""), None, None)
+
+    def refused(message: str, job: RemoteJob, folder: Path = tmp_path) -> None:
         with pytest.raises(UserError, match=message):
-            EngineActor(settings, data.reopen, str(folder)).prepare(sent)
+            EngineActor(settings, opened, str(folder)).prepare(job)
+
+    lora = replace(job, lora=tmp_path / "lora", lora_digest="0")
+    refused("lora is not the LoRA of this run there", lora)
+    refused(f"has no folder {tmp_path}/nowhere: run it in a folder that all nodes share", job, tmp_path / "nowhere")
+    for file in sorted((tmp_path / "shared").iterdir()):
+        kept = file.read_bytes()
+        for there in (kept[:-1], bytes([kept[0] ^ 1]) + kept[1:], None):  # half-written, another one, none
+            file.unlink()
+            if there is not None:
+                file.write_bytes(there)
+            refused(f"node .*: {file} is not the file of this run there: put runs in a folder that nodes share", job)
+            file.write_bytes(kept)
+    # One that has the files reads neither rows nor videos.
+    monkeypatch.setattr("videostar.data.source.read_rows", None)
+    table, root = opened().questions(None)
+    assert [one.words() for one in job.asked(table)] == [one.words() for one in data.questions.split("train")]
+    assert root == data.questions.root
+
+
+def test_a_video_is_another_one_only_if_it_is_not_so_everywhere(clips: Path, tmp_path: Path) -> None:
+    from videostar.executors.engine import differing
+
+    there = [MeasuredVideo(name, digest(clips / name), 2.0) for name in ("0000.mp4", "0001.mp4", "0002.mp4")]
+    (clips / "0000.mp4").unlink()
+    shutil.copy(clips / "0003.mp4", clips / "0001.mp4")
+    assert differing([*there, *there], clips, Cache(folder=str(tmp_path / "cache")), None) == there[:2]
 
 
 @pytest.mark.parametrize(
@@ -347,12 +384,59 @@ def test_an_engine_that_serves_the_old_lora_is_replaced(
     data.read(silent)
     stale: Any = StaleData(data, old, tmp_path / "once")
     out, plan = tmp_path / "answers.jsonl", AnswerPlan.for_evaluation(settings)
-    with RayExecutor(settings, stale) as cluster:
+    with RayExecutor(settings, stale, tmp_path / "shared") as cluster:
         generate(data.questions, cluster, plan, split="test", lora=new, out=out, tick=silent(""))
     assert (tmp_path / "once").exists()
     errors = capsys.readouterr().err
     assert len(re.findall(r"ended \(.*lora-1: log-probabilities differ by .*\): another takes its place", errors)) == 1
     assert lines(out) >= 8
+
+
+@pytest.mark.slow
+def test_a_node_with_other_videos_or_words_is_named(nodes: Nodes, start: Start, tmp_path: Path) -> None:
+    """The home folders of the command and of a node differ in a video, and then in an adapter."""
+    homes = tmp_path / "mine", tmp_path / "theirs"
+    for number in range(6):
+        write_clip(homes[0] / "clips" / f"{number}.mp4", number)
+    (homes[0] / "own.py").write_text(ADAPTER)
+    shutil.copytree(*homes)
+    rows = [f"{number}.mp4,walking,{'test' if number == 5 else 'train'}\n" for number in range(6)]
+    (tmp_path / "my.csv").write_text("video,label,split\n" + "".join(rows))
+    for raylet in nodes.raylets:
+        raylet.kill()
+    nodes.raylets.clear()
+    nodes.add(homes[1])
+
+    def generate() -> tuple[int, str]:
+        data = {"--data": tmp_path / "my.csv", "--root": "~/clips", "--cache": tmp_path / "cache"}
+        options = [word for item in data.items() for word in item]
+        sets = ("--set", "adapter=~/own.py:Own", "--set", "mix=null", "--set", "engine.batch_size=2")
+        run = start("generate", "gen", *options, *sets, home=homes[0])
+        _, errors = run.communicate(timeout=600)
+        return run.returncode, errors.splitlines()[-1]
+
+    theirs, kept = homes[1] / "clips" / "3.mp4", (homes[1] / "clips" / "3.mp4").read_bytes()
+    line = "3.mp4 is missing there, or another file than here: put videos in a folder that nodes share"
+    for other in (None, (homes[1] / "clips" / "1.mp4").read_bytes()):
+        theirs.unlink()
+        if other is not None:
+            theirs.write_bytes(other)
+        status, error = generate()
+        assert status == 2
+        assert error.startswith("videostar: node ")
+        assert error.endswith(line)
+        assert lines(tmp_path / "gen" / "answers.jsonl") == 2  # of the window before
+    theirs.write_bytes(kept)
+    (homes[1] / "own.py").write_text(ADAPTER.replace("name", "name of").replace("running", "jumping"))
+    status, error = generate()
+    assert status == 2
+    assert error.endswith("do not change adapters and prompts in a run, and put them in a folder that nodes share")
+    (homes[1] / "own.py").write_text(ADAPTER)
+    status, error = generate()
+    assert status == 0, error
+    asked = [json.loads(line) for line in (tmp_path / "gen" / "answers.jsonl").read_text().splitlines()]
+    assert [answer["video"] for answer in asked if answer["kind"] == "direct"] == [f"{k}.mp4" for k in range(5)]
+    assert not list((tmp_path / "gen").glob(".partial-*"))
 
 
 @pytest.mark.exhaustive

@@ -16,7 +16,7 @@ from videostar.executors import open_cluster, open_executor
 from videostar.report import REPORT
 from videostar.report.page import add_report
 from videostar.runs.data import RunData
-from videostar.runs.folder import check_folder
+from videostar.runs.folder import SHARED, check_folder
 from videostar.runs.gates import check_gates
 from videostar.runs.manifest import remaining
 from videostar.runs.record import RunRecord, read_run
@@ -64,7 +64,7 @@ def run_cycle(
 
         with (
             Run.open(folder, pipeline, data.digests, restart_from) as run,
-            open_executor(pipeline, data) as executor,
+            open_executor(pipeline, data, folder / SHARED) as executor,
             Tracker(folder, pipeline.tracking) as tracker,
         ):
             skipped = data.report()

@@ -51,7 +51,7 @@ def check_adapter(name: str, source: DataSource | None, limit: int) -> list[Find
     not_asked = 0
     for sample in samples:
         try:
-            phrasings = task.phrasings(sample)
+            phrasings = [Question(sample, task, numbers) for numbers in task.phrasings]
             first, second = ([(q.words(), q.label) for q in phrasings] for _ in range(2))
         except NoQuestion:
             not_asked += 1

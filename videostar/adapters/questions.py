@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import copy
 import difflib
-import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
+
+import numpy as np
 
 from videostar.adapters import NoQuestion, load_adapter
 from videostar.adapters.kinds import MAIN, KindAdapter
+from videostar.adapters.question_table import Change, Numbers, QuestionList, QuestionTable
 from videostar.adapters.task import Question, Task
 from videostar.data.columns import COLUMNS
 from videostar.data.rows import Skipped, Split
+from videostar.data.sample_file import Indices
 from videostar.data.samples import SLACK, Sample
 from videostar.data.source import Data, DataSource
 from videostar.labels.interval import Interval
@@ -35,55 +39,51 @@ class Questions:
         self.why_not: dict[str, str] = {}  # by task: the reason of the first such row
         #: By task: columns that have names of label keys and are not read, since the user did not map them.
         self.unread = {task.name: columns for task in tasks if (columns := _unread(data.samples, task))}
-        self._questions: list[Question] = []
-        for task in tasks:
-            self._add(with_data(task, data.samples), data.samples, seed)
-        # All questions about a video are adjacent, so that an engine encodes it once.
-        if len({question.sample.video for question in self._questions}) < len(self._questions):
-            first: dict[str, int] = {}
-            self._questions.sort(key=lambda question: first.setdefault(question.sample.video, len(first)))
+        numbers, informed = Numbers(), [with_data(task, data.samples) for task in tasks]
+        for number, task in enumerate(informed):
+            self._add(numbers, number, task, data.samples, seed)
+        self.table = QuestionTable(data.samples, informed, numbers.by_video())
+        self._splits = {split: QuestionList(self.table, self.table.of_split(split)) for split in get_args(Split)}
 
-    def split(self, split: Split) -> list[Question]:
+    def split(self, split: Split) -> QuestionList:
         """The questions about one split's samples."""
-        return [question for question in self._questions if question.sample.split == split]
+        return self._splits[split]
 
-    def all(self) -> Sequence[Question]:
+    def all(self) -> QuestionList:
         """Every question of every split."""
-        return self._questions
+        return QuestionList(self.table, np.arange(len(self.table), dtype=np.uint32))
+
+    @property
+    def about(self) -> Indices:
+        """The place of each question's sample in the data."""
+        return self.table.samples_of(np.arange(len(self.table), dtype=np.uint32))
 
     def some(self, split: Split, chosen: slice) -> Questions:
         """Some of one split's questions, and nothing else."""
-        return self.only(self.split(split)[chosen])
+        return self._only(split, self.split(split)[chosen])
 
-    def only(self, questions: Sequence[Question]) -> Questions:
-        """These questions, and nothing else."""
+    def changed(self, split: Split, change: Change, ids: Container[str]) -> Questions:
+        """One split's questions with these ids as `change` returns them, without those for which it returns None."""
+        asked = self.split(split)
+        each = (question.id in ids and change(question) is not None for question in asked)
+        kept = np.fromiter(each, bool, len(asked))
+        return self._only(split, QuestionList(self.table, asked.indices[kept], change))
+
+    def _only(self, split: Split, asked: QuestionList) -> Questions:
         some = copy.copy(self)
-        some._questions = list(questions)
+        nothing = QuestionList(self.table, asked.indices[:0])
+        some._splits = {name: asked if name == split else nothing for name in self._splits}
         return some
 
     @property
     def digest(self) -> str:
-        """The identity of the questions: their texts and the terms that answers are judged by.
-
-        It changes with an adapter or a prompt.
-        """
-        found = hashlib.sha256()
-        for question in self._questions:
-            *texts, request = question.words()
-            words = [
-                question.id,
-                *texts,
-                question.label.words(),
-                *question.source.terms(question.sample.values),
-                *filter(None, [request]),
-            ]
-            found.update("\0".join(words).encode("utf-8", "surrogatepass"))
-        return found.hexdigest()
+        """The identity of all questions of the data set."""
+        return self.table.digest
 
     def check(self) -> None:
         """Raises UserError if a task has no question about any video of the split that must have one."""
-        for task in self.tasks:
-            if any(q.task == task.name and q.sample.split == self.needed for q in self._questions):
+        for number, task in enumerate(self.tasks):
+            if self.table.asks(number, self.needed):
                 continue
             reasons = [row.detail for row in self.skipped[:50]] or [self.why_not.get(task.name, "no rows")]
             why = "; ".join(dict.fromkeys(reasons))[:400]
@@ -91,14 +91,14 @@ class Questions:
                 raise UserError(f"adapter {task.name}: no question about any video to evaluate on: {why}")
             raise UserError(f"adapter {task.name}: no question about any train video: {why}")
 
-    def _add(self, task: Task, samples: Sequence[Sample], seed: int) -> None:
+    def _add(self, numbers: Numbers, number: int, task: Task, samples: Sequence[Sample], seed: int) -> None:
         first = True
-        for sample in samples:
+        for place, sample in enumerate(samples):
             try:
-                question = task.question(sample, seed)
+                phrasing = task.phrasing(sample, seed)
                 # Of the first row all phrasings are tried, so that a wrong template shows now.
-                for tried in task.phrasings(sample) if first else [question]:
-                    tried.words()
+                for tried in task.phrasings if first else [task.phrasings[phrasing]]:
+                    Question(sample, task, tried).words()
                 after_end = _after_end(task, sample)
             except UserError as error:
                 self._skip(sample, task, error)
@@ -106,7 +106,7 @@ class Questions:
             if after_end is not None:
                 self.skipped.append(after_end)
             else:
-                self._questions.append(question)
+                numbers.add(place, sample, number, phrasing)
                 first = False
 
     def _skip(self, sample: Sample, task: Task, error: UserError) -> None:

@@ -192,15 +192,17 @@ class Task:
             self._known[key] = found
         return found
 
-    def question(self, sample: Sample, seed: int) -> Question:
-        """The question about a sample. Its phrasing is drawn from the seed and the sample's id."""
+    def phrasing(self, sample: Sample, seed: int) -> int:
+        """Which of `phrasings` the question about a sample has. It is drawn from the seed and the sample's id."""
         draw = random.Random(f"{seed}/{sample.id}")
         question, hint = (draw.choice(range(len(forms))) for forms in self._forms)
-        return Question(sample, self, self._numbers[question, hint])
+        return question * len(self._forms[1]) + hint
 
-    def phrasings(self, sample: Sample) -> list[Question]:
-        """The question in every possible phrasing."""
-        return [Question(sample, self, numbers) for numbers in self._numbers]
+    @cached_property
+    def phrasings(self) -> list[tuple[int, int]]:
+        """Every phrasing of a question: the numbers of its question and its hint in the prompt file."""
+        questions, hints = (range(len(forms)) for forms in self._forms)
+        return list(itertools.product(questions, hints))
 
     def words(self, row: Row, label: Label, question: int, hint: int) -> Words:
         """The texts about a row in that phrasing. Raises UserError for a template that cannot be filled in."""
@@ -219,12 +221,6 @@ class Task:
     @property
     def _forms(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         return self.prompts.questions, self.prompts.rationalise
-
-    @cached_property
-    def _numbers(self) -> dict[tuple[int, int], tuple[int, int]]:
-        """Every phrasing, as one tuple that a million questions share."""
-        questions, hints = (range(len(forms)) for forms in self._forms)
-        return {numbers: numbers for numbers in itertools.product(questions, hints)}
 
     def _call(self, method: Callable[[Row], Mapping[str, Any]], row: Row) -> Mapping[str, Any]:
         """The result of an adapter's method. Any exception of a user's adapter becomes a UserError that names it."""

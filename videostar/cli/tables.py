@@ -13,9 +13,10 @@ from rich.text import Text
 
 from videostar.adapters.check import Finding
 from videostar.cli.training_plot import print_training
-from videostar.runs.check import FEW, Report
+from videostar.runs.check import Report
 from videostar.runs.gates import describe_fired, describe_halt
 from videostar.runs.manifest import Fired, Manifest, remaining
+from videostar.runs.row_tally import FEW
 from videostar.runs.training_log import newest_training
 from videostar.stages.judge_check import Figures, JudgeReport, Share
 from videostar.util.terminal import printable

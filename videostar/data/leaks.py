@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from videostar.data.hash_index import HashIndex
 from videostar.data.measure_videos import MeasuredVideo
 from videostar.data.rows import Skipped, Split
 from videostar.data.samples import Sample
@@ -12,29 +13,53 @@ from videostar.data.samples import Sample
 _APART: dict[Split, tuple[Split, ...]] = {"train": ("test", "validation"), "validation": ("test",), "test": ()}
 
 
-def find_leaks(samples: Sequence[Sample]) -> dict[int, Skipped]:
-    """By index in `samples`: training samples with a video in validation or test, validation samples in test.
-
-    Videos are compared by content, or by path if they were not opened.
-    """
-    held_out: dict[Split, dict[str, str]] = {"validation": {}, "test": {}}
-    for sample in samples:
-        if sample.split != "train":
-            for video in sample.videos:
-                held_out[sample.split].setdefault(content(video), video.video)
-    found: dict[int, Skipped] = {}
+def contents_of(samples: Iterable[Sample]) -> HashIndex:
+    """The contents of the samples' videos."""
+    found = HashIndex()
     for place, sample in enumerate(samples):
-        leak = _leak(sample, held_out)
-        if leak is not None:
-            found[place] = leak
+        for video in sample.videos:
+            found.add(place, content(video))
     return found
 
 
-def find_trained(samples: Sequence[Sample], trained: Mapping[str, str]) -> dict[int, Skipped]:
-    """By index in `samples`: those with a video that is trained on. `trained` has paths by content."""
+class LeakFinder:
+    """Finds leaks among samples that are seen one by one."""
+
+    def __init__(self) -> None:
+        self._contents: dict[Split, HashIndex] = {split: HashIndex() for split in _APART}
+
+    def add(self, place: int, sample: Sample) -> None:
+        """See the sample with that index."""
+        for video in sample.videos:
+            self._contents[sample.split].add(place, content(video))
+
+    def leaks(self, samples: Sequence[Sample]) -> dict[int, Skipped]:
+        """By index in `samples`: training samples with a video in validation or test, validation samples in test.
+
+        Videos are compared by content, or by path if they were not opened.
+        """
+        suspects: set[int] = set()
+        held_out: dict[Split, dict[str, str]] = {"validation": {}, "test": {}}
+        for split, others in _APART.items():
+            for other in others:
+                shared = self._contents[split].shared(self._contents[other])
+                suspects.update(self._contents[split].places(shared))
+                for place in self._contents[other].places(shared):
+                    for video in samples[place].videos:
+                        held_out[other].setdefault(content(video), video.video)
+        found = {place: _leak(samples[place], held_out) for place in sorted(suspects)}
+        return {place: leak for place, leak in found.items() if leak is not None}
+
+
+def find_trained(samples: Sequence[Sample], trained: Sequence[Sample]) -> dict[int, Skipped]:
+    """By index in `samples`: those with a video of a sample that is trained on."""
+    ours, theirs = contents_of(samples), contents_of(trained)
+    shared = ours.shared(theirs)
+    paths = {content(video): video.video for place in theirs.places(shared) for video in trained[place].videos}
     found: dict[int, Skipped] = {}
-    for place, sample in enumerate(samples):
-        other = next((trained[content(video)] for video in sample.videos if content(video) in trained), None)
+    for place in ours.places(shared):
+        sample = samples[place]
+        other = next((paths[content(video)] for video in sample.videos if content(video) in paths), None)
         if other is not None:
             found[place] = Skipped(sample.row, sample.video, "also in train", f"the same content as {other}")
     return found

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -13,30 +12,6 @@ from videostar.util.files import Below
 
 Split = Literal["train", "validation", "test"]
 Values: TypeAlias = dict[str, Any]  # plain: str, int, float, bool, and lists and dicts of them
-
-
-class Record(Mapping[str, Any]):
-    """Compact values of a row: rows with the same columns share the names, which halves the memory of a million."""
-
-    __slots__ = ("_cells", "_places")
-
-    def __init__(self, values: Values) -> None:
-        self._places = _places(tuple(values))
-        self._cells = tuple(values.values())
-
-    def __getitem__(self, name: str) -> Any:
-        return self._cells[self._places[name]]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._places)
-
-    def __len__(self) -> int:
-        return len(self._cells)
-
-
-@lru_cache(maxsize=1024)
-def _places(names: tuple[str, ...]) -> dict[str, int]:
-    return {name: place for place, name in enumerate(names)}
 
 
 @dataclass(frozen=True, slots=True)

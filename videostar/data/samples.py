@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from videostar.data.measure_videos import MeasuredRow, MeasuredVideo
-from videostar.data.rows import Record, Skipped, Split
+from videostar.data.rows import Skipped, Split
 
 SLACK = 1.0  # seconds that an interval may end after its video: annotations and durations are rounded
 # Ids are made from these columns, in this order, and then from all other columns, if there are any.
@@ -50,8 +50,8 @@ def make_sample(item: MeasuredRow) -> Sample | Skipped:
         return Skipped(row.where, item.video, "interval outside the video", f"{times}{has}")
     if row.split is None:
         raise ValueError(f"{row.where}: a row without a split")
-    values = Record(row.values)
-    return Sample(_identity(item), item.video, row.label, row.split, item.sha256, seconds, values, row.where, item.more)
+    identity = _identity(item)
+    return Sample(identity, item.video, row.label, row.split, item.sha256, seconds, row.values, row.where, item.more)
 
 
 def _identity(item: MeasuredRow) -> str:

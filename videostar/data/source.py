@@ -7,20 +7,26 @@ run.
 from __future__ import annotations
 
 import hashlib
+import heapq
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import get_args
+
+import numpy as np
 
 from videostar import config
 from videostar.data.formats import official_classes, read_rows, source_files
-from videostar.data.leaks import find_leaks
+from videostar.data.hash_index import HashIndex
+from videostar.data.leaks import LeakFinder
 from videostar.data.manifest import DataManifest, find_manifest, is_row_file
 from videostar.data.measure_videos import MeasuredRow, measure_on_cluster, measure_videos
 from videostar.data.places import Places
 from videostar.data.rows import Row, Skipped, Split
+from videostar.data.sample_file import Indices, SampleFile, SampleWriter
 from videostar.data.samples import Sample, make_sample
 from videostar.data.splits import EvaluationPlan, SplitPlan
 from videostar.util.errors import UserError
@@ -165,9 +171,8 @@ class DataSource:
             tick = progress("videos opened")
             bad = measure_on_cluster(self.split_rows(), self.places, cache, rate, cluster, tick)
         measured = measure_videos(self.split_rows(), self.places, cache, rate, bad)
-        samples, skipped = _check(measured, count, progress("videos checked" if cache else "rows checked"))
-        samples, leaks = _without_leaks(samples, self.splits.leaks, self.where)
-        return Data(self, samples, [*skipped, *leaks])
+        tick = progress("videos checked" if cache else "rows checked")
+        return Data(self, *_check(measured, count, tick, self.splits.leaks, self.where))
 
     @property
     def needed(self) -> Split:
@@ -190,7 +195,7 @@ class Data:
     """The samples of a data set, in the order of its rows, and the rows that are skipped."""
 
     source: DataSource
-    samples: list[Sample]
+    samples: SampleFile
     skipped: list[Skipped]
 
     @property
@@ -198,13 +203,20 @@ class Data:
         """The folder of the videos."""
         return self.source.root
 
-    def split(self, split: Split) -> list[Sample]:
+    def split(self, split: Split) -> SampleFile:
         """The samples of one split, in the order of the rows."""
-        return [sample for sample in self.samples if sample.split == split]
+        return self.samples.select(self._indices[split])
+
+    @cached_property
+    def _indices(self) -> dict[Split, Indices]:
+        splits: tuple[Split, ...] = get_args(Split)
+        numbers = {split: number for number, split in enumerate(splits)}
+        found = np.fromiter((numbers[sample.split] for sample in self.samples), np.uint8, len(self.samples))
+        return {split: np.flatnonzero(found == number).astype(np.uint32) for split, number in numbers.items()}
 
     def check(self) -> None:
         """Raises UserError if there is no sample to train on, or to evaluate on."""
-        if not self.split(self.source.needed):
+        if not any(sample.split == self.source.needed for sample in self.samples):
             raise self.source.nothing_usable(self.skipped, len(self.samples) + len(self.skipped))
 
     def digest(self, questions: str) -> str:
@@ -217,7 +229,7 @@ class Data:
         digest = hashlib.sha256(head.encode())
         digest.update(b',"samples":[')
         for number, sample in enumerate(self.samples):
-            fields = {name: getattr(sample, name) for name in _IDENTITY} | {"values": dict(sample.values)}
+            fields = {name: getattr(sample, name) for name in _IDENTITY} | {"values": sample.values}
             if sample.more:
                 fields["more"] = [video._asdict() for video in sample.more]
             digest.update(f"{',' if number else ''}{write(fields)}".encode())
@@ -225,33 +237,52 @@ class Data:
         return digest.hexdigest()
 
 
-def _without_leaks(samples: list[Sample], leaks: str, where: str) -> tuple[list[Sample], list[Skipped]]:
-    """The samples without those whose video is also in a split that is held out from them."""
-    found = find_leaks(samples) if leaks != "keep" else {}
+def _check(
+    rows: Iterator[MeasuredRow | Skipped], count: int, tick: Tick, leaks: str, where: str
+) -> tuple[SampleFile, list[Skipped]]:
+    """The samples of the rows, and the rows that are skipped: those with leaks come last."""
+    writer, finder = SampleWriter(), LeakFinder()
+    ids: dict[Split, HashIndex] = {split: HashIndex() for split in get_args(Split)}
+    skipped: list[tuple[int, Skipped]] = []  # after so many samples
+    place = 0
+    for done, item in enumerate(rows, start=1):
+        checked = item if isinstance(item, Skipped) else make_sample(item)
+        if isinstance(checked, Skipped):
+            skipped.append((place, checked))
+        else:
+            writer.add(checked)
+            ids[checked.split].add(place, checked.id)
+            if leaks != "keep":
+                finder.add(place, checked)
+            place += 1
+        tick(done, count)
+    samples = writer.samples()
+    doubled = set(_doubled(ids.values(), samples))
+    del ids
+    found = {at: leak for at, leak in finder.leaks(samples).items() if at not in doubled}
     if found and leaks == "refuse":
         first = next(iter(found.values()))
         raise UserError(
             f"{where}: {len(found)} rows show videos that are held out from them too, such as {first.where}: "
             f"{first.video} {first.reason} ({first.detail}); fix the rows, or skip such rows by --set data.leaks=drop"
         )
-    return [sample for place, sample in enumerate(samples) if place not in found], list(found.values())
+    ordered = heapq.merge(skipped, ((at, _double(samples[at])) for at in sorted(doubled)), key=lambda item: item[0])
+    return samples.without([*doubled, *found]), [*(row for _, row in ordered), *found.values()]
 
 
-def _check(rows: Iterator[MeasuredRow | Skipped], count: int, tick: Tick) -> tuple[list[Sample], list[Skipped]]:
-    samples: list[Sample] = []
-    known: set[tuple[str, Split]] = set()
-    skipped: list[Skipped] = []
-    for done, item in enumerate(rows, start=1):
-        checked = item if isinstance(item, Skipped) else make_sample(item)
-        if isinstance(checked, Sample) and (checked.id, checked.split) in known:
-            checked = Skipped(checked.row, checked.video, "doubled", "the same in every column as an earlier row")
-        if isinstance(checked, Sample):
-            samples.append(checked)
-            known.add((checked.id, checked.split))
-        else:
-            skipped.append(checked)
-        tick(done, count)
-    return samples, skipped
+def _doubled(ids: Iterable[HashIndex], samples: SampleFile) -> Iterator[int]:
+    """The places of the samples with the id of an earlier one in the same split."""
+    for of_split in ids:
+        known: set[str] = set()
+        for place in of_split.places(of_split.repeated()):
+            identity = samples[place].id
+            if identity in known:
+                yield place
+            known.add(identity)
+
+
+def _double(sample: Sample) -> Skipped:
+    return Skipped(sample.row, sample.video, "doubled", "the same in every column as an earlier row")
 
 
 def with_frame_rate(pipeline: config.Pipeline) -> config.Pipeline:

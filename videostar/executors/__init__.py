@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from pathlib import Path
 
 from videostar.config import Pipeline
 from videostar.engines import open_engine
@@ -44,8 +45,10 @@ def open_cluster(settings: Pipeline) -> Iterator[VideoCluster | None]:
         disconnect()
 
 
-def open_executor(settings: Pipeline, data: OpenData) -> ExecutorProtocol:
+def open_executor(settings: Pipeline, data: OpenData, shared: Path) -> ExecutorProtocol:
     """The executor that `settings.executor` names, for questions about `data`.
+
+    `shared` is a folder that all nodes of a cluster see, and that is there only while the executor is open.
 
     Raises UserError if a package that it needs is not installed, or if there is no such cluster.
     """
@@ -53,11 +56,11 @@ def open_executor(settings: Pipeline, data: OpenData) -> ExecutorProtocol:
         _check_installed()
         from videostar.executors.ray.executor import RayExecutor
 
-        return RayExecutor(settings, data)
+        return RayExecutor(settings, data, shared)
     if (count := engine_count(settings)) > 1:
         from videostar.executors.processes import ProcessExecutor
 
-        return ProcessExecutor(settings, data, count)
+        return ProcessExecutor(settings, data, shared, count)
     from videostar.executors.local import LocalExecutor
 
     return LocalExecutor(open_engine(settings, data.videos))

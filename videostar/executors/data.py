@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Protocol
 
+from videostar.adapters.question_table import QuestionTable
 from videostar.adapters.questions import Questions
 
 
-class OpenData(Protocol):
-    """The data of a run, and a way to read them again in another process."""
+class SavedData(Protocol):
+    """The data of a run in another process, which has not read the rows."""
 
     @property
-    def reopen(self) -> Callable[[], OpenData]:
-        """Reads them, and can be sent there."""
+    def videos(self) -> int:
+        """The number of videos of a row, at most."""
         ...
+
+    def questions(self, of_set: str | None) -> tuple[QuestionTable, Path]:
+        """The questions of a set of `evaluation.sets`, or of the run's own data (None), and the root of the videos."""
+        ...
+
+
+class OpenData(Protocol):
+    """The data of a run."""
 
     @property
     def questions(self) -> Questions:
@@ -31,12 +41,9 @@ class OpenData(Protocol):
         """The number of videos of a row, at most."""
         ...
 
-    @property
-    def identity(self) -> str:
-        """Digest of the samples and their questions."""
-        ...
+    def save(self, folder: Path) -> Callable[[], SavedData]:
+        """Write samples and questions to a new folder, and return what opens them in another process.
 
-    @property
-    def sets_identity(self) -> str | None:
-        """The same of the sets."""
+        That raises UserError if it finds other files there.
+        """
         ...

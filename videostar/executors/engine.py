@@ -1,21 +1,21 @@
-"""An engine in a process of its own. It reads the run's data itself, so that a window is sent as two numbers."""
+"""An engine in a process of its own. It opens the run's data itself, so that a window is sent as two numbers."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from videostar.adapters.questions import Questions
-from videostar.adapters.task import Question
-from videostar.config import Pipeline
-from videostar.data.rows import Split
+from videostar.adapters.question_table import QuestionList, QuestionTable
+from videostar.config import Cache, Pipeline
+from videostar.data.measure_videos import MeasuredVideo, digests_of
+from videostar.data.sample_file import Indices
 from videostar.engines import open_engine
 from videostar.engines.base import EngineProtocol
-from videostar.executors.data import OpenData
+from videostar.executors.data import SavedData
 from videostar.stages.executor import Window
 from videostar.stages.ledger import Answer, Key
 from videostar.stages.plan import AnswerPlan
@@ -29,21 +29,15 @@ class RemoteJob:
     """A `Job` that another process can find again in the same data."""
 
     number: int  # later jobs have higher ones
-    data: str  # digest of samples and questions
-    sets: str | None
     of_set: str | None  # of `evaluation.sets`; None: of the run's own data
-    only: frozenset[str] | None  # the ids of the questions, if not all of the split are asked
-    split: Split
+    indices: Indices  # of the questions among those of the data
     plan: AnswerPlan
     lora: Path | None
     lora_digest: str | None
 
-    def asked(self, questions: Questions) -> list[Question]:
+    def asked(self, questions: QuestionTable) -> QuestionList:
         """The questions of the job, in order."""
-        asked = questions.split(self.split)
-        if self.plan.under is not None:
-            asked = [changed for one in asked if (changed := self.plan.under.question(one)) is not None]
-        return asked if self.only is None else [one for one in asked if one.id in self.only]
+        return QuestionList(questions, self.indices, self.plan.under.question if self.plan.under else None)
 
 
 class Ready(NamedTuple):
@@ -53,20 +47,34 @@ class Ready(NamedTuple):
     node: str = ""  # of the cluster
 
 
+@dataclass(frozen=True)
+class Answered:
+    """The answers of a window."""
+
+    answers: list[Answer]
+    differing: list[MeasuredVideo]  # that could not be shown, and are not here as they were checked
+    where: str  # names the process
+
+
 class EngineHost:
     """An engine with the data of a run. Both are loaded with the first job and kept for those that follow.
 
     Its methods may be called from any number of threads.
     """
 
-    def __init__(self, settings: Pipeline, reopen: Callable[[], OpenData], where: str = "an engine's process") -> None:
+    def __init__(
+        self, settings: Pipeline, open_data: Callable[[], SavedData], where: str = "an engine's process"
+    ) -> None:
         """`where` names the process in messages."""
-        self._settings, self._reopen, self._where = settings, reopen, where
-        self._data: OpenData | None = None
+        self._settings, self._open_data, self._where = settings, open_data, where
+        self._data: SavedData | None = None
         self._engine: EngineProtocol | None = None
         self._job = ExitStack()
         self._number, self._preparing = 0, threading.Lock()
         self._answerer: WindowAnswerer | None = None
+        self._asked: QuestionList | None = None
+        self._root = Path()
+        self._rate: float | None = None
 
     def prepare(self, job: RemoteJob) -> Ready:
         """Get ready for the windows of a job. Raises UserError if there are other data here, or another LoRA."""
@@ -83,24 +91,44 @@ class EngineHost:
                 f"{self._where}: {job.lora} is not the LoRA of this run there: put runs in a folder that nodes share"
             )
         if self._data is None:
-            self._data = self._reopen()
-        if (self._data.identity, self._data.sets_identity) != (job.data, job.sets):
-            raise UserError(
-                f"{self._where}: finds other data or videos than this command did: do not change them in a run, and "
-                "put them in a folder that nodes share"
-            )
+            try:
+                self._data = self._open_data()
+            except UserError as error:
+                raise UserError(f"{self._where}: {error}") from None
         if self._engine is None:
             self._engine = open_engine(self._settings, self._data.videos)
         if job.plan.needs_model:
             self._engine.use(job.lora)
-        questions = self._data.sets[job.of_set] if job.of_set else self._data.questions
+        questions, self._root = self._data.questions(job.of_set)
+        self._asked, self._rate = job.asked(questions), job.plan.video.frame_rate
         judge = self._job.enter_context(job.plan.judging.open(self._engine))
-        answerer = WindowAnswerer(job.asked(questions), questions.root, self._engine, job.plan, judge)
+        answerer = WindowAnswerer(self._asked, self._root, self._engine, job.plan, judge)
         self._answerer = self._job.enter_context(answerer)
         return Ready(self._engine.windows)
 
-    def answer(self, start: int, stop: int, known: Mapping[Key, bool]) -> list[Answer]:
-        """The answers of a window."""
-        if self._answerer is None:
+    def answer(self, start: int, stop: int, known: Mapping[Key, bool]) -> Answered:
+        """The answers of a window. Raises UserError if there are other adapters or prompts here."""
+        if self._answerer is None or self._asked is None:
             raise RuntimeError("an engine is asked before it is ready")
-        return self._answerer.answers(self._answerer.start(Window(start, stop, known)))
+        other = self._asked.table.changed(self._asked.indices[start:stop])
+        if other is not None:
+            raise UserError(
+                f"{self._where}: asks about {other.video} in other words than this command: do not change adapters and "
+                "prompts in a run, and put them in a folder that nodes share"
+            )
+        answers = self._answerer.answers(self._answerer.start(Window(start, stop, known)))
+        return Answered(answers, self._differing(self._asked[start:stop], answers), self._where)
+
+    def _differing(self, asked: QuestionList, answers: Sequence[Answer]) -> list[MeasuredVideo]:
+        """The videos that could not be shown and differ from those that were checked."""
+        unseen = {answer.question_id for answer in answers if answer.kind == "video"}
+        videos = [video for one in asked if one.id in unseen for video in one.sample.videos] if unseen else []
+        return differing(videos, self._root, self._settings.cache, self._rate)
+
+
+def differing(videos: Sequence[MeasuredVideo], root: Path, cache: Cache, rate: float | None) -> list[MeasuredVideo]:
+    """Those of the videos below `root` that are not here, or have another digest."""
+    if not videos:
+        return []
+    found = digests_of([root / video.video for video in videos], cache, rate)
+    return [video for video in dict.fromkeys(videos) if found[root / video.video] != video.sha256]

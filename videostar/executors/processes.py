@@ -15,13 +15,14 @@ from contextlib import suppress
 from functools import partial
 from itertools import count
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import psutil
 
 from videostar.config import Pipeline
 from videostar.executors.count import gpus_per_engine, visible_gpus
-from videostar.executors.data import OpenData
+from videostar.executors.data import OpenData, SavedData
 from videostar.executors.dispatch import EngineLost
 from videostar.executors.engine import EngineHost, RemoteJob
 from videostar.executors.remote import THREADS, RemoteExecutor, RemoteHost
@@ -43,7 +44,7 @@ class _Share(NamedTuple):
 class _Process(RemoteHost):
     """A host in a process on this machine."""
 
-    def __init__(self, share: _Share, settings: Pipeline, data: OpenData) -> None:
+    def __init__(self, share: _Share, settings: Pipeline, open_data: Callable[[], SavedData]) -> None:
         super().__init__()
         spawn = multiprocessing.get_context("spawn")  # a forked process would have the locks of our threads
         self._pipe, theirs = spawn.Pipe()
@@ -56,7 +57,7 @@ class _Process(RemoteHost):
         self._lost: EngineLost | None = None
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
-        self._send(settings, data.reopen)
+        self._send(settings, open_data)
 
     def call(self, method: str, args: Sequence[Any], done: Callable[[Any], None]) -> None:
         """Send a call."""
@@ -167,8 +168,8 @@ def _sendable(error: BaseException) -> Exception:
 class ProcessExecutor(RemoteExecutor):
     """Several engines on this machine, and training on it."""
 
-    def __init__(self, settings: Pipeline, data: OpenData, engines: int) -> None:
-        super().__init__(settings, data, (1, engines))
+    def __init__(self, settings: Pipeline, data: OpenData, folder: Path, engines: int) -> None:
+        super().__init__(settings, data, folder, (1, engines))
         self._scratch = tempfile.TemporaryDirectory(prefix="videostar-", ignore_cleanup_errors=True)
         self._shares = _shares(settings, engines, self._scratch.name)
         self._processes: dict[int, RemoteHost] = {}  # by the numbers of their shares
@@ -177,7 +178,7 @@ class ProcessExecutor(RemoteExecutor):
         """A process with a share that no other has."""
         taken = {number for number, process in self._processes.items() if not process.ended}
         number = min(set(range(len(self._shares))) - taken)
-        self._processes[number] = process = _Process(self._shares[number], self.settings, self.data)
+        self._processes[number] = process = _Process(self._shares[number], self.settings, self.open_data)
         return process
 
     def shared(self, job: RemoteJob) -> RemoteJob:

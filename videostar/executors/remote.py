@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Sequence
-from functools import partial
+from functools import cached_property, partial
+from pathlib import Path
+from shutil import rmtree
 from typing import Any, Self
 
 from videostar.config import Pipeline
 from videostar.engines import engine_name
 from videostar.engines.base import WrongLora
-from videostar.executors.data import OpenData
+from videostar.executors.data import OpenData, SavedData
 from videostar.executors.dispatch import Dispatcher, EngineLost, RemoteEngine
-from videostar.executors.engine import Ready, RemoteJob
+from videostar.executors.engine import Answered, Ready, RemoteJob, differing
 from videostar.stages.executor import Job, Window
 from videostar.stages.judging import unanswered
 from videostar.stages.ledger import Answer
+from videostar.util.errors import UserError
 from videostar.util.files import digest
 from videostar.video.cluster import VideoCluster
 
@@ -29,6 +32,7 @@ class RemoteHost(ABC):
 
     node = ""
     windows = 1
+    check: Callable[[Answered], list[Answer] | UserError]  # of the job
 
     def __init__(self) -> None:
         self.ended = False
@@ -60,7 +64,15 @@ class RemoteHost(ABC):
 
     def answer(self, window: Window, done: Callable[[list[Answer] | Exception], None]) -> None:
         """Have a window answered, of which only numbers are sent."""
-        self.call("answer", window, done)
+        self.call("answer", window, partial(self._answered, self.check, done))
+
+    def _answered(
+        self,
+        check: Callable[[Answered], list[Answer] | UserError],
+        done: Callable[[list[Answer] | Exception], None],
+        found: Any,
+    ) -> None:
+        done(check(found) if isinstance(found, Answered) else found)
 
 
 class RemoteExecutor(ABC):
@@ -69,10 +81,14 @@ class RemoteExecutor(ABC):
     cluster: VideoCluster | None = None
     waits_for = ""  # what is probably missing while no engine gets ready
 
-    def __init__(self, settings: Pipeline, data: OpenData, engines: tuple[int, int]) -> None:
-        """The first job waits for the first number of `engines`; jobs use up to the second."""
+    def __init__(self, settings: Pipeline, data: OpenData, folder: Path, engines: tuple[int, int]) -> None:
+        """`folder`: a new one, for samples and questions while this executor is open; all processes see it.
+
+        The first job waits for the first number of `engines`; jobs use up to the second.
+        """
         self.name = engine_name(settings)
-        self.settings, self.data, self.engines = settings, data, engines
+        self.settings, self.engines = settings, engines
+        self._data, self._folder = data, folder
         self._hosts: list[RemoteHost] = []
         self._jobs = 0
 
@@ -84,6 +100,11 @@ class RemoteExecutor(ABC):
     def shared(self, job: RemoteJob) -> Any:
         """The job in the form that all hosts get it in."""
 
+    @cached_property
+    def open_data(self) -> Callable[[], SavedData]:
+        """What opens the data in another process. The first time, they are written to the folder."""
+        return self._data.save(self._folder)
+
     @property
     def hosts(self) -> list[RemoteHost]:
         """Those that have not ended."""
@@ -93,7 +114,7 @@ class RemoteExecutor(ABC):
         """The answers of each window, in order. Raises UserError as an engine does, or if all engines end."""
         self._jobs += 1
         asked, shared = job.asked, self.shared(self._remote(job))
-        free = self.hosts
+        free, check = self.hosts, partial(self._check, job)
 
         def start(done: Callable[[RemoteEngine | Exception], None]) -> None:
             if free:
@@ -101,6 +122,7 @@ class RemoteExecutor(ABC):
             else:
                 host = self.start_host()
                 self._hosts = [*self.hosts, host]
+            host.check = check
             host.prepare(shared, done)
 
         dispatcher = Dispatcher(
@@ -119,18 +141,19 @@ class RemoteExecutor(ABC):
 
     def _remote(self, job: Job) -> RemoteJob:
         """The job in a form that hosts find in their own data."""
-        names = [name for name, questions in self.data.sets.items() if questions is job.questions]
-        whole = bool(names) or job.questions is self.data.questions
-        return RemoteJob(
-            self._jobs,
-            self.data.identity,
-            self.data.sets_identity,
-            names[0] if names else None,
-            None if whole else frozenset(question.id for question in job.asked),
-            job.split,
-            job.plan,
-            job.lora,
-            digest(job.lora) if job.lora else None,
+        name = next((name for name, one in self._data.sets.items() if one.table is job.questions.table), None)
+        lora = digest(job.lora) if job.lora else None
+        return RemoteJob(self._jobs, name, job.asked.indices, job.plan, job.lora, lora)
+
+    def _check(self, job: Job, found: Answered) -> list[Answer] | UserError:
+        """The answers, unless they lack a video that is here as it was checked, and is not so there."""
+        cannot = differing(found.differing, job.questions.root, self.settings.cache, job.plan.video.frame_rate)
+        other = next((video.video for video in found.differing if video not in cannot), None)
+        if other is None:
+            return found.answers
+        return UserError(
+            f"{found.where}: {other} is missing there, or another file than here: put videos in a folder that nodes "
+            "share"
         )
 
     def release(self) -> None:
@@ -143,3 +166,4 @@ class RemoteExecutor(ABC):
 
     def __exit__(self, *error: object) -> None:
         self.release()
+        rmtree(self._folder, ignore_errors=True)

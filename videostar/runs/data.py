@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
+from videostar.adapters.question_table import QuestionTable
 from videostar.adapters.questions import Questions, load_tasks
 from videostar.config import Pipeline
-from videostar.data.leaks import content
+from videostar.data.leaks import contents_of
 from videostar.data.rows import Skipped
 from videostar.data.source import Data, DataSource
 from videostar.runs.data_fingerprint import data_fingerprint
 from videostar.runs.evaluation_sets import EvaluationSet, open_sets
+from videostar.runs.saved_data import Part, SavedFiles
 from videostar.stages.closed_question import PROMPT_DIGEST
 from videostar.util.errors import UserError
 from videostar.util.files import digest, digest_json
-from videostar.util.progress import Progress, silent
+from videostar.util.progress import Progress
 from videostar.util.resources import check_model, model_digest, model_path
 from videostar.util.terminal import warn
 from videostar.video.cluster import VideoCluster
@@ -58,7 +61,7 @@ class RunData:
         self._seed, self._cache = settings.seed, settings.cache
         self._judge = PROMPT_DIGEST if settings.model_judges else None
         self._data: Data | None = None
-        self.reopen = partial(_reopen, settings, sets)  # these data, read again in another process
+        self._reopen = partial(RunData, settings, sets=sets)
 
     @property
     def fingerprint(self) -> str | None:
@@ -84,10 +87,9 @@ class RunData:
 
         preflight(settings, out, self.videos, trains=trains)
         self.read(progress, cluster)
-        samples = [sample for data in (self.data, *(one.data for one in self._sets)) for sample in data.samples]
-        check_cache(
-            settings.cache, settings.video, len({video.sha256 for sample in samples for video in sample.videos})
-        )
+        every = (self.data, *(one.data for one in self._sets))
+        contents = contents_of(sample for data in every for sample in data.samples)
+        check_cache(settings.cache, settings.video, contents.count)
 
     def read(self, progress: Progress, cluster: VideoCluster | None = None) -> None:
         """Read the rows, open the videos (on the nodes of a `cluster`) and make the questions.
@@ -103,9 +105,8 @@ class RunData:
                 f"--set columns.{columns[0]}={columns[0]} reads it, --set columns.{columns[0]}=null hides this line"
             )
         if self._sets:
-            trained = {content(video): video.video for sample in self.data.split("train") for video in sample.videos}
             for one in self._sets:
-                one.read(self._cache, trained, progress, cluster)
+                one.read(self._cache, self.data.split("train"), progress, cluster)
 
     @property
     def videos(self) -> int:
@@ -120,6 +121,18 @@ class RunData:
     def sets(self) -> dict[str, Questions]:
         """The questions of `evaluation.sets`, by the names of the sets."""
         return {one.name: one.questions for one in self._sets}
+
+    @property
+    def parts(self) -> dict[str | None, Part]:
+        """The run's own data (None), and the sets of `evaluation.sets` by name."""
+        return {None: self, **{one.name: one for one in self._sets}}
+
+    def save(self, folder: Path) -> Callable[[], _OpenedData]:
+        """Write samples and questions to a new folder, and return what opens them in another process.
+
+        That raises UserError if it finds other files there.
+        """
+        return partial(_open_saved, self._reopen, SavedFiles.write(list(self.parts.values()), folder), self.videos)
 
     @property
     def data(self) -> Data:
@@ -179,7 +192,18 @@ class RunData:
         return skipped
 
 
-def _reopen(settings: Pipeline, sets: bool) -> RunData:
-    data = RunData(settings, sets=sets)
-    data.read(silent)
-    return data
+class _OpenedData:
+    """The data of a run, of which another process has read the rows."""
+
+    def __init__(self, data: RunData, files: SavedFiles, videos: int) -> None:
+        self._parts = data.parts
+        self._tables = dict(zip(self._parts, files.open(list(self._parts.values())), strict=True))
+        self.videos = videos
+
+    def questions(self, of_set: str | None) -> tuple[QuestionTable, Path]:
+        """The questions of a set of `evaluation.sets`, or of the run's own data (None), and the root of the videos."""
+        return self._tables[of_set], self._parts[of_set].source.root
+
+
+def _open_saved(reopen: Callable[[], RunData], files: SavedFiles, videos: int) -> _OpenedData:
+    return _OpenedData(reopen(), files, videos)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +13,7 @@ from videostar.config import Cache, Pipeline
 from videostar.config import Data as DataSettings
 from videostar.data.leaks import find_trained
 from videostar.data.rows import Skipped
+from videostar.data.sample_file import SampleFile
 from videostar.data.source import Data, DataSource
 from videostar.runs.data_fingerprint import data_fingerprint
 from videostar.util.errors import UserError
@@ -32,13 +32,11 @@ class EvaluationSet:
     skipped: list[Skipped] = field(default_factory=list)  # rows that cannot be used, once it is read
     _data: Data | None = None
 
-    def read(
-        self, cache: Cache, trained: Mapping[str, str], progress: Progress, cluster: VideoCluster | None = None
-    ) -> None:
+    def read(self, cache: Cache, trained: SampleFile, progress: Progress, cluster: VideoCluster | None = None) -> None:
         """Read the rows, open the videos (on the nodes of a `cluster`) and make the questions.
 
-        `trained` has the paths of the videos that are trained on, by content: rows about them are leaks, which
-        `data.leaks` drops, keeps or refuses. Raises UserError if no row can be used.
+        Rows about videos of the samples that are `trained` on are leaks, which `data.leaks` drops, keeps or refuses.
+        Raises UserError if no row can be used.
         """
         data = self.source.read(cache, progress, cluster)
         leaks = find_trained(data.samples, trained) if self.source.splits.leaks != "keep" else {}
@@ -48,8 +46,7 @@ class EvaluationSet:
                 f"evaluation.sets: {self.source.where}: {len(leaks)} rows show videos that are trained on, such as "
                 f"{first.where}: {first.video} ({first.detail}); remove them, or skip them by --set data.leaks=drop"
             )
-        samples = [sample for place, sample in enumerate(data.samples) if place not in leaks]
-        self._data = replace(data, samples=samples, skipped=[*data.skipped, *leaks.values()])
+        self._data = replace(data, samples=data.samples.without(list(leaks)), skipped=[*data.skipped, *leaks.values()])
         self._data.check()
         self.questions.check()
         self.skipped = [

@@ -14,6 +14,7 @@ from videostar.util.locks import Lock, Locked, lock_file
 
 FORECAST = "forecast.json"  # beside the manifest, from a dry run
 LOG = "log.txt"  # the output of libraries
+SHARED = ".partial-shared"  # a folder for the nodes of a cluster, which a crash leaves behind
 _OURS = (".lock", ".partial-", "pipeline.yaml", FORECAST, LOG)  # files that may be there before a manifest
 
 

@@ -25,6 +25,12 @@ class Problem:
     examples: list[str]
 
 
+def groups(what: str, found: Mapping[str, list[str]], loses_data: bool) -> list[Problem]:
+    """A problem of which each item is an example: a name, and what belongs to it."""
+    examples = [f"{first}: {', '.join(rest[:SHOWN])}" for first, rest in list(found.items())[:SHOWN]]
+    return [Problem(what, len(found), loses_data, examples)] if found else []
+
+
 def class_numbers(labels: Mapping[str, int]) -> list[Problem]:
     """A problem if most of the action labels are class numbers. `labels` counts the rows of each."""
     numbers = [label for label in labels if _NUMBER.fullmatch(label)]

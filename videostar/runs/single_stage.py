@@ -11,7 +11,7 @@ from videostar.data.source import with_frame_rate
 from videostar.engines import open_engine
 from videostar.executors import open_cluster, open_executor
 from videostar.runs.data import RunData
-from videostar.runs.folder import LOG
+from videostar.runs.folder import LOG, SHARED
 from videostar.runs.made_by import MadeBy, bound, lineage
 from videostar.stages import evaluation, generation
 from videostar.stages.controls import Control
@@ -55,7 +55,7 @@ def generate(
             data.report()
             if not dataset.exists():
                 plan, tick = AnswerPlan.of(pipeline, salt=str(pipeline.seed)), progress("answers")
-                with open_executor(pipeline, data) as executor:
+                with open_executor(pipeline, data, folder / SHARED) as executor:
                     generation.generate(
                         data.questions,
                         executor,
@@ -128,7 +128,8 @@ def train(
         tick(record["step"], record["steps"])
 
     # Not for one machine: it would load an engine's packages.
-    with nullcontext() if pipeline.executor.name == "local" else open_executor(pipeline, data) as executor:
+    shared = folder.with_name(f"{SHARED}-{folder.name}")
+    with nullcontext() if pipeline.executor.name == "local" else open_executor(pipeline, data, shared) as executor:
         return stage.train(
             Path(dataset),
             data.source.root,
@@ -176,7 +177,7 @@ def evaluate(
             keep_log(file.with_suffix(".log"))
             data.report()
             plan, tick = AnswerPlan.for_evaluation(pipeline), progress("held-out videos")
-            with open_executor(pipeline, data) as executor:
+            with open_executor(pipeline, data, file.with_name(f"{SHARED}-{file.stem}")) as executor:
                 controls = Control.each(pipeline.evaluation.controls, pipeline.seed)
                 return evaluation.evaluate(
                     data.questions, executor, plan, lora=lora, out=file, controls=controls, sets=data.sets, tick=tick

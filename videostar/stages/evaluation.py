@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from videostar.adapters.question_table import QuestionIndex
 from videostar.adapters.questions import Questions
 from videostar.adapters.task import Question
 from videostar.config import ControlName
 from videostar.data.rows import Split
-from videostar.labels import Label
 from videostar.stages.calibration import calibration
 from videostar.stages.controls import Control, chance
 from videostar.stages.executor import ExecutorProtocol
@@ -81,8 +81,7 @@ def evaluate(
 
     def measure(key: str, asked: Questions, split: Split, plan: AnswerPlan) -> dict[str, Any]:
         generate(asked, executor, plan, split=split, lora=lora, out=ledgers[key], tick=tick)
-        labels = {question.id: question.label for question in asked.split(split)}
-        return _figures(ledgers[key], labels, [before[key] for before in earlier])
+        return _figures(ledgers[key], QuestionIndex(asked.split(split)), [before[key] for before in earlier])
 
     figures = {split: measure(split, questions, split, plan) for split in _splits(questions)}
     of_sets = {
@@ -91,21 +90,13 @@ def evaluate(
     full = out.with_suffix(".jsonl")
     under: dict[str, Any] = {}
     for control in controls:
-        again = _asked(questions, full, control)
+        again = questions.changed("test", control.question, read_outcomes(full))  # those that have an answer
         path = control_ledger(out, control.name)
-        only = questions.only(again)
-        generate(only, executor, plan.greedy(control), split="test", lora=lora, out=path, tick=tick)
-        under[control.name] = _under_control(path, full, again)
+        generate(again, executor, plan.greedy(control), split="test", lora=lora, out=path, tick=tick)
+        under[control.name] = _under_control(path, full, again.split("test"))
     result = {**figures["test"], "validation": figures.get("validation"), "controls": under, "sets": of_sets}
     write_json(out, result)
     return result
-
-
-def _asked(questions: Questions, full: Path, control: Control) -> list[Question]:
-    """The questions of the test split that have an answer, as they are asked under a control."""
-    answered = read_outcomes(full)
-    changed = (control.question(question) for question in questions.split("test") if question.id in answered)
-    return [question for question in changed if question is not None]
 
 
 def _under_control(ledger: Path, full: Path, asked: Sequence[Question]) -> dict[str, Any]:
@@ -119,7 +110,7 @@ def _under_control(ledger: Path, full: Path, asked: Sequence[Question]) -> dict[
     }
 
 
-def _figures(ledger: Path, labels: Mapping[str, Label], earlier: Sequence[Path]) -> dict[str, Any]:
+def _figures(ledger: Path, questions: QuestionIndex, earlier: Sequence[Path]) -> dict[str, Any]:
     n: dict[str, Counter[str]] = {"per_task": Counter(), "per_label": Counter()}
     right: dict[str, Counter[str]] = {"per_task": Counter(), "per_label": Counter()}
     score = 0.0
@@ -131,7 +122,7 @@ def _figures(ledger: Path, labels: Mapping[str, Label], earlier: Sequence[Path])
             skipped += 1
             continue
         score += answer.score
-        judged.append(Judged(labels[answer.question_id], answer.parsed, answer.accepted, bool(answer.judge)))
+        judged.append(Judged(questions[answer.question_id].label, answer.parsed, answer.accepted, bool(answer.judge)))
         if answer.confidence is not None:
             stated.append((answer.confidence, answer.accepted))
         for table, name in (("per_task", answer.task), ("per_label", answer.group)):

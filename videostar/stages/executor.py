@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, Self
 
+from videostar.adapters.question_table import QuestionList
 from videostar.adapters.questions import Questions
-from videostar.adapters.task import Question
 from videostar.data.rows import Split
 from videostar.stages.ledger import Answer, Key
 from videostar.stages.plan import AnswerPlan
@@ -33,7 +33,7 @@ class Job:
     lora: Path | None
 
     @property
-    def asked(self) -> Sequence[Question]:
+    def asked(self) -> QuestionList:
         """The questions of the split."""
         return self.questions.split(self.split)
 

@@ -47,7 +47,7 @@ class WindowAnswerer:
 
     def start(self, window: Window) -> Running:
         """Have a window answered once those before it leave room for it."""
-        questions = self._questions[window.start : window.stop]
+        questions = list(self._questions[window.start : window.stop])
         files = [file for item in questions for file in item.files(self._root, self._plan.video)]
         prefetch = Prefetch(self._clips, files) if self._plan.needs_model else None
         work = _Window(questions, prefetch, self._engine, self._plan, self._judge, window.known)

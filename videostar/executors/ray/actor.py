@@ -7,7 +7,7 @@ from collections.abc import Callable
 import ray
 
 from videostar.config import Pipeline
-from videostar.executors.data import OpenData
+from videostar.executors.data import SavedData
 from videostar.executors.engine import EngineHost, Ready, RemoteJob
 from videostar.executors.ray.cluster import enter
 
@@ -15,8 +15,8 @@ from videostar.executors.ray.cluster import enter
 class EngineActor(EngineHost):
     """An engine on a node of the cluster."""
 
-    def __init__(self, settings: Pipeline, reopen: Callable[[], OpenData], folder: str) -> None:
-        super().__init__(settings, reopen, f"node {ray.util.get_node_ip_address()}")
+    def __init__(self, settings: Pipeline, open_data: Callable[[], SavedData], folder: str) -> None:
+        super().__init__(settings, open_data, f"node {ray.util.get_node_ip_address()}")
         self._folder = folder
 
     def prepare(self, job: RemoteJob) -> Ready:

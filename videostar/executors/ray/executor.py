@@ -51,9 +51,9 @@ class RayExecutor(RemoteExecutor):
 
     waits_for = ": is there a node with room for one (executor.cpus, executor.gpus)?"
 
-    def __init__(self, settings: Pipeline, data: OpenData) -> None:
+    def __init__(self, settings: Pipeline, data: OpenData, folder: Path) -> None:
         connect(settings.executor)
-        super().__init__(settings, data, settings.executor.engines)
+        super().__init__(settings, data, folder, settings.executor.engines)
         self.cluster = RayVideos(settings.executor, settings.cache)
         self._reports = Reports()
 
@@ -62,7 +62,7 @@ class RayExecutor(RemoteExecutor):
         options = self.settings.executor
         resources = {"num_cpus": options.cpus, "num_gpus": gpus_of_engine(options), "max_restarts": 0}
         actor = ray.remote(EngineActor).options(max_concurrency=THREADS, **resources)
-        return _Actor(actor.remote(self.settings, self.data.reopen, str(Path.cwd())), self._reports)
+        return _Actor(actor.remote(self.settings, self.open_data, str(Path.cwd())), self._reports)
 
     def shared(self, job: RemoteJob) -> Any:
         """The job in Ray's object store."""
