@@ -45,7 +45,7 @@ def make_rows(folder: Path, count: int) -> None:
     from videostar.config import Cache
     from videostar.demo.build import World, build_world
     from videostar.util.progress import silent
-    from videostar.video.probe import probe
+    from videostar.video.probe import probe, stat_video
     from videostar.video.probe_cache import ProbeCache, probe_cache_path
 
     build_world(folder / "world", World(train=8, validation=1, test=1, mix=1), silent(""))
@@ -66,7 +66,7 @@ def make_rows(folder: Path, count: int) -> None:
     known = {number: probe(folder / f"source-{number}.mp4") for number in {number for _, number in places}}
     with ProbeCache(probe_cache_path(Cache().home)) as measured:
         for path, number in places:
-            measured.put(path, path.stat(), known[number].sha256, known[number].seconds)
+            measured.put(path, stat_video(path), known[number].sha256, known[number].seconds)
 
 
 def make_run(folder: Path) -> None:

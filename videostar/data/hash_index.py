@@ -7,6 +7,8 @@ from array import array
 import numpy as np
 from numpy.typing import NDArray
 
+from videostar.data.sample_file import Indices
+
 Hashes = NDArray[np.int64]  # ascending
 
 
@@ -48,9 +50,9 @@ class HashIndex:
         """The hashes that both have."""
         return np.intersect1d(self._all, other._all)
 
-    def places(self, hashes: Hashes) -> list[int]:
-        """The places of the samples that have a text with one of these, in their order."""
+    def places(self, hashes: Hashes) -> Indices:
+        """The places of the samples that have a text with one of these, ascending."""
         if not len(hashes):
-            return []
+            return np.array([], np.uint32)
         nearest = hashes[np.minimum(np.searchsorted(hashes, self._all), len(hashes) - 1)]
-        return list(dict.fromkeys(np.frombuffer(self._places, np.uint32)[nearest == self._all].tolist()))
+        return np.unique(np.frombuffer(self._places, np.uint32)[nearest == self._all])

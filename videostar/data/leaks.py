@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from videostar.data.hash_index import HashIndex
 from videostar.data.measure_videos import MeasuredVideo
 from videostar.data.rows import Skipped, Split
+from videostar.data.sample_file import SampleFile
 from videostar.data.samples import Sample
 
 #: The splits that must not share a video with a split.
@@ -33,7 +34,7 @@ class LeakFinder:
         for video in sample.videos:
             self._contents[sample.split].add(place, content(video))
 
-    def leaks(self, samples: Sequence[Sample]) -> dict[int, Skipped]:
+    def leaks(self, samples: SampleFile) -> dict[int, Skipped]:
         """By index in `samples`: training samples with a video in validation or test, validation samples in test.
 
         Videos are compared by content, or by path if they were not opened.
@@ -43,21 +44,21 @@ class LeakFinder:
         for split, others in _APART.items():
             for other in others:
                 shared = self._contents[split].shared(self._contents[other])
-                suspects.update(self._contents[split].places(shared))
-                for place in self._contents[other].places(shared):
-                    for video in samples[place].videos:
+                suspects.update(self._contents[split].places(shared).tolist())
+                for sample in samples.select(self._contents[other].places(shared)):
+                    for video in sample.videos:
                         held_out[other].setdefault(content(video), video.video)
         found = {place: _leak(samples[place], held_out) for place in sorted(suspects)}
         return {place: leak for place, leak in found.items() if leak is not None}
 
 
-def find_trained(samples: Sequence[Sample], trained: Sequence[Sample]) -> dict[int, Skipped]:
+def find_trained(samples: SampleFile, trained: SampleFile) -> dict[int, Skipped]:
     """By index in `samples`: those with a video of a sample that is trained on."""
     ours, theirs = contents_of(samples), contents_of(trained)
     shared = ours.shared(theirs)
-    paths = {content(video): video.video for place in theirs.places(shared) for video in trained[place].videos}
+    paths = {content(video): video.video for one in trained.select(theirs.places(shared)) for video in one.videos}
     found: dict[int, Skipped] = {}
-    for place in ours.places(shared):
+    for place in ours.places(shared).tolist():
         sample = samples[place]
         other = next((paths[content(video)] for video in sample.videos if content(video) in paths), None)
         if other is not None:

@@ -274,11 +274,11 @@ def _doubled(ids: Iterable[HashIndex], samples: SampleFile) -> Iterator[int]:
     """The places of the samples with the id of an earlier one in the same split."""
     for of_split in ids:
         known: set[str] = set()
-        for place in of_split.places(of_split.repeated()):
-            identity = samples[place].id
-            if identity in known:
+        places = of_split.places(of_split.repeated())
+        for place, sample in zip(places.tolist(), samples.select(places), strict=True):
+            if sample.id in known:
                 yield place
-            known.add(identity)
+            known.add(sample.id)
 
 
 def _double(sample: Sample) -> Skipped:

@@ -87,8 +87,7 @@ class RowTally:
         """Videos with several rows."""
         labels: dict[str, str] = {}
         more: dict[str, list[str]] = {}
-        for place in self._labelled.places(self._labelled.repeated()):
-            sample = self._samples[place]
+        for sample in self._samples.select(self._labelled.places(self._labelled.repeated())):
             if sample.video in labels:
                 several = more.setdefault(sample.video, [labels[sample.video]])
                 if len(several) < SHOWN:
@@ -109,8 +108,8 @@ class RowTally:
         tally = self.splits[split]
         firsts: dict[str, str] = {}
         same: dict[str, list[str]] = {}
-        for place in tally.contents.places(tally.contents.differing(tally.videos)):
-            for video in self._samples[place].videos:
+        for sample in self._samples.select(tally.contents.places(tally.contents.differing(tally.videos))):
+            for video in sample.videos:
                 first = firsts.setdefault(content(video), video.video)
                 if video.video != first:
                     others = same.setdefault(first, [])
