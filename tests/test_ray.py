@@ -388,7 +388,7 @@ def test_an_engine_that_serves_the_old_lora_is_replaced(
         generate(data.questions, cluster, plan, split="test", lora=new, out=out, tick=silent(""))
     assert (tmp_path / "once").exists()
     errors = capsys.readouterr().err
-    assert len(re.findall(r"ended \(.*lora-1: log-probabilities differ by .*\): another takes its place", errors)) == 1
+    assert len(re.findall(r"ended \(.*new: log-probabilities differ by .*\): another takes its place", errors)) == 1
     assert lines(out) >= 8
 
 
