@@ -14,6 +14,7 @@ import typer
 from videostar import __version__
 from videostar.cli import (
     adapter_commands,
+    baseline_commands,
     data_commands,
     lora_commands,
     report_commands,
@@ -39,7 +40,15 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (run_commands, report_commands, stage_commands, data_commands, version_commands, lora_commands):
+for group in (
+    run_commands,
+    report_commands,
+    stage_commands,
+    baseline_commands,
+    data_commands,
+    version_commands,
+    lora_commands,
+):
     app.add_typer(group.app)
 app.add_typer(adapter_commands.app, name="adapter")
 

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from videostar.adapters.check import Finding
 from videostar.cli.training_plot import print_training
+from videostar.runs.baselines import run_baselines
 from videostar.runs.check import Report
 from videostar.runs.gates import describe_fired, describe_halt
 from videostar.runs.manifest import Fired, Manifest, remaining
@@ -157,6 +158,8 @@ def print_rounds(folder: Path, manifest: Manifest) -> None:
                 _line(f"round {number}, {name} {_against_base(figures, evaluations[0]['sets'][name])}")
     if evaluations:
         _line(_best(folder, manifest))
+    for baseline in run_baselines(folder, manifest.data):
+        _line(f"baseline {baseline.name}: {_accuracy(baseline.figures)}, a supervised classifier on the same labels")
     for name, stage in manifest.stages.items():
         for fired in stage.facts.get("fired", ()):
             _line(f"round {int(name[:2])}: gate {describe_fired(Fired.model_validate(fired))}")
@@ -175,6 +178,15 @@ def print_status(folder: Path, manifest: Manifest) -> None:
         _line(describe_halt(folder, manifest.halted))
     else:
         _line(f"next: {names[0]}" if names else "finished")
+
+
+def print_baseline(folder: Path, figures: Mapping[str, Any]) -> None:
+    """The accuracy of a supervised classifier, and where it lies."""
+    validation = f", validation {_percent(figures['validation'])}" if figures["validation"] else ""
+    _line(f"held-out accuracy {_accuracy(dict(figures))}{validation}, n={figures['n']}, {figures['classes']} classes")
+    if figures["unknown"]:
+        _line(f"{figures['unknown']} test videos have a label that no training video has; they count as wrong")
+    _line(str(folder))
 
 
 def _rounds(manifest: Manifest) -> range:

@@ -12,6 +12,7 @@ from typing import Any
 
 from videostar.report.charts import BarChart, LineChart, Point, bar_chart, line_chart
 from videostar.report.tally import Confusion, Tally, confusion, label_rows
+from videostar.runs.baselines import Baseline, run_baselines
 from videostar.runs.diff import CHANGES, diff
 from videostar.runs.folder import FORECAST
 from videostar.runs.manifest import Manifest, remaining
@@ -38,6 +39,7 @@ class RunSummary:
     time: BarChart | None
     tokens: BarChart | None
     forecast: Sequence[tuple[str, str, str]]
+    baselines: Sequence[Baseline]
     skipped: Sequence[tuple[str, int, str]]
     changes: Sequence[Mapping[str, Any]]
     confusion: Confusion | None
@@ -68,6 +70,7 @@ def summarise(name: str, folder: Path, manifest: Manifest, tally: Tally) -> RunS
         time=_time(manifest),
         tokens=_tokens(rounds, tally, trained),
         forecast=_forecast(folder, manifest),
+        baselines=run_baselines(folder, manifest.data),
         skipped=_skipped(folder, tally),
         changes=_version_changes(folder, rounds),
         confusion=confusion(tally),

@@ -176,6 +176,10 @@ class RunData:
         """Warn of a toy model and of rows that are not asked about, and return those that cannot be used."""
         if self._model == "embedded" and not self._name.startswith("demo"):
             warn("the embedded model answers: it is a toy for trying things out; --model gives a real one")
+        return self.report_rows()
+
+    def report_rows(self) -> list[Skipped]:
+        """Warn of rows that are not asked about, and return those that cannot be used."""
         skipped = [*self.data.skipped, *self.questions.skipped, *(row for one in self._sets for row in one.skipped)]
         for row in skipped[:_SHOWN]:
             warn(f"skipped: {row.where}: {row.video or '(no path)'}: {row.reason}: {row.detail}")

@@ -103,7 +103,7 @@ def _under_control(ledger: Path, full: Path, asked: Sequence[Question]) -> dict[
     """The figures of a control: its accuracy, the `chance`, and the paired `difference`, full minus control."""
     outcomes = read_outcomes(ledger)
     return {
-        **_accuracy(outcomes),
+        **accuracy_figures(outcomes),
         "skipped": len(asked) - len(outcomes),
         "chance": chance(question.label for question in asked if question.id in outcomes),
         "difference": compare_outcomes(read_outcomes(full), outcomes),
@@ -130,7 +130,7 @@ def _figures(ledger: Path, questions: QuestionIndex, earlier: Sequence[Path]) ->
             right[table][name] += answer.accepted
     outcomes = read_outcomes(ledger)
     return {
-        **_accuracy(outcomes),
+        **accuracy_figures(outcomes),
         "mean_score": score / len(outcomes) if outcomes else None,
         "skipped": skipped,
         "per_kind": metrics_by_kind(judged),
@@ -147,7 +147,8 @@ def _figures(ledger: Path, questions: QuestionIndex, earlier: Sequence[Path]) ->
     }
 
 
-def _accuracy(outcomes: Outcomes) -> dict[str, Any]:
+def accuracy_figures(outcomes: Outcomes) -> dict[str, Any]:
+    """`accuracy` with `se` and `ci95` (clustered by video), and the numbers of answers (`n`) and `videos`."""
     estimate = accuracy(*zip(*outcomes.values(), strict=True)) if outcomes else None
     return {
         "accuracy": estimate.value if estimate else None,
