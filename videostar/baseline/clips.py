@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ from videostar.baseline.classifier import UNKNOWN
 from videostar.baseline.towers import Tower
 from videostar.config import Pipeline
 from videostar.data.rows import Skipped, Split
-from videostar.labels import Action
+from videostar.labels import KINDS, Action
 from videostar.models.load import first_line
 from videostar.models.refusals import Shape, plain_clip
 from videostar.util.errors import UserError
@@ -37,6 +37,10 @@ class LabelledClip:
     file: ClipRequest
 
 
+#: The clips of each split that can be shown.
+Splits: TypeAlias = Mapping[Split, Sequence[LabelledClip]]
+
+
 class Clips:
     """The labelled clips of a data set. Frames come through the frame cache, as in a run."""
 
@@ -45,7 +49,8 @@ class Clips:
         self._frames, self._settings, self._root = settings.cache.frames(), settings, questions.root
         asked = [question for question in questions.all() if isinstance(question.label, Action)]
         if not asked:
-            kinds = ", ".join(sorted({question.label.kind for question in questions.all()}))
+            labels = {type(question.label) for question in questions.all()}
+            kinds = ", ".join(name for name, kind in KINDS.items() if kind in labels)
             raise UserError(
                 f"no label is a class: a classifier learns labels of kind action, and these are of kind {kinds}; "
                 "--set adapter=action reads the column `label` as the name of a class"

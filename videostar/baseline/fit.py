@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 from transformers import EvalPrediction, PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState
 
-from videostar.baseline.clips import LabelledClip
+from videostar.baseline.clips import LabelledClip, Splits
+from videostar.data.rows import Split
 from videostar.training.trainer import Arguments
 from videostar.util.errors import UserError
 from videostar.util.progress import Tick
@@ -57,14 +58,14 @@ class _Items(Dataset[LabelledClip]):
 def fit(
     model: nn.Module,
     batches: Any,
-    splits: dict[str, list[LabelledClip]],
+    splits: Splits,
     options: Options,
     *,
     seed: int,
     device: torch.device,
     scratch: Path,
     tick: Tick,
-) -> tuple[int, dict[str, np.ndarray]]:
+) -> tuple[int, dict[Split, np.ndarray]]:
     """Train `model` on the clips that `batches` collates, and score the held-out splits.
 
     The model ends with the weights of the epoch that is best on validation: by accuracy, then by loss; without
@@ -74,8 +75,8 @@ def fit(
         The number of that epoch, and the logits [clips, classes] of the splits test and validation. Raises UserError if
         the loss is not finite.
     """
-    train, held_out = _Items(splits["train"]), {name: _Items(splits[name]) for name in ("validation", "test")}
-    validated = len(held_out["validation"]) > 0
+    train, validation = _Items(splits["train"]), _Items(splits["validation"])
+    validated = len(validation) > 0
     best = _BestEpoch(model, tick)
     trainer = Trainer(
         model=model,
@@ -103,14 +104,15 @@ def fit(
         ),
         data_collator=batches,
         train_dataset=train,
-        eval_dataset=held_out["validation"] if validated else None,
+        eval_dataset=validation if validated else None,
         compute_metrics=_accuracy,
         callbacks=[best],
     )
     trainer.remove_callback(PrinterCallback)
     trainer.train()
     best.restore()
-    logits = {name: trainer.predict(items).predictions for name, items in held_out.items() if len(items)}
+    held_out: tuple[Split, ...] = ("validation", "test")
+    logits = {split: trainer.predict(_Items(splits[split])).predictions for split in held_out if splits[split]}
     return best.epoch or options.epochs, logits
 
 

@@ -51,8 +51,14 @@ class Layout:
             after.append(torch.cat([numbers[count:], end]))
             lengths.append(frames * (first + count))
             offset, number = offset + lengths[-1], number + frames * count
-        places = [torch.cat(each).to(device) for each in (patches, before, after, heads)]
-        return cls(tuple(shapes), tuple(lengths), *places[:3], places[3] if first else None)
+        return cls(
+            shapes=tuple(shapes),
+            lengths=tuple(lengths),
+            patches=torch.cat(patches).to(device),
+            before=torch.cat(before).to(device),
+            after=torch.cat(after).to(device),
+            class_tokens=torch.cat(heads).to(device) if first else None,
+        )
 
     def pooled(self, tokens: Tensor) -> Tensor:
         """The mean over the frames of each clip [clips, width] of the class token, or of all patches if there is none.

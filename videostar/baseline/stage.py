@@ -17,10 +17,11 @@ from safetensors.torch import save_file
 from transformers import set_seed
 
 from videostar.baseline.classifier import VideoClassifier
-from videostar.baseline.clips import Clips, LabelledClip, PixelBatches, VectorBatches
+from videostar.baseline.clips import Clips, LabelledClip, PixelBatches, Splits, VectorBatches
 from videostar.baseline.fit import Options, fit
 from videostar.baseline.towers import load_tower
 from videostar.config import Pipeline
+from videostar.data.rows import Split
 from videostar.data.source import with_frame_rate
 from videostar.models.load import device
 from videostar.models.lora import base_name
@@ -33,9 +34,10 @@ from videostar.util.files import make_folder, new_folder, write_json, write_text
 from videostar.util.locks import Locked, lock_file
 from videostar.util.progress import Progress, silent
 from videostar.util.resources import model_digest
+from videostar.util.terminal import warn
 
 _FORMAT = 1
-_SPLITS = ("train", "validation", "test")
+_SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 
 def train_baseline(
@@ -61,6 +63,11 @@ def train_baseline(
     source = RunData(pipeline, sets=False)
     source.source.check_rows()
     tower = load_tower(options.encoder, device(pipeline.spec))
+    if tower.side is not None and tower.side**2 > pipeline.video.max_pixels:
+        warn(
+            f"video.max_pixels: frames have {pipeline.video.max_pixels} pixels at most, and {options.encoder} takes "
+            f"{tower.side**2}; --set video.max_pixels={tower.side**2} gives it sharper ones"
+        )
     source.read(progress)
     if data is not None and data != source.identity:
         raise UserError(
@@ -73,7 +80,7 @@ def train_baseline(
             _check_same(folder, inputs)
             return read_baseline(folder).figures
         source.report_rows()
-        splits = {split: clips.split(split, tower, progress(f"{split}: frames")) for split in _SPLITS}
+        splits: Splits = {split: clips.split(split, tower, progress(f"{split}: frames")) for split in _SPLITS}
         warn_of_skipped("frames", sum(map(len, splits.values())) + len(clips.skipped), clips.skipped)
         _check_splits(splits)
         set_seed(pipeline.seed)
@@ -141,7 +148,7 @@ def _check_same(folder: Path, inputs: dict[str, Any]) -> None:
         raise UserError(f"{folder}: was made with other inputs: {', '.join(changed)}; give --out another folder")
 
 
-def _check_splits(splits: dict[str, list[LabelledClip]]) -> None:
+def _check_splits(splits: Splits) -> None:
     if not splits["train"]:
         raise UserError("no training video can be shown; `videostar check` lists the reasons")
     if not splits["test"]:
@@ -161,9 +168,8 @@ def _locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-@torch.no_grad()
 def _vectors(
-    model: VideoClassifier, batches: PixelBatches, splits: dict[str, list[LabelledClip]], progress: Progress
+    model: VideoClassifier, batches: PixelBatches, splits: Splits, progress: Progress
 ) -> dict[str, torch.Tensor]:
     """The vector of every clip, by its id."""
     model.eval()
@@ -172,7 +178,8 @@ def _vectors(
     for done, clip in enumerate(clips, start=1):
         batch = batches([clip])
         place = next(model.head.parameters()).device
-        found[clip.id] = model.vectors(batch["pixels"].to(place), batch["shapes"])[0].cpu()
+        with torch.no_grad():
+            found[clip.id] = model.vectors(batch["pixels"].to(place), batch["shapes"])[0].cpu()
         tick(done, len(clips))
     return found
 

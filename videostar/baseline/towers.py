@@ -71,9 +71,20 @@ class Tower(nn.Module):
     def _blocks(self) -> Any:
         return self.module.get_submodule(self._kind.blocks)
 
+    @property
+    def side(self) -> int | None:
+        """The side of the square that frames are scaled to, in pixels; None if they keep their size."""
+        if self._kind.any_size:
+            return None
+        for size in (getattr(self._processor, "crop_size", None), getattr(self._processor, "size", None)):
+            if size and (side := size.get("height")):
+                return int(side)
+        return int(self.module.config.image_size)
+
     def inputs(self, clip: Clip) -> tuple[Tensor, Shape]:
         """The pixels of a clip as the tower takes them, and its shape in patches."""
-        if self._kind.any_size:
+        side = self.side
+        if side is None:
             made = self._processor(
                 videos=[torch.from_numpy(clip.frames).permute(0, 3, 1, 2)],
                 video_metadata=[metadata(clip)],
@@ -88,7 +99,6 @@ class Tower(nn.Module):
             most = getattr(config, "num_frames", None) or config.frames_per_clip
             at = np.linspace(0, len(frames) - 1, min(most, self._kind.frames)).round().astype(int)
             frames, tubelet = frames[at], config.tubelet_size
-        side = _side(self._processor, config)
         pixels = torch.from_numpy(np.array(frames)).permute(0, 3, 1, 2).float() / 255
         # Whole frames: a centre crop, as is usual for pictures, would cut off what happens at the sides.
         pixels = functional.interpolate(pixels, (side, side), mode="bicubic", antialias=True).clamp(0, 1)
@@ -181,12 +191,5 @@ def load_tower(name: str, device: torch.device) -> Tower:
         processor = _KINDS[type(module).__name__].processor.from_pretrained(path, trust_remote_code=False)
     except (OSError, ValueError, ImportError) as error:
         raise UserError(f"--encoder {name}: {first_line(error)}; its folder needs preprocessor_config.json") from None
-    return Tower(module, getattr(processor, "video_processor", processor)).to(device)
-
-
-def _side(processor: Any, config: Any) -> int:
-    """The side of the square that frames are scaled to, in pixels."""
-    for size in (getattr(processor, "crop_size", None), getattr(processor, "size", None)):
-        if size and (side := size.get("height")):
-            return int(side)
-    return int(config.image_size)
+    tower: Tower = Tower(module, getattr(processor, "video_processor", processor)).to(device)
+    return tower

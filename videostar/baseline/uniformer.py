@@ -38,7 +38,7 @@ class LocalBlock(nn.Module):
         padded = torch.cat([shown, shown.new_zeros(1, shown.shape[1])])  # by number; beyond the ends are zeros
         before, now, after = self.time.weight[:, 0].unbind(1)
         mixed = padded[layout.before] * before + shown * now + padded[layout.after] * after + self.time.bias
-        return torch.zeros_like(tokens).index_add(0, layout.patches, self.up(mixed))
+        return torch.zeros_like(tokens).index_add(0, layout.patches, self.up(mixed).to(tokens.dtype))
 
 
 class GlobalBlock(nn.Module):
@@ -64,7 +64,7 @@ class GlobalBlock(nn.Module):
             self.position(clip.T.reshape(1, -1, *shape))[0].flatten(1).T
             for clip, shape in zip(tokens[layout.patches].split(sizes), layout.shapes, strict=True)
         ]
-        placed = self.norm_tokens(tokens.index_add(0, layout.patches, torch.cat(positions)))
+        placed = self.norm_tokens(tokens.index_add(0, layout.patches, torch.cat(positions).to(tokens.dtype)))
         keys = pad_sequence(list(placed.split(layout.lengths)), batch_first=True)
         ends = torch.tensor(layout.lengths, device=tokens.device)[:, None]
         ignored = torch.arange(keys.shape[1], device=tokens.device) >= ends

@@ -79,15 +79,20 @@ def baseline(
 
     Labels must be of kind action. The accuracy of a run's baselines stands below its table and in its report.
     """
-    named = {"model": model, "root": root, "seed": seed, "limit": limit}
     place, identity = Path(data), None
     is_run = place.name == "manifest.json" or (place / "manifest.json").is_file()
     if is_run:
         home, manifest = open_run(place)
-        settings = override(manifest.settings, settings=overrides or [], **changes(cache=cache, **named))
+        settings = override(
+            manifest.settings,
+            settings=overrides or [],
+            **changes(cache=cache, model=model, root=root, seed=seed, limit=limit),
+        )
         home, identity = home / BASELINES, manifest.data
     else:
-        settings = read_settings(pipeline, overrides, cache=cache, data=data, **named)
+        settings = read_settings(
+            pipeline, overrides, cache=cache, data=data, model=model, root=root, seed=seed, limit=limit
+        )
         home = Path(BASELINES) / place.stem
     started = time.monotonic()
     with nullcontext() if verbose else quiet(), bars() as progress:
