@@ -321,7 +321,9 @@ def test_wrong_labels_and_encoders_are_one_line(
     alone = write_rows(ordered.parent / "alone.csv", "video,label,split", "train0.mp4,a,train", "test0.mp4,a,test")
     assert "needs two classes" in _refusal(videostar, "baseline", alone)
     assert "did you mean" in _refusal(videostar, "baseline", ordered, "--encoder", encoders / "clop")
-    hf.BertModel(hf.BertConfig(32, 32, 1, 1, 32)).save_pretrained(tmp_path / "text")
+    hf.BertModel(
+        hf.BertConfig(vocab_size=32, hidden_size=32, num_hidden_layers=1, num_attention_heads=1)
+    ).save_pretrained(tmp_path / "text")
     line = _refusal(videostar, "baseline", ordered, "--encoder", tmp_path / "text")
     assert "type 'bert' has no vision tower of a known kind; give one of Qwen3-VL, CLIP" in line
 
