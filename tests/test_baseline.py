@@ -344,3 +344,13 @@ def test_a_runs_baseline_stands_beside_its_rounds(finished: tuple[Path, str], vi
     again = videostar("cycle", "--resume", run / "manifest.json")
     assert again.returncode == 0, again.stderr
     assert line in again.stdout
+
+
+def test_patches_are_found_where_qwen_puts_them() -> None:
+    levels = np.arange(0, 240, 15, dtype=np.uint8).reshape(4, 4).repeat(16, 0).repeat(16, 1)
+    clip = Clip(np.stack([np.stack([levels] * 3, -1)] * 4), (0.0, 1.0, 2.0, 3.0), fps=10.0, seconds=4.0)
+    pixels, shape = load_tower("embedded", CPU).inputs(clip)
+    assert shape == (2, 4, 4)
+    layout = Layout.of([shape], CPU, merge=2)
+    for frame in pixels.mean(1)[layout.patches].split(16):
+        assert (frame.diff() > 0).all()  # row by row, as they are drawn
