@@ -328,8 +328,10 @@ def test_wrong_labels_and_encoders_are_one_line(
     assert "type 'bert' has no vision tower of a known kind; give one of Qwen3-VL, CLIP" in line
 
 
-def test_a_runs_baseline_stands_beside_its_rounds(finished: tuple[Path, str], videostar: Command) -> None:
-    run = finished[0]
+def test_a_runs_baseline_stands_beside_its_rounds(
+    finished: tuple[Path, str], videostar: Command, tmp_path: Path
+) -> None:
+    run = Path(shutil.copytree(finished[0], tmp_path / "run", symlinks=True))
     done = videostar("baseline", run, "--no-arm", "--epochs", 2, "--json")
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout)
@@ -348,9 +350,9 @@ def test_a_runs_baseline_stands_beside_its_rounds(finished: tuple[Path, str], vi
 
 def test_patches_are_found_where_qwen_puts_them() -> None:
     levels = np.arange(0, 240, 15, dtype=np.uint8).reshape(4, 4).repeat(16, 0).repeat(16, 1)
-    clip = Clip(np.stack([np.stack([levels] * 3, -1)] * 4), (0.0, 1.0, 2.0, 3.0), fps=10.0, seconds=4.0)
+    clip = Clip(np.stack([np.stack([levels] * 3, -1)] * 8), tuple(map(float, range(8))), fps=10.0, seconds=8.0)
     pixels, shape = load_tower("embedded", CPU).inputs(clip)
-    assert shape == (2, 4, 4)
+    assert shape == (4, 4, 4)
     layout = Layout.of([shape], CPU, merge=2)
     for frame in pixels.mean(1)[layout.patches].split(16):
         assert (frame.diff() > 0).all()  # row by row, as they are drawn
