@@ -30,12 +30,12 @@ class Options:
     train_encoder: bool = False
     epochs: int = 30
     batch_size: int = 16
-    learning_rate: float | None = None  # None: 1e-3, but 1e-4 if the tower is trained
+    learning_rate: float | None = None  # None: see `rate`
 
     @property
     def rate(self) -> float:
-        """The learning rate."""
-        return self.learning_rate or (1e-4 if self.train_encoder else 1e-3)
+        """The learning rate: by default less, the more is trained."""
+        return self.learning_rate or (1e-4 if self.train_encoder else 1e-3 if self.arm else 1e-2)
 
     @property
     def name(self) -> str:

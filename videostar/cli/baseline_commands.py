@@ -59,7 +59,7 @@ def baseline(
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the training videos; validation chooses one.")] = 30,
     batch_size: Annotated[int, typer.Option(min=1, help="Videos of a step.")] = 16,
     learning_rate: Annotated[
-        float | None, typer.Option(min=1e-8, help="Default: 1e-3, with --train-encoder 1e-4.")
+        float | None, typer.Option(min=1e-8, help="Default: 1e-3, with --no-arm 1e-2, with --train-encoder 1e-4.")
     ] = None,
     out: Annotated[
         Path | None,
