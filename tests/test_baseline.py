@@ -264,7 +264,7 @@ def test_the_same_command_gives_the_same_bytes_and_another_is_refused(
     assert first.stdout.startswith("held-out accuracy ")
     made = digest(tmp_path / "found")
     assert videostar(*words).stdout == first.stdout
-    assert "other inputs: arm: True -> False; give --out" in _refusal(videostar, *words, "--no-arm")
+    assert "made with other inputs: epochs: 1 -> 2; give --out" in _refusal(videostar, *words, "--epochs", 2)
     shutil.rmtree(tmp_path / "found")
     assert videostar(*words).stdout == first.stdout
     assert digest(tmp_path / "found") == made
