@@ -78,10 +78,11 @@ class Nodes:
     def kill_one_with(self, process: str) -> bool:
         """Kill a node that has a process of that name, if there is one."""
         for raylet in self.raylets:
-            if any(process in " ".join(child.cmdline()) for child in raylet.children(recursive=True)):
-                raylet.kill()
-                self.raylets.remove(raylet)
-                return True
+            with suppress(psutil.NoSuchProcess):  # one of them has ended meanwhile
+                if any(process in " ".join(child.cmdline()) for child in raylet.children(recursive=True)):
+                    raylet.kill()
+                    self.raylets.remove(raylet)
+                    return True
         return False
 
     @contextmanager
@@ -418,14 +419,14 @@ def test_a_node_with_other_videos_or_words_is_named(nodes: Nodes, start: Start, 
     theirs, kept = homes[1] / "clips" / "3.mp4", (homes[1] / "clips" / "3.mp4").read_bytes()
     line = "3.mp4 is missing there, or another file than here: put videos in a folder that nodes share"
     for other in (None, (homes[1] / "clips" / "1.mp4").read_bytes()):
-        theirs.unlink()
+        theirs.unlink(missing_ok=True)
         if other is not None:
             theirs.write_bytes(other)
         status, error = generate()
         assert status == 2
         assert error.startswith("videostar: node ")
         assert error.endswith(line)
-        assert lines(tmp_path / "gen" / "answers.jsonl") in (0, 2)  # of the window before, if it was written
+        assert "3.mp4" not in (tmp_path / "gen" / "answers.jsonl").read_text()
     theirs.write_bytes(kept)
     (homes[1] / "own.py").write_text(ADAPTER.replace("name", "name of").replace("running", "jumping"))
     status, error = generate()
