@@ -144,6 +144,24 @@ def test_a_training_that_goes_on_decodes_no_clip_of_skipped_steps(train: Any, wa
     assert len(list(cache.rglob("*.safetensors"))) <= len(WORDS) - done_steps + CANARIES < len(WORDS) - 1
 
 
+def test_a_known_clip_is_checked_again_if_still_ones_are_skipped_now(rows: Path, tmp_path: Path) -> None:
+    """Its frames are the same, and it can no longer be shown."""
+    still = tmp_path / "still"
+    still.mkdir()
+    for number in range(4):
+        Image.linear_gradient("L").convert("RGB").save(still / f"{number}.png")
+    row = replace(read_rows(rows, tmp_path)[0], videos=(still,))
+    kept, skipped = (
+        load_pipeline("demo", mix=None, settings=[f"video.still={how}", "video.frame_rate=4"])
+        for how in ("keep", "skip")
+    )
+    clips = RowClips(kept)
+    assert not clips.problems([row], Refusals(kept.spec, kept.video))
+    assert len(clips.shapes) == 1
+    again = RowClips(skipped, known=clips.shapes).problems([row], Refusals(skipped.spec, skipped.video))
+    assert again[row].reason == "still"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("shard", ["false", "true"])
 def test_two_processes_learn_what_one_does(train: Any, tmp_path: Path, shard: str) -> None:

@@ -21,6 +21,7 @@ from videostar.stages.versions import version_files
 from videostar.training.plan import Size
 from videostar.util.errors import UserError
 from videostar.util.object_store import join
+from videostar.video.cache import clip_key
 from videostar.video.cluster import VideoCluster
 from videostar.video.errors import BadVideo
 from videostar.video.picture import read_picture
@@ -186,4 +187,4 @@ class RowClips:
 
 def _name(file: ClipRequest) -> str:
     _, sha256, sampling = file
-    return f"{sha256}-{sampling.key}"
+    return f"{clip_key(sha256, sampling)}-{sampling.still}"  # whether a still clip can be shown

@@ -267,7 +267,7 @@ class _Store:
                 found = function(*args, **options)
             except FileNotFoundError:
                 raise
-            except Exception as error:  # each library has errors of its own
+            except Exception as error:  # each library has errors of its own; they are raised as ours
                 if isinstance(error, OSError) and error.errno in _NO_ROOM:
                     raise
                 message = _line(error)
@@ -284,7 +284,7 @@ class _Store:
             self._system.info(good or bucket, refresh=True)
         except FileNotFoundError:
             return
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001  (each library has errors of its own)
             if good is not None or not isinstance(error, PermissionError):
                 _cannot(f"{self._scheme}://{bucket}", error)
 

@@ -91,8 +91,13 @@ class FrameCache:
         return 0
 
     def _entry(self, sha256: str, sampling: Sampling) -> tuple[str, Path]:
-        key = f"{sha256}-{sampling.key}-v{FORMAT}"
+        key = clip_key(sha256, sampling)
         return key, self._folder / sha256[:2] / f"{key}.safetensors"
+
+
+def clip_key(sha256: str, sampling: Sampling) -> str:
+    """What the frames of a clip depend on: the content of the video, the sampling and the format."""
+    return f"{sha256}-{sampling.key}-v{FORMAT}"
 
 
 @contextmanager
