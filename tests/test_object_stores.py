@@ -20,7 +20,7 @@ from test_places import four, rows_of, skipped, used
 
 from videostar.data.source import load_data
 from videostar.pipeline_files import load_pipeline
-from videostar.util.object_store import ObjectPath
+from videostar.util.object_path import ObjectPath
 from videostar.video.object_cache import ObjectCache
 
 ROOT = f"s3://{BUCKET}/videos"

@@ -25,7 +25,7 @@ from videostar.labels.fields import Fields
 from videostar.labels.interval import Interval
 from videostar.labels.timestamp import Timestamp
 from videostar.util.errors import UserError
-from videostar.util.object_store import join
+from videostar.util.object_path import join
 from videostar.video.sampling import Sampling
 
 _KNOWN = 8192  # labels of a task that are kept parsed

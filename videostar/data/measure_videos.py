@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, Protocol, Self, TypeAlias, cast
 
-from videostar.config import Cache
+from videostar.config.cache import Cache
 from videostar.data.places import Places
 from videostar.data.rows import Row, Skipped
 from videostar.util.progress import Tick, silent

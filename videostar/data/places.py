@@ -14,7 +14,8 @@ from urllib.parse import unquote
 from videostar.data.rows import Row, Skipped
 from videostar.data.similar_names import SimilarNames
 from videostar.util.files import Below, is_folder, is_there
-from videostar.util.object_store import ObjectPath, forget_listings, is_object_url, join
+from videostar.util.object_path import ObjectPath, is_object_url, join
+from videostar.util.object_store import forget_listings
 from videostar.video.endings import VIDEO_ENDINGS
 
 _FILE_URL = re.compile(r"file:(?://(?:localhost)?(?=/)|(?=/[^/]))", re.IGNORECASE)

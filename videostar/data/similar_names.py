@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from videostar.util.files import is_folder
-from videostar.util.object_store import ObjectPath
+from videostar.util.object_path import ObjectPath
 from videostar.video.endings import VIDEO_ENDINGS
 
 _LISTED = 500_000  # names that are read from folders, at most

@@ -19,6 +19,7 @@ from typing import get_args
 import numpy as np
 
 from videostar import config
+from videostar.config.cache import Cache
 from videostar.data.formats import official_classes, read_rows, source_files
 from videostar.data.hash_index import HashIndex
 from videostar.data.leaks import LeakFinder
@@ -31,7 +32,7 @@ from videostar.data.samples import Sample, make_sample
 from videostar.data.splits import EvaluationPlan, SplitPlan
 from videostar.util.errors import UserError
 from videostar.util.files import Below
-from videostar.util.object_store import ObjectPath, parse_root
+from videostar.util.object_path import ObjectPath, parse_root
 from videostar.util.progress import Progress, Tick, silent
 from videostar.video.cluster import VideoCluster
 from videostar.video.errors import BadVideo
@@ -158,7 +159,7 @@ class DataSource:
                 return
         raise self.nothing_usable(skipped, self.plan.rows)
 
-    def read(self, cache: config.Cache | None, progress: Progress, cluster: VideoCluster | None = None) -> Data:
+    def read(self, cache: Cache | None, progress: Progress, cluster: VideoCluster | None = None) -> Data:
         """The checked samples. Without a `cache`, videos are looked up but not opened.
 
         The nodes of a `cluster` open those that the index lacks; without one, this machine does.

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from videostar.adapters.question_table import QuestionList, QuestionTable
-from videostar.config import Cache, Pipeline
+from videostar.config import Pipeline
+from videostar.config.cache import Cache
 from videostar.data.measure_videos import MeasuredVideo, digests_of
 from videostar.data.sample_file import Indices
 from videostar.engines import open_engine

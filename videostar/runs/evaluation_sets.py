@@ -9,8 +9,9 @@ from pathlib import Path
 
 from videostar.adapters.questions import Questions, load_tasks
 from videostar.adapters.task import Task
-from videostar.config import Cache, Pipeline
 from videostar.config import Data as DataSettings
+from videostar.config import Pipeline
+from videostar.config.cache import Cache
 from videostar.data.leaks import find_trained
 from videostar.data.rows import Skipped
 from videostar.data.sample_file import SampleFile

@@ -13,7 +13,8 @@ import psutil
 import torch
 from peft import get_peft_model
 
-from videostar.config import Cache, Engine, ModelSpec, Pipeline, Video
+from videostar.config import Engine, ModelSpec, Pipeline, Video
+from videostar.config.cache import Cache
 from videostar.config.training import Training
 from videostar.engines.openai import ONE_VIDEO
 from videostar.engines.vllm.options import MERGED, RANKS, VllmSetup

@@ -11,7 +11,7 @@ from videostar.config import Pipeline
 from videostar.config.training import ROUNDING_ONLY
 from videostar.runs.stage_names import stage_name, stages
 from videostar.util.errors import UserError
-from videostar.util.object_store import parse_root
+from videostar.util.object_path import parse_root
 
 # Places, and the room that they have: their content has a digest and may move. When to stop, and where figures are
 # reported. The size of files: a ledger that has begun keeps its own. And how many engines answer, and how a training is

@@ -20,7 +20,7 @@ from videostar.models.refusals import Refusals, Shape, plain_clip
 from videostar.stages.versions import version_files
 from videostar.training.plan import Size
 from videostar.util.errors import UserError
-from videostar.util.object_store import join
+from videostar.util.object_path import join
 from videostar.video.cache import clip_key
 from videostar.video.cluster import VideoCluster
 from videostar.video.errors import BadVideo

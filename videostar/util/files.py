@@ -18,7 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from videostar.util.object_store import ObjectPath, join
+from videostar.util.object_path import ObjectPath, join
 
 # What fsync of a folder raises on a disk that cannot do it: some network and FUSE file systems.
 _NO_FSYNC = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF, errno.EISDIR, errno.EACCES)

@@ -1,7 +1,7 @@
-"""Object stores through fsspec: an object as a path whose status and content can be asked for.
+"""Object stores through fsspec: what they say of objects, which is remembered, and the content of objects.
 
-Only the schemes below are read, and fsspec is never given a URL: chains such as `zip::s3://...` have no meaning here.
-Credentials come from where the library of a store looks for them.
+fsspec is never given a URL: chains such as `zip::s3://...` have no meaning here. Credentials come from where the
+library of a store looks for them.
 """
 
 from __future__ import annotations
@@ -9,21 +9,17 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import re
 import stat
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from importlib.util import find_spec
-from pathlib import Path, PosixPath
-from typing import Any, NamedTuple, NoReturn, Self
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
 
 from videostar.util.errors import UserError
 
 #: The schemes of the stores that are read, and the package that each needs.
 PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "hf": "huggingface_hub"}
-_OBJECT = re.compile(rf"(?:{'|'.join(PACKAGES)})://\w[\w.-]*(?=/|\Z)(?!.*::)", re.ASCII | re.DOTALL)
-_URL = re.compile(r"[a-z][a-z0-9+.:-]*://", re.IGNORECASE)
-_NEAR = {"s3a": "s3", "s3n": "s3", "gcs": "gs"}  # other programs' names of schemes
 _ASKED = 32  # objects of a folder that are looked up one by one, before the folder is listed
 _KEPT = 1_000_000  # objects whose facts are kept in memory
 _VERSIONS = ("ETag", "generation", "blob_id", "xet_hash", "etag", "LastModified", "mtime", "last_modified")
@@ -31,116 +27,16 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _SHOWN = 200  # characters of a library's message
 
 
-def is_object_url(text: str) -> bool:
-    """Whether `text` is the URL of an object or a folder in a store that is read."""
-    return _OBJECT.match(text) is not None
-
-
-def parse_root(text: str, folder: Path, where: str) -> Path:
-    """A root as users write it, a path from `folder` or the URL of a folder in a store, as an absolute path.
-
-    Raises UserError for any other URL; `where` it is given, for the message.
-    """
-    if is_object_url(text) and ".." not in text.split("/"):
-        return ObjectPath(text)
-    if url := _URL.match(text):
-        if "@" in text[: (text + "/").find("/", url.end())]:
-            raise UserError(f"{where}: {url[0]}...: credentials are not read from a URL; remove what is before the @")
-        scheme = url[0].removesuffix("://").lower()
-        fix = f"write {_NEAR[scheme]}://" if scheme in _NEAR else "give a folder, or s3://, gs:// or hf://BUCKET/FOLDER"
-        raise UserError(f"{where}: {text}: is no place that videos are read from; {fix}")
-    return (folder / Path(text).expanduser()).absolute()
-
-
-def join(root: Path, name: str) -> Path:
-    """The path of `name` below `root`; an absolute path or the URL of an object stays what it is."""
-    if is_object_url(name):
-        return ObjectPath(name)
-    return Path(name) if name.startswith("/") else root / name
-
-
-class ObjectPath(PosixPath):
-    """The place of an object or a folder in a store, such as s3://bucket/videos/a.mp4.
-
-    Its methods raise FileNotFoundError if there is no such object, another OSError if this object cannot be read, and
-    UserError if the whole store cannot.
-    """
-
-    def __str__(self) -> str:
-        text = super().__str__()
-        return text.replace(":/", "://", 1) if self.parts[:1] and self.parts[0][:-1] in PACKAGES else text
-
-    def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
-        """Type, size and, in place of a change time, a number that differs once the object has changed."""
-        return self._store.facts(self._key).status()
-
-    def lstat(self) -> os.stat_result:
-        """The same, since stores have no links."""
-        return self.stat()
-
-    def absolute(self) -> Self:
-        """The same."""
-        return self
-
-    def exists(self, *, follow_symlinks: bool = True) -> bool:
-        """Whether there is such an object or folder."""
-        try:
-            self.stat()
-        except FileNotFoundError:
-            return False
-        return True
-
-    def is_dir(self, *, follow_symlinks: bool = True) -> bool:
-        """Whether it is a folder: whether there are objects below it."""
-        return self.exists() and stat.S_ISDIR(self.stat().st_mode)
-
-    def is_file(self, *, follow_symlinks: bool = True) -> bool:
-        """Whether it is an object."""
-        return self.exists() and stat.S_ISREG(self.stat().st_mode)
-
-    def is_symlink(self) -> bool:
-        """No."""
-        return False
-
-    def names(self) -> Iterable[str]:
-        """The names in a folder."""
-        return self._store.names(self._key)
-
-    def fetch(self, file: Path) -> None:
-        """Write the content of the object to `file`, after what that held. Also raises OSErrors of `file`."""
-        self._store.fetch(self._key, file)
-
-    def refresh(self) -> os.stat_result:
-        """Its status as it is now; `stat` may be as old as the listing of its folder."""
-        return self._store.refresh(self._key).status()
-
-    def check(self, where: str) -> None:
-        """Raises UserError unless it is a folder that can be read. Reads it afresh from now on."""
-        try:
-            self._store.check(self._key)
-        except UserError as error:
-            raise UserError(f"{where}: root {self}: {error}") from None
-
-    @property
-    def _key(self) -> str:
-        if len(self.parts) < 2:
-            raise FileNotFoundError(errno.ENOENT, "no bucket", str(self))
-        return "/".join(self.parts[1:])
-
-    @property
-    def _store(self) -> _Store:
-        return _store(self.parts[0][:-1] if self.parts else "")
-
-
-class _Facts(NamedTuple):
+class ObjectFacts(NamedTuple):
     """What a store says of an object."""
 
     folder: bool
     size: int  # bytes
-    version: int
+    version: int  # another number once the object has changed
 
     @classmethod
-    def of(cls, info: Mapping[str, Any]) -> _Facts:
+    def of(cls, info: Mapping[str, Any]) -> ObjectFacts:
+        """What the library of a store returns."""
         found = next((info[name] for name in _VERSIONS if info.get(name)), "")
         # Listings have times in another time zone, or with another precision.
         version = str(int(found.timestamp())) if isinstance(found, datetime) else str(found).strip('"')
@@ -148,6 +44,7 @@ class _Facts(NamedTuple):
         return cls(info["type"] == "directory", int(info["size"] or 0), number)
 
     def status(self) -> os.stat_result:
+        """The facts as those of a file: type, size in bytes, and the version as its change time."""
         mode = stat.S_IFDIR if self.folder else stat.S_IFREG
         return os.stat_result(
             (mode, 0, 0, 1, 0, 0, self.size, 0, 0, 0), {"st_mtime_ns": 0, "st_ctime_ns": self.version}
@@ -158,11 +55,11 @@ class _Folder:
     """The facts of objects of a folder by name; None: there is no such object."""
 
     def __init__(self) -> None:
-        self.facts: dict[str, _Facts | None] = {}
+        self.facts: dict[str, ObjectFacts | None] = {}
         self.listed = False  # whether all are there
 
 
-class _Store:
+class ObjectStore:
     """One kind of store. Few objects are looked up one by one, and more of a folder by listing it once."""
 
     def __init__(self, scheme: str) -> None:
@@ -184,7 +81,7 @@ class _Store:
         self._folders: dict[str, _Folder] = {}
         self._count = 0  # of facts
 
-    def facts(self, key: str) -> _Facts:
+    def facts(self, key: str) -> ObjectFacts:
         """The facts of an object or folder, perhaps from a listing."""
         folder, _, name = key.rpartition("/")
         known = self._known(folder)
@@ -202,7 +99,7 @@ class _Store:
             raise FileNotFoundError(errno.ENOENT, "no such object", f"{self._scheme}://{key}")
         return facts
 
-    def refresh(self, key: str) -> _Facts:
+    def refresh(self, key: str) -> ObjectFacts:
         """The facts of an object as they are now."""
         folder, _, name = key.rpartition("/")
         facts = self._known(folder).facts[name] = self._ask(key)
@@ -220,16 +117,16 @@ class _Store:
             self.forget()
         return self._folders.setdefault(folder, _Folder())
 
-    def _ask(self, key: str) -> _Facts:
-        return _Facts.of(self._call(key, self._system.info, key, refresh=True))
+    def _ask(self, key: str) -> ObjectFacts:
+        return ObjectFacts.of(self._call(key, self._system.info, key, refresh=True))
 
     def _list(self, folder: str, known: _Folder) -> None:
-        facts: dict[str, _Facts | None] = {}
+        facts: dict[str, ObjectFacts | None] = {}
         try:
             for entry in self._call(folder, self._system.ls, folder, detail=True, refresh=True):
                 name = entry["name"].rstrip("/").rpartition("/")[2]
                 if name not in facts or entry["type"] != "directory":  # an object has precedence
-                    facts[name] = _Facts.of(entry)
+                    facts[name] = ObjectFacts.of(entry)
         except FileNotFoundError:
             pass
         self._count += len(facts)
@@ -308,14 +205,15 @@ def _line(error: Exception) -> str:
     return (" ".join(str(error).split()) or type(error).__name__)[:_SHOWN].rstrip(".")
 
 
-_stores: dict[str, _Store] = {}  # of this process
+_stores: dict[str, ObjectStore] = {}  # of this process
 os.register_at_fork(after_in_child=_stores.clear)  # connections belong to the parent
 
 
-def _store(scheme: str) -> _Store:
+def find_store(scheme: str) -> ObjectStore:
+    """The stores of a scheme. Raises FileNotFoundError for another scheme, and UserError if its package is missing."""
     if scheme not in PACKAGES:
         raise FileNotFoundError(errno.ENOENT, "no such store", scheme)
-    return _stores.get(scheme) or _stores.setdefault(scheme, _Store(scheme))
+    return _stores.get(scheme) or _stores.setdefault(scheme, ObjectStore(scheme))
 
 
 def forget_listings() -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from videostar.util.errors import UserError
-from videostar.util.object_store import ObjectPath
+from videostar.util.object_path import ObjectPath
 from videostar.video.container import FileStatus, stat_file
 from videostar.video.errors import BadVideo
 from videostar.video.folder_quota import FolderQuota

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from videostar.util.object_store import ObjectPath
+from videostar.util.object_path import ObjectPath
 from videostar.video.container import FileStatus, is_folder, open_file, stat_file
 from videostar.video.frame_folder import FrameFolder
 from videostar.video.reader import open_reader

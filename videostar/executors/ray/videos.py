@@ -18,12 +18,12 @@ import ray.data
 from ray.exceptions import RayError, RayTaskError
 from ray.util.annotations import RayDeprecationWarning
 
-from videostar.config import Cache
+from videostar.config.cache import Cache
 from videostar.config.executor import Executor
 from videostar.executors.ray.cluster import connect, enter, resources
 from videostar.util.errors import UserError
 from videostar.util.files import is_there
-from videostar.util.object_store import join
+from videostar.util.object_path import join
 from videostar.video.cluster import Measures, SampledClip
 from videostar.video.errors import BadVideo
 from videostar.video.pool import ClipPool, ClipRequest
