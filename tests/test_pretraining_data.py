@@ -10,6 +10,7 @@ import pytest
 
 from videostar.demo.language import read
 from videostar.demo.pretrain import Example, PretrainingData, draw_pool, draw_uneven, tokenizer_texts
+from videostar.demo.pretrain_coca import describe_batch, draw_batches, draw_scenes
 from videostar.demo.world import KNOWN, STEPS, TARGETS
 from videostar.util.resources import EMBEDDED
 
@@ -93,3 +94,19 @@ def test_the_shipped_tokenizer_came_from_these_texts_alone(data: PretrainingData
     texts = set().union(*(words(text) for text in itertools.islice(tokenizer_texts(data), 5_000)))
     assert len(texts) > 200
     assert not texts & {word for name in NAMES for word in words(name) - LINKS}
+
+
+def test_the_evidence_model_learns_from_true_descriptions_alone() -> None:
+    scenes = draw_scenes(900, seed=0)
+    contents = [(scene.colour, scene.shape, scene.path) for scene in scenes]
+    learned: set[str] = set()
+    for step, batch in enumerate(draw_batches(scenes, steps=24, batch=64, seed=3)):
+        assert len({contents[index] for index in batch}) == 64, "no text of a batch is true of two of its clips"
+        items = list(enumerate(batch, start=64 * step))
+        for (_, index), text in zip(items, describe_batch(scenes, items, seed=0), strict=True):
+            claim = read(text)
+            assert (claim.colour, claim.shape, claim.path) == contents[index]
+            learned |= words(text)
+    assert learned
+    for name in (*NAMES, *KNOWN):
+        assert not (words(name) - LINKS) & learned, name

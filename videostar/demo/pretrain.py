@@ -139,13 +139,16 @@ def draw_uneven(count: int, seed: int) -> list[Scene]:
 
 def model_view(scene: Scene) -> np.ndarray:
     """Frames of `scene`, close to those that the model gets from a file: uint8 [FRAMES, SIDE, SIDE, 3]."""
-    quality = 40 + scene.seed % 55
-    frames = []
-    for frame in render(scene, (np.arange(FRAMES) + 0.5) / FRAMES):
-        coded = io.BytesIO()
-        Image.fromarray(frame).save(coded, "JPEG", quality=quality)
-        frames.append(np.asarray(Image.open(coded).resize((SIDE, SIDE), Image.Resampling.BICUBIC)))
-    return np.stack(frames)
+    frames = render(scene, (np.arange(FRAMES) + 0.5) / FRAMES)
+    size = (SIDE, SIDE)
+    return np.stack([np.asarray(jpeg(frame, scene).resize(size, Image.Resampling.BICUBIC)) for frame in frames])
+
+
+def jpeg(frame: np.ndarray, scene: Scene) -> Image.Image:
+    """A frame [height, width, 3] after lossy compression, of a quality that its scene's seed gives."""
+    coded = io.BytesIO()
+    Image.fromarray(frame).save(coded, "JPEG", quality=40 + scene.seed % 55)
+    return Image.open(coded)
 
 
 class Collator:

@@ -10,6 +10,7 @@ from videostar.util.files import digest
 
 _PACKAGE = Path(__file__).parents[1]
 EMBEDDED = _PACKAGE / "demo" / "embedded"
+EMBEDDED_COCA = _PACKAGE / "demo" / "embedded_coca"
 
 
 def resource_folder(kind: str) -> Path:
@@ -31,6 +32,17 @@ def model_path(name: str) -> str:
             raise UserError(f"model {name!r}: no config.json there; {hint}")
         return str(folder)
     return name
+
+
+def evidence_folder(name: str) -> Path:
+    """The folder of an evidence model: `embedded`, or a path. Raises UserError if it has no model."""
+    folder = EMBEDDED_COCA if name == "embedded" else Path(name).expanduser()
+    if not any((folder / config).is_file() for config in ("open_clip_config.json", "config.json")):
+        raise UserError(
+            f"verification.evidence.model: {name!r}: has neither open_clip_config.json (CoCa) nor config.json (CLIP "
+            "and the like); give `embedded` or the folder of such a model"
+        )
+    return folder
 
 
 def check_model(name: str) -> None:

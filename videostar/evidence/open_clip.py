@@ -1,0 +1,112 @@
+"""CoCa from a folder as open_clip writes it: `open_clip_config.json`, weights and, if it is its own, a tokenizer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import open_clip
+import torch
+from open_clip.coca_model import CoCa
+from safetensors.torch import load_file
+from torch import Tensor
+from torch.nn import functional
+
+from videostar.evidence.base import Encoded
+from videostar.evidence.coca import VideoCoCa
+from videostar.util.errors import UserError
+from videostar.video.clip import Clip
+
+CONFIG = "open_clip_config.json"
+WEIGHTS = "open_clip_model.safetensors"
+TIMES = "times.safetensors"  # what a CoCa for video has beyond open_clip's
+
+
+class CoCaEvidence:
+    """Ranks clips by the contrastive score, and texts about a clip by how likely the decoder finds them."""
+
+    def __init__(self, folder: Path, device: torch.device) -> None:
+        """Raises UserError if the folder has no CoCa that can be read."""
+        if not (folder / WEIGHTS).is_file():
+            raise UserError(f"{folder}: has no {WEIGHTS}; other formats of weights are not read")
+        name = f"local-dir:{folder}"
+        try:
+            model = open_clip.create_model(name)
+            self._tokenizer = open_clip.get_tokenizer(name)
+        except (OSError, RuntimeError, ValueError, TypeError) as error:
+            raise UserError(f"{folder}: cannot be read as a model of open_clip ({error})") from None
+        if not isinstance(model, CoCa):
+            raise UserError(f"{folder}: is a {type(model).__name__} of open_clip; give a CoCa, such as coca_ViT-B-32")
+        self._model = VideoCoCa(model)
+        if (folder / TIMES).is_file():
+            self._model.times.load_state_dict({"weight": load_file(folder / TIMES)["weight"].float()})
+        self._model.eval().to(device)
+        self._device = device
+        preprocess = json.loads((folder / CONFIG).read_text()).get("preprocess_cfg", {})
+        defaults = open_clip.transform.PreprocessCfg()
+        self._mean, self._deviation = (
+            torch.tensor(preprocess.get(name, getattr(defaults, name)), device=device).view(3, 1, 1)
+            for name in ("mean", "std")
+        )
+
+    @property
+    def max_pixels(self) -> int:
+        """Twice those of the square that frames are scaled to, so that little is lost before."""
+        return 2 * self._model.side**2
+
+    def encode(self, clips: Sequence[Clip]) -> Encoded:
+        """Vectors [clips, dimensions], and the states that texts attend to [clips, queries, dimensions]."""
+        with torch.inference_mode():
+            encoded = [
+                self._model.pool(
+                    self._model.encode_frames(self._pixels(clip)[None]), torch.tensor([clip.times], device=self._device)
+                )
+                for clip in clips
+            ]
+        return torch.cat([vectors for vectors, _ in encoded]), torch.cat([states for _, states in encoded])
+
+    def _pixels(self, clip: Clip) -> Tensor:
+        pixels = torch.from_numpy(clip.frames).to(self._device).permute(0, 3, 1, 2).float() / 255
+        # Whole frames: a centre crop would cut off what happens at the sides.
+        pixels = functional.interpolate(pixels, (self._model.side,) * 2, mode="bicubic", antialias=True).clamp(0, 1)
+        return (pixels - self._mean) / self._deviation
+
+    def similarity(self, clips: Encoded, texts: Sequence[str]) -> Tensor:
+        """The contrastive logits [clips, texts]."""
+        with torch.inference_mode():
+            vectors, _ = self._model.encode_texts(self._tokenized(texts))
+            logits: Tensor = self._model.coca.logit_scale.exp() * clips[0] @ vectors.T
+        return logits
+
+    def against(self, clips: Encoded, texts: Sequence[str], foils: Sequence[Sequence[str]]) -> list[Tensor]:
+        """The log-odds of each text over its foils at the first token in which they differ, given its clip.
+
+        Up to there both are the same, so one pass over the text has the odds of all its foils.
+        """
+        tokens = self._tokenized(texts)
+        with torch.inference_mode():
+            scores = self._model.next_tokens(clips[1], tokens)
+        odds = []
+        for row, text, others in zip(scores, tokens, foils, strict=True):
+            if not others:
+                odds.append(row.new_empty(0))
+                continue
+            foil = self._tokenized(others)
+            at = (foil != text).int().argmax(1)  # of equal ones the first: they have even odds
+            odds.append(row[at - 1, text[at]] - row[at - 1, foil[torch.arange(len(foil)), at]])
+        return odds
+
+    def log_likelihood(self, states: Tensor, texts: Sequence[str]) -> Tensor:
+        """The log-probability [texts] of each text, given the states [1, queries, dimensions] of one clip."""
+        tokens = self._tokenized(texts)
+        with torch.inference_mode():
+            scores = self._model.next_tokens(states.expand(len(texts), -1, -1), tokens)
+        following = tokens[:, 1 : scores.shape[1] + 1]
+        told = scores.gather(2, following[..., None])[..., 0]
+        total: Tensor = (told * (following != self._model.coca.pad_id)).sum(1)
+        return total
+
+    def _tokenized(self, texts: Sequence[str]) -> Tensor:
+        tokens: Tensor = self._tokenizer(list(texts))
+        return tokens.to(self._device)
