@@ -7,12 +7,14 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from videostar.config import Cache, Data, Engine, Evaluation, Generation, JudgeServer, Pipeline, Stop, Video
+from videostar.config import Cache, Data, Engine, Evaluation, Generation, Pipeline, Stop, Video
 from videostar.config.executor import Executor
 from videostar.config.gates import Gates
 from videostar.config.training import Mix, Training
+from videostar.config.verification import Evidence, JudgeServer, Verification
 
-_SECTIONS = {"data": Data, "video": Video, "generation": Generation, "judge": JudgeServer}
+_SECTIONS = {"data": Data, "video": Video, "generation": Generation, "verification": Verification}
+_SECTIONS |= {"verification.evidence": Evidence, "judge": JudgeServer}
 _SECTIONS |= {"training": Training, "mix": Mix, "engine": Engine, "evaluation": Evaluation}
 _SECTIONS |= {"executor": Executor, "gates": Gates, "stop": Stop, "cache": Cache}
 

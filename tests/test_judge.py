@@ -225,7 +225,7 @@ def test_a_changed_prompt_of_the_judge_is_refused(
     manifest = read_manifest(run / "manifest.json")
     write_manifest(run / "manifest.json", manifest.model_copy(update={"judge": "0" * 64}))
     line = told(videostar, "cycle", "--pipeline", quick, "--out", run)
-    assert "the prompt of the judge has changed since the run began" in line
+    assert "the prompt of the judge, or the evidence model, has changed since the run began" in line
     assert "--restart-from 00/evaluate" in line
 
 
@@ -290,9 +290,9 @@ def test_sentences_embedded_together_give_the_verdicts_of_each_alone() -> None:
 @pytest.mark.parametrize(
     ("setting", "line"),
     [
-        ("verification.action=embeddings", "embeddings judge `text` only; write engine or rules for action"),
-        ("verification.text=rules", "`text` has no rules; write embeddings or engine"),
-        ("verification.txt=engine", "verification.txt: .*'text'"),
+        ("verification.action=embeddings", "verification.action: .*'rules' or 'engine'"),
+        ("verification.text=rules", "verification.text: .*'embeddings' or 'engine'"),
+        ("verification.txt=engine", "unknown key 'verification.txt'; .*'text'"),
         ("judge.base_url=http://me:secret@there/v1", "judge.base_url: .*remove name and password"),
         ("judge.model=x", "judge.base_url: is missing"),
     ],
@@ -305,7 +305,5 @@ def test_wrong_settings_are_told_in_one_line(setting: str, line: str) -> None:
 def test_equal_settings_are_equal() -> None:
     rules = load_pipeline("demo", settings=["verification={action: rules}"])
     assert rules == load_pipeline("demo")
-    assert load_pipeline("demo", settings=["verification.action=engine"]).verification == {
-        "action": "engine",
-        "text": "embeddings",
-    }
+    judged = load_pipeline("demo", settings=["verification.action=engine"]).verification
+    assert judged.model_dump() == {"action": "engine", "text": "embeddings"}

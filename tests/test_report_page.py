@@ -159,6 +159,30 @@ def test_filters_leave_the_questions_with_such_an_answer(opened: Opened, run: Pa
     assert _counted(page) == _questions(run, lambda path, answer: "moves left" in answer.answer.lower()) > 0
 
 
+def test_the_most_doubtful_answers_come_first(
+    finished: tuple[Path, str], tmp_path: Path, browser: Any, opened: Opened
+) -> None:
+    assert opened.page.is_hidden("input[name=doubt]"), "this run has no evidence"
+    run = Path(shutil.copytree(finished[0], tmp_path / "run", symlinks=True))
+    ledger = run / "rounds" / "01" / "answers.jsonl"
+    lines = [json.loads(line) for line in ledger.read_text().splitlines()]
+    for number, line in enumerate(lines[1:]):  # the first has none
+        line["evidence"] = number * 7 % 10 / 10
+    ledger.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    report = write_report([run])
+    page = _open(browser, report.as_uri()).page
+    page.select_option("select[name=round]", label="round 1")
+    page.check("input[name=doubt]")
+    _settle(page)
+    _until(page, "location.hash.includes('doubt=1')")
+    shown = page.locator(".item").all_inner_texts()
+    least = [min(map(float, re.findall(r"evidence (\d\.\d\d)", text)), default=2.0) for text in shown]
+    assert len(least) > 5
+    assert least == sorted(least)
+    assert least[0] == 0
+    page.close()
+
+
 def test_tables_are_sorted_by_a_click_on_their_heads(opened: Opened) -> None:
     page = opened.page
     accuracies = "[...document.querySelectorAll('#run-0 table.sortable tbody tr')].map(row => row.cells[1].textContent)"

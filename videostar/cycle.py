@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -99,7 +99,7 @@ def cycle(
     for number in range(settings.rounds + 1):
         this = _Round(run, questions, settings, executor, progress, number, sets or {}, tracker)
         if number > 0:
-            this.generate(lora)  # and verify: every answer has a verdict
+            this.generate(lora, before=ledgers[-1])  # and verify: every answer has a verdict
             version = this.build_version(lora)
             this.health(base=ledgers[0])
             if version["rows"]:  # if nothing was kept, the model stays
@@ -128,23 +128,31 @@ class _Round:
     def files(self) -> RoundFiles:
         return self.run.round(self.number)
 
-    def generate(self, lora: Path | None) -> None:
-        """Answer and verify every training question; where no answer is kept, rationalise and verify."""
+    def generate(self, lora: Path | None, before: Ledgers) -> None:
+        """Answer and verify every training question; where no answer is kept, rationalise and verify.
+
+        `before` are the held-out answers of the same model: they set the least evidence.
+        """
         plan = AnswerPlan.of(self.settings, salt=f"{self.settings.seed}/{self.number}")
+        validation = [before["validation"]] if plan.evidence else []
         part_size = self.settings.part_size
         out = find_ledger(self.files.folder, parts=len(self.questions.split("train")) > part_size)
-        work = partial(
-            generate,
-            self.questions,
-            self.executor,
-            plan,
-            split="train",
-            lora=lora,
-            out=out,
-            part_size=part_size,
-            tick=self._bar("answers"),
-        )
-        self._stage("generate", work, writes=[out], reads=[lora] if lora else [])
+
+        def work() -> dict[str, Any]:
+            evidence = plan.evidence and plan.evidence.from_validation(*validation)
+            counts = generate(
+                self.questions,
+                self.executor,
+                replace(plan, evidence=evidence),
+                split="train",
+                lora=lora,
+                out=out,
+                part_size=part_size,
+                tick=self._bar("answers"),
+            )
+            return {**counts, "least_evidence": evidence.least} if evidence else counts
+
+        self._stage("generate", work, writes=[out], reads=[*([lora] if lora else []), *validation])
 
     def build_version(self, lora: Path | None) -> dict[str, Any]:
         """Make the kept answers an immutable dataset version, and return its counts."""
@@ -157,6 +165,7 @@ class _Round:
             lineage=self.run.lineage(lora, self.executor.name),
             direct_only=is_last and self.settings.training.final_round == "direct_only",
             generation=self.settings.generation,
+            evidence=self.settings.verification.evidence is not None,
         )
         return self._stage("version", work, writes=[self.files.dataset], reads=[self.files.answers])
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, PositiveInt, field_validator, model_validator
 
@@ -14,18 +13,12 @@ from videostar.config.executor import Executor
 from videostar.config.gates import Gates, Stop
 from videostar.config.settings import Settings
 from videostar.config.training import Mix, TrackerName, Training
+from videostar.config.verification import Address, JudgeServer, Verification
 
 if TYPE_CHECKING:
     from videostar.video.sampling import Sampling
 
 AnswerSource = Literal["direct", "rationalised", "template"]
-# fmt: off
-LabelKind = Literal[
-    "action", "labels", "score", "count", "timestamp", "interval",
-    "sequence", "choice", "boolean", "box", "text", "fields",
-]
-# fmt: on
-JudgeName = Literal["rules", "embeddings", "engine"]
 ControlName = Literal["blind", "shuffled", "single", "options"]
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
@@ -39,18 +32,6 @@ class ModelSpec:
     device: Device = "auto"
     dtype: Dtype = "auto"
     trust_remote_code: bool = False
-
-
-def _check_address(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
-        raise ValueError("write an http:// or https:// address, such as http://127.0.0.1:8000/v1")
-    if parts.username or parts.password:
-        raise ValueError("settings are written to disk: remove name and password; a key goes in OPENAI_API_KEY")
-    return url
-
-
-Address = Annotated[str, AfterValidator(_check_address)]
 
 
 class Engine(Settings):
@@ -164,16 +145,6 @@ class Generation(Settings):
         return self
 
 
-class JudgeServer(Settings):
-    """A server that judges in place of the base model, for kinds of label with `verification: engine`."""
-
-    base_url: Address = Field(
-        description="The address of a server with OpenAI's API, such as http://127.0.0.1:8000/v1. "
-        "Its key, if it needs one, is read from OPENAI_API_KEY."
-    )
-    model: str = Field(min_length=1, description="The name under which the server has the model.")
-
-
 class Data(Settings):
     """The labelled videos of a run. `data: my.csv` is short for `data: {name: my.csv}`."""
 
@@ -245,12 +216,7 @@ class Pipeline(Settings):
     video: Video = Video()
     cache: Cache = Cache()
     generation: Generation = Generation()
-    verification: dict[LabelKind, JudgeName] = Field(
-        {"text": "embeddings"},
-        description="The judge of each kind of label, such as {text: engine}. rules: those of the kind, the default; "
-        "embeddings: similar sentences, the default and possible for `text` only; engine: the base model, or the "
-        "server in `judge`, is asked whether answer and label state the same fact.",
-    )
+    verification: Verification = Verification()
     judge: JudgeServer | None = None
     training: Training = Training()
     mix: Mix | None = None
@@ -266,26 +232,10 @@ class Pipeline(Settings):
     def _short(cls, section: Any) -> Any:
         return {"name": section} if isinstance(section, str) else section
 
-    @field_validator("verification")
-    @classmethod
-    def _without_defaults(cls, judges: dict[LabelKind, JudgeName]) -> dict[LabelKind, JudgeName]:
-        """With `text` and without kinds that are judged by their rules, so that equal settings are equal."""
-        named = {"text": "embeddings", **judges}
-        if named["text"] == "rules":
-            raise ValueError("`text` has no rules; write embeddings or engine")
-        if wrong := [kind for kind, judge in named.items() if judge == "embeddings" and kind != "text"]:
-            raise ValueError(f"embeddings judge `text` only; write engine or rules for {wrong[0]}")
-        return {kind: judge for kind, judge in sorted(named.items()) if judge != "rules"}
-
-    @property
-    def model_judges(self) -> bool:
-        """Whether a model judges answers."""
-        return "engine" in self.verification.values()
-
     @property
     def base_judges(self) -> bool:
-        """Whether the base model does."""
-        return self.model_judges and self.judge is None
+        """Whether the base model judges answers."""
+        return bool(self.verification.by_model) and self.judge is None
 
     @property
     def part_size(self) -> int:

@@ -40,6 +40,7 @@ class Row:
     stored: str  # as stored for training, if that differs
     confidence: float | None
     right_under: list[str]  # the controls under which the model's answer is right as well
+    evidence: float | None
 
 
 @dataclass(slots=True)
@@ -96,6 +97,7 @@ class Gallery:
                 answer.text if answer.kept and answer.text != answer.answer else "",
                 answer.confidence,
                 [name for name, right in answer.controls.items() if right],
+                answer.evidence,
             )
         )
 
@@ -118,6 +120,7 @@ class Gallery:
                     columns[name].append(getattr(row, name))
                 columns["reason"].append(reasons.setdefault(row.reason, len(reasons)))
             starts.append(starts[-1] + len(item.rows))
+        evidence = [row.evidence for item in self.items.values() for row in item.rows]
         return {
             "ids": list(self.items),
             "labels": names,
@@ -129,6 +132,7 @@ class Gallery:
             "splits": SPLITS,
             "kinds": KINDS,
             "verdicts": VERDICTS,
+            "evidence": evidence if any(score is not None for score in evidence) else [],
             **columns,
         }
 

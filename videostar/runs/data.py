@@ -11,6 +11,7 @@ from pathlib import Path
 from videostar.adapters.question_table import QuestionTable
 from videostar.adapters.questions import Questions, load_tasks
 from videostar.config import Pipeline
+from videostar.config.verification import Verification
 from videostar.data.leaks import contents_of
 from videostar.data.rows import Skipped
 from videostar.data.source import Data, DataSource
@@ -21,7 +22,7 @@ from videostar.stages.closed_question import PROMPT_DIGEST
 from videostar.util.errors import UserError
 from videostar.util.files import digest, digest_json
 from videostar.util.progress import Progress
-from videostar.util.resources import check_model, model_digest, model_path
+from videostar.util.resources import check_model, evidence_folder, model_digest, model_path
 from videostar.util.terminal import warn
 from videostar.video.cluster import VideoCluster
 
@@ -35,7 +36,7 @@ class Digests:
     data: str  # of the samples and their questions
     model: str  # of the base model's folder, or its hub id and commit
     mix: str | None  # of the files of the instruction sets
-    judge: str | None  # of the prompt of the model that judges, if one does
+    judge: str | None  # of the prompt of the model that judges, and of the model that gives evidence, if there are any
     sources: str | None  # of the files that samples and questions are made from, if there are any
     sets: str | None  # of the data of `evaluation.sets`
 
@@ -59,7 +60,7 @@ class RunData:
             [source.path for source in settings.mix.sources] if settings.mix else [],
         )
         self._seed, self._cache = settings.seed, settings.cache
-        self._judge = PROMPT_DIGEST if settings.model_judges else None
+        self._verification = settings.verification
         self._data: Data | None = None
         self._reopen = partial(RunData, settings, sets=sets)
 
@@ -87,6 +88,11 @@ class RunData:
 
         preflight(settings, out, self.videos, trains=trains)
         self.read(progress, cluster)
+        if trains and settings.verification.evidence and not self.questions.split("validation"):
+            raise UserError(
+                "verification.evidence: the least evidence is set on validation videos, and there are none; give a "
+                "validation split, or data.validation=0.1"
+            )
         every = (self.data, *(one.data for one in self._sets))
         contents = contents_of(sample for data in every for sample in data.samples)
         check_cache(settings.cache, settings.video, contents.count)
@@ -158,7 +164,8 @@ class RunData:
 
     def known_digests(self, data: str, sets: str | None) -> Digests:
         """The digests, for data and sets whose own digests are known."""
-        return Digests(data, model_digest(self._model), self._mix_digest(), self._judge, self.fingerprint, sets)
+        model, mix, judge = model_digest(self._model), self._mix_digest(), judge_digest(self._verification)
+        return Digests(data, model, mix, judge, self.fingerprint, sets)
 
     @property
     def digests(self) -> Digests:
@@ -176,6 +183,12 @@ class RunData:
         """Warn of a toy model and of rows that are not asked about, and return those that cannot be used."""
         if self._model == "embedded" and not self._name.startswith("demo"):
             warn("the embedded model answers: it is a toy for trying things out; --model gives a real one")
+        evidence = self._verification.evidence
+        if evidence and evidence.model == "embedded" and not self._name.startswith("demo"):
+            warn(
+                "the embedded CoCa gives evidence: it knows the demo's videos alone; verification.evidence.model gives "
+                "a real one"
+            )
         return self.report_rows()
 
     def report_rows(self) -> list[Skipped]:
@@ -194,6 +207,14 @@ class RunData:
         if not self.questions.split("test"):
             warn(f"{self.source.where}: no test rows: nothing to evaluate on test")
         return skipped
+
+
+def judge_digest(verification: Verification) -> str | None:
+    """The identity of the models that verify, if there are any: a prompt's digest, and that of a folder."""
+    prompt = PROMPT_DIGEST if verification.by_model else None
+    if verification.evidence is None:
+        return prompt
+    return digest_json([prompt, digest(evidence_folder(verification.evidence.model))])
 
 
 class _OpenedData:

@@ -18,6 +18,7 @@ from videostar.config.cache import Cache
 from videostar.config.training import Training
 from videostar.engines.openai import ONE_VIDEO
 from videostar.engines.vllm.options import MERGED, RANKS, VllmSetup
+from videostar.evidence.load import find_class
 from videostar.executors import check_executor
 from videostar.executors.count import engine_count
 from videostar.models.chat import Chat, Turn
@@ -32,7 +33,7 @@ from videostar.training.launch import check_processes
 from videostar.training.mix import read_mix, warn_of_skipped
 from videostar.training.preferences import check_objective
 from videostar.util.errors import UserError
-from videostar.util.resources import model_path
+from videostar.util.resources import evidence_folder, model_path
 from videostar.util.terminal import warn
 
 _GIB = 2**30
@@ -50,6 +51,8 @@ def preflight(settings: Pipeline, out: Path, videos: int = 1, *, trains: bool) -
     spec = settings.spec
     check_engine(settings.engine, settings.training)
     check_judge(settings)
+    if settings.verification.evidence:
+        check_evidence(settings.verification.evidence.model)
     _check_tracking(settings)
     if trains:
         check_objective(settings)
@@ -189,10 +192,15 @@ def check_engine(engine: Engine, training: Training) -> None:
 
 def check_judge(settings: Pipeline) -> None:
     """Raises UserError if the client of the judge's server is not installed; warns of a server that is not used."""
-    if settings.judge is not None and not settings.model_judges:
+    if settings.judge is not None and not settings.verification.by_model:
         warn("judge: has an effect with a kind of label that it judges only, such as --set verification.text=engine")
     elif settings.judge is not None:
         _check_client("judge")
+
+
+def check_evidence(name: str) -> None:
+    """Raises UserError if there is no such evidence model, or a package that it needs is missing."""
+    find_class(evidence_folder(name))
 
 
 def _check_tracking(settings: Pipeline) -> None:

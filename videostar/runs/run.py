@@ -123,7 +123,7 @@ class Run:
             for name, old, new, stage in (
                 ("data (rows, labels or prompts)", before.data, digests.data, "00/evaluate"),
                 ("base model", before.model, model if "@" in before.model else model.partition("@")[0], "00/evaluate"),
-                ("prompt of the judge", before.judge, digests.judge, "00/evaluate"),
+                ("prompt of the judge, or the evidence model,", before.judge, digests.judge, "00/evaluate"),
                 ("data of evaluation.sets", before.sets, digests.sets, "00/evaluate"),
                 ("instruction set", before.mix or digests.mix, digests.mix, "01/train"),  # format 1 did not record it
             )

@@ -18,7 +18,7 @@ from videostar.util.object_path import parse_root
 # split and saved: rounding is all that they change.
 _PLACES = {"data.name", "root", "model", "adapter", "prompts", "mix.sources.data", "data.classes", "evaluation.sets"}
 _PLACES |= {"engine.base_url", "engine.count", "judge.base_url", "stop.patience", "tracking", "questions_per_file"}
-_PLACES |= {"cache.folder", "cache.gb", "cache.videos_gb"}
+_PLACES |= {"verification.evidence.model", "cache.folder", "cache.gb", "cache.videos_gb"}
 _PLACES |= {f"training.{name}" for name in ROUNDING_ONLY}
 # The first stage that a setting or section affects; the longest matching name counts. Any other setting affects the
 # first stage of all, and so do the training rows: an answer may name any action of the data.
@@ -54,6 +54,9 @@ def with_absolute_paths(settings: Pipeline) -> Pipeline:
         change["mix"] = settings.mix.model_copy(update={"sources": moved})
     if settings.cache.folder is not None:
         change["cache"] = settings.cache.model_copy(update={"folder": str(settings.cache.home.absolute())})
+    if evidence := settings.verification.evidence:
+        moved_evidence = evidence.model_copy(update={"model": _absolute(evidence.model)})
+        change["verification"] = settings.verification.model_copy(update={"evidence": moved_evidence})
     return settings.model_copy(update=change)
 
 

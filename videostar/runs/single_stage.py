@@ -6,7 +6,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, get_args
 
-from videostar.config import JudgeName, LabelKind, Pipeline
+from videostar.config import Pipeline
+from videostar.config.verification import JudgeName, LabelKind, Verification
 from videostar.data.source import with_frame_rate
 from videostar.engines import open_engine
 from videostar.executors import open_cluster, open_executor
@@ -67,7 +68,14 @@ def generate(
                         tick=tick,
                     )
                     origin = lineage(data.identity, pipeline, lora, executor.name)
-                build_version(answers, dataset, lineage=origin, direct_only=False, generation=pipeline.generation)
+                build_version(
+                    answers,
+                    dataset,
+                    lineage=origin,
+                    direct_only=False,
+                    generation=pipeline.generation,
+                    evidence=pipeline.verification.evidence is not None,
+                )
             return read_version(dataset)
 
 
@@ -199,7 +207,8 @@ def judge_check(pipeline: Pipeline, cases: Path, judge: JudgeName, *, progress: 
     tick = progress("cases")
     if judge != "engine":
         return check_judge(cases, Judge(), ("text",) if judge == "embeddings" else None, tick)
-    pipeline = pipeline.model_copy(update={"verification": dict.fromkeys(get_args(LabelKind), "engine")})
+    every = Verification.model_validate(dict.fromkeys(get_args(LabelKind), "engine"))
+    pipeline = pipeline.model_copy(update={"verification": every})
     from videostar.runs import preflight  # loads torch
 
     preflight.check_judge(pipeline)

@@ -7,14 +7,15 @@ one on the server in `judge`. It sees label and answer, and no video.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from videostar.config import JudgeName, JudgeServer, LabelKind, ModelSpec, Pipeline
+from videostar.config import ModelSpec, Pipeline
+from videostar.config.verification import JudgeServer
 from videostar.engines.base import EngineDied, EngineProtocol, Refused
 from videostar.labels import KINDS, Label, Reason, Verdict
 from videostar.labels.answer import answer_content
@@ -104,9 +105,9 @@ def judge_by_rules(cases: Sequence[Case]) -> list[Judged]:
 
 @dataclass(frozen=True)
 class JudgePlan:
-    """Which kinds of label a model judges, and which model."""
+    """Which `kinds` of label a model judges, and which model."""
 
-    verification: Mapping[LabelKind, JudgeName]
+    kinds: frozenset[str]
     server: JudgeServer | None  # None: the base model
     spec: ModelSpec
     home: Path  # the cache folder
@@ -114,20 +115,19 @@ class JudgePlan:
     @classmethod
     def of(cls, settings: Pipeline) -> Self:
         """The plan of a run."""
-        return cls(settings.verification, settings.judge, settings.spec, settings.cache.home)
+        return cls(settings.verification.by_model, settings.judge, settings.spec, settings.cache.home)
 
     @contextmanager
     def open(self, engine: EngineProtocol | None = None) -> Iterator[Judge]:
         """The judge. `engine` is that of the base model, if that judges."""
-        kinds = frozenset(kind for kind, judge in self.verification.items() if judge == "engine")
-        if not kinds:
-            yield Judge(kinds)
+        if not self.kinds:
+            yield Judge()
         elif self.server is not None:
             with _served(self.server, self.home) as model:
-                yield Judge(kinds, model)
+                yield Judge(self.kinds, model)
         elif engine is not None:
             with _base(engine, self.spec, self.home) as model:
-                yield Judge(kinds, model)
+                yield Judge(self.kinds, model)
         else:
             raise ValueError("the base model judges, and no engine has it")
 

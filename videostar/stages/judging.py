@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import repeat
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from videostar.models.response import Response
 from videostar.stages.judge import Case, Judge, Judged
 from videostar.stages.ledger import Answer, Shown
 from videostar.stages.plan import AnswerPlan
+from videostar.stages.support import Support
 from videostar.stages.tries import select_tries
 from videostar.video.clip import Clip
 
@@ -35,12 +36,23 @@ class _Try:
     judged: Judged
     only_in_line: bool  # the stored text, without its final line, does not contain the label
     verify: bool
+    evidence: float | None = None
+    least: float | None = None  # evidence that it needs
 
     @property
-    def passed(self) -> bool:
+    def verified(self) -> bool:
+        """Whether it passes, but for its evidence."""
         # Training on an answer that is cut off would teach to stop half-way.
         good = self.judged.verdict.accepted and not self.reply.cut_off and not self.only_in_line
         return bool(self.stored) and (good or not self.verify)
+
+    @property
+    def unsupported(self) -> bool:
+        return self.evidence is not None and self.least is not None and self.evidence < self.least
+
+    @property
+    def passed(self) -> bool:
+        return self.verified and not self.unsupported
 
     @property
     def reason(self) -> str:
@@ -48,14 +60,19 @@ class _Try:
             return "hint"
         if self.judged.verdict.accepted and self.reply.cut_off:
             return "cut off"
+        if self.verified and self.unsupported:
+            return "unsupported"
         only = self.judged.verdict.accepted and self.only_in_line
         return "only in the final line" if only else self.judged.verdict.reason
 
 
-def judge_replies(items: Sequence[Replied], kind: AnswerSource, plan: AnswerPlan, judge: Judge) -> list[list[Answer]]:
+def judge_replies(
+    items: Sequence[Replied], kind: AnswerSource, plan: AnswerPlan, judge: Judge, support: Support | None = None
+) -> list[list[Answer]]:
     """The ledger lines of each question, one for each reply: the text without the hint, judged by the label.
 
-    All replies are judged together. Raises UserError if a model that judges cannot be asked.
+    All replies are judged together, and scored together by `support`. Raises UserError if a model that judges cannot be
+    asked.
     """
     from videostar.labels.hints import strip_hint  # takes long to load
 
@@ -69,20 +86,34 @@ def judge_replies(items: Sequence[Replied], kind: AnswerSource, plan: AnswerPlan
     # Training data must contain the label, so an answer that loses its final line is judged without it too.
     shorter = [k for k, text in enumerate(texts) if stored[k] != (text or "")]
     rest = dict(zip(shorter, judge.judge([case(replies[k][0], stored[k]) for k in shorter]), strict=True))
-    tries = iter(
+    tries = [
         _Try(reply, text, stored[k], judged[k], k in rest and not rest[k].verdict.accepted, plan.generation.verify)
         for k, ((_, reply), text) in enumerate(zip(replies, texts, strict=True))
-    )
-    return [_lines(item, kind, [next(tries) for _ in item.replies], plan) for item in items]
+    ]
+    if support is not None and kind != "template":
+        least = support.plan.least
+        scored = [k for k, one in enumerate(tries) if one.stored and (one.verified or least is None)]
+        scores = support.scores([(replies[k][0], stored[k]) for k in scored])
+        for k, score in zip(scored, scores, strict=True):
+            tries[k] = replace(tries[k], evidence=score, least=least)
+    left = iter(tries)
+    return [_lines(item, kind, [next(left) for _ in item.replies], plan) for item in items]
 
 
 def _lines(item: Replied, kind: AnswerSource, tries: Sequence[_Try], plan: AnswerPlan) -> list[Answer]:
-    """Of the replies that pass, near-duplicates and those beyond `keep_per_question` are not kept."""
+    """Of the replies that pass, near-duplicates and those beyond `keep_per_question` are not kept.
+
+    Those with more evidence come first.
+    """
     question, clips = item.question, item.clips
     passed = [one.passed for one in tries]
     # Compared without their final lines: equal ones would make different answers alike.
     compared = [question.without_final_line(one.stored) for one in tries]
-    surplus = select_tries(compared, passed, plan.generation.keep_per_question)
+    best_first = sorted(range(len(tries)), key=lambda k: -(tries[k].evidence or 0.0))
+    reasons = select_tries(
+        [compared[k] for k in best_first], [passed[k] for k in best_first], plan.generation.keep_per_question
+    )
+    surplus = [reason for _, reason in sorted(zip(best_first, reasons, strict=True))]
     seeds = plan.seeds(question, kind) or repeat(None)
     times = [clip.times for clip in clips] if kind != "template" and clips else [()] * len(question.sample.videos)
     return [
@@ -114,6 +145,7 @@ def _lines(item: Replied, kind: AnswerSource, tries: Sequence[_Try], plan: Answe
             judge_prompt=one.judged.prompt,
             confidence=one.reply.confidence,
             tokens=one.reply.tokens or None,
+            evidence=one.evidence,
         )
         for number, (one, extra, seed) in enumerate(zip(tries, surplus, seeds, strict=False))
     ]

@@ -74,6 +74,7 @@ class Answer:
     # temperature 1, for sampled answers too.
     confidence: float | None = None
     tokens: int | None = None  # of the answer, with the one that ended it
+    evidence: float | None = None  # from 0 to 1: support of `verification.evidence`
 
     @property
     def key(self) -> Key:
@@ -87,7 +88,7 @@ class Answer:
 
 
 _LINE = TypeAdapter(Answer)
-_IF_ANY = ("more", "judge", "judge_prompt", "confidence", "tokens", "controls")
+_IF_ANY = ("more", "judge", "judge_prompt", "confidence", "tokens", "controls", "evidence")
 
 
 def as_line(items: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from videostar.adapters.task import Question
 from videostar.config import AnswerSource, Generation, Pipeline, Video
 from videostar.stages.controls import Control
 from videostar.stages.judge import JudgePlan
+from videostar.stages.support import EvidencePlan
 from videostar.video.cache import FrameCache
 
 
@@ -26,6 +27,7 @@ class AnswerPlan:
     asks_final_line: bool = True  # if the question has one
     under: Control | None = None  # all questions are asked under it
     controls: tuple[Control, ...] = ()  # questions with a kept direct answer are asked again under each
+    evidence: EvidencePlan | None = None
 
     @classmethod
     def of(cls, settings: Pipeline, salt: str) -> Self:
@@ -38,6 +40,7 @@ class AnswerPlan:
             JudgePlan.of(settings),
             salt,
             controls=Control.each(settings.generation.controls, settings.seed),
+            evidence=EvidencePlan.of(settings),
         )
 
     @classmethod
@@ -49,7 +52,8 @@ class AnswerPlan:
     def greedy(self, under: Control | None = None) -> Self:
         """The plan with one greedy direct answer per question, under a control if one is given."""
         generation = self.generation.model_copy(update={"answers": ("direct",), "samples": 1})
-        return replace(self, generation=generation, under=under, controls=())
+        evidence = None if under else self.evidence
+        return replace(self, generation=generation, under=under, controls=(), evidence=evidence)
 
     def at_rate(self, frame_rate: float | None) -> Self:
         """The same plan for videos of a data set whose folders of pictures and raw streams have that rate."""

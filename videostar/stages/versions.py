@@ -47,6 +47,8 @@ _KEPT = pa.schema(
 )
 # With `generation.controls`: the controls under which the model is right as well; null if it was asked under none.
 _RIGHT_UNDER = pa.field("right_under", pa.list_(pa.string()))
+# With `verification.evidence`; null if an answer says nothing of its video.
+_EVIDENCE = pa.field("evidence", pa.float64())
 _REJECTED = pa.schema(
     [
         *((name, pa.string()) for name in ("question_id", "kind", "video", "task", "label", "prompt", "answer")),
@@ -114,7 +116,13 @@ def _names(content: Content, count: int | None) -> list[str]:
 
 
 def build_version(
-    answers: Path, out: Path, *, lineage: dict[str, Any], direct_only: bool, generation: Generation | None = None
+    answers: Path,
+    out: Path,
+    *,
+    lineage: dict[str, Any],
+    direct_only: bool,
+    generation: Generation | None = None,
+    evidence: bool = False,
 ) -> dict[str, Any]:
     """Write the version folder `out` from the ledger at `answers`, and return the content of its version.json.
 
@@ -122,7 +130,7 @@ def build_version(
 
     With `direct_only` (the paper's rule for the last round) rationalised answers are rejected for the labels of a task
     for which at least half of the questions have a kept direct answer. `keep_blind` of the settings `generation` may
-    reject answers to questions that are also answered blind.
+    reject answers to questions that are also answered blind. With `evidence` rows have that of their answers.
     """
     generation = generation or Generation()
     covered = _covered(read_answers(answers), generation) if direct_only else set()
@@ -151,6 +159,7 @@ def build_version(
 
     with new_folder(out) as folder:
         schema = _KEPT.append(_RIGHT_UNDER) if generation.controls else _KEPT
+        schema = schema.append(_EVIDENCE) if evidence else schema
         parts = ledger_files(answers)
         count = len(parts) if answers.is_dir() else None
         for part, kept, rejected in zip(parts, _names("data", count), _names("rejected", count), strict=True):
@@ -217,6 +226,7 @@ def _kept_row(answer: Answer) -> dict[str, Any]:
         "question_id": answer.question_id,
         "try": answer.number,
         "pass_rate": answer.pass_rate,
+        "evidence": answer.evidence,
         "right_under": [name for name, right in answer.controls.items() if right] if answer.controls else None,
     }
 

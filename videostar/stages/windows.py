@@ -19,6 +19,7 @@ from videostar.stages.judge import Judge
 from videostar.stages.judging import Replied, judge_replies, unanswered
 from videostar.stages.ledger import Answer, Key
 from videostar.stages.plan import AnswerPlan
+from videostar.stages.support import Support
 from videostar.video.clip import Clip
 from videostar.video.errors import BadVideo
 from videostar.video.pool import ClipPool, Prefetch
@@ -42,6 +43,7 @@ class WindowAnswerer:
     ) -> None:
         self._questions, self._root, self._engine, self._plan, self._judge = questions, root, engine, plan, judge
         self._clips, self._threads = ClipPool(plan.frames), ThreadPoolExecutor(engine.windows)
+        self._support = Support(plan.evidence, questions, root, plan.video, self._clips) if plan.evidence else None
         self._running: set[Future[list[Answer]]] = set()
         self._alone = threading.Lock()
 
@@ -50,7 +52,7 @@ class WindowAnswerer:
         questions = list(self._questions[window.start : window.stop])
         files = [file for item in questions for file in item.files(self._root, self._plan.video)]
         prefetch = Prefetch(self._clips, files) if self._plan.needs_model else None
-        work = _Window(questions, prefetch, self._engine, self._plan, self._judge, window.known)
+        work = _Window(questions, prefetch, self._engine, self._plan, self._judge, self._support, window.known)
         future = self._threads.submit(work.answers)
         self._running.add(future)
         return Running(work, future)
@@ -83,6 +85,7 @@ class _Window:
     engine: EngineProtocol
     plan: AnswerPlan
     judge: Judge
+    support: Support | None
     known: Mapping[Key, bool]  # answers that the ledger holds already: were they kept?
 
     def answers(self, *, again: bool = False) -> list[Answer]:
@@ -105,7 +108,7 @@ class _Window:
                     answers.append(unanswered(question, reply.reason, self.plan))
                     continue
                 replied.append(Replied(question, clips, reply))
-            judged = judge_replies(replied, kind, self.plan, self.judge)
+            judged = judge_replies(replied, kind, self.plan, self.judge, self.support)
             settled: list[Replied] = []
             unsettled: list[_Item] = []
             of_kind: list[Answer] = []

@@ -88,6 +88,7 @@
       }
       if (name === "run" && index.runs.length < 2) select.closest("label").hidden = true;
     }
+    form.elements.doubt.closest("label").hidden = index.evidence.length === 0;
   }
 
   // The state of the page is in its address, so that any view can be linked to.
@@ -105,6 +106,7 @@
     }
     form.elements.text.value = given.get("text") ?? "";
     form.elements.media.checked = given.get("media") === "1";
+    form.elements.doubt.checked = given.get("doubt") === "1";
     page = Math.max(0, (parseInt(given.get("page") ?? "1", 10) || 1) - 1);
     return given.get("q");
   }
@@ -117,6 +119,7 @@
     }
     if (form.elements.text.value) given.set("text", form.elements.text.value);
     if (form.elements.media.checked) given.set("media", "1");
+    if (form.elements.doubt.checked) given.set("doubt", "1");
     if (page) given.set("page", page + 1);
     history.replaceState(null, "", `#${given.toString() || "examples"}`);
   }
@@ -127,6 +130,15 @@
       .filter((name) => form.elements[name].value !== "")
       .map((name) => [index[name], Number(form.elements[name].value)]);
     return (row) => wanted.every(([column, value]) => column[row] === value);
+  }
+
+  // The least evidence of the answers to a question that are asked for; without any it comes last.
+  function evidence(item, matches) {
+    let least = Infinity;
+    for (let row = index.starts[item]; row < index.starts[item + 1]; row++) {
+      if (matches(row)) least = Math.min(least, index.evidence[row] ?? Infinity);
+    }
+    return least;
   }
 
   async function select(only) {
@@ -151,6 +163,10 @@
     if (text) items = await search(items, text, matches, mine);
     if (mine !== drawn) return;
     if (!text && !media) items = [...items.filter((item) => index.media[item]), ...items.filter((item) => !index.media[item])];
+    if (form.elements.doubt.checked && index.evidence.length) {
+      const least = new Map(items.map((item) => [item, evidence(item, matches)]));
+      items.sort((a, b) => least.get(a) - least.get(b) || 0);  // two without evidence: NaN
+    }
     found = items;
     await draw(mine, `${found.length.toLocaleString("en")} of ${index.ids.length.toLocaleString("en")} questions`);
   }
@@ -224,6 +240,7 @@
     const round = index.round[row] ? `round ${index.round[row]}` : "base model";
     const about = [index.runs.length > 1 ? index.runs[index.run[row]] : "", round, index.kinds[index.kind[row]], number ? `try ${number + 1}` : ""];
     if (confidence !== null) about.push(`probability ${confidence.toFixed(2)}`);
+    if ((index.evidence[row] ?? null) !== null) about.push(`evidence ${index.evidence[row].toFixed(2)}`);
     if (rightUnder.length) about.push(`also right ${rightUnder.map((name) => ({ blind: "without the video" })[name] ?? `under the control ${name}`).join(" and ")}`);
     const reason = index.reasons[index.reason[row]];
     const text = element("p", { className: "text", dir: "auto" });

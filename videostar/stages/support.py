@@ -1,0 +1,103 @@
+"""Visual evidence for answers: which of them a second model supports, and how much support is enough."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from videostar.adapters.task import Question
+from videostar.config import ModelSpec, Pipeline, Video
+from videostar.stages.ledger import read_answers
+from videostar.util.errors import UserError
+from videostar.video.clip import Clip
+from videostar.video.errors import BadVideo
+from videostar.video.pool import ClipPool, ClipRequest, Prefetch
+
+_OTHERS = 16  # clips of the same data that every answer is compared with
+_FEWEST = 20  # answers with the label from which the least support is set; of fewer, others count as well
+
+
+@dataclass(frozen=True)
+class EvidencePlan:
+    """Which model gives evidence, and the support that an answer needs."""
+
+    model: str
+    keep: float  # see `videostar.config.verification.Evidence`
+    spec: ModelSpec  # for its device
+    least: float | None = None  # None: all answers are scored, and none is rejected
+
+    @classmethod
+    def of(cls, settings: Pipeline) -> Self | None:
+        """The plan of a run; None if it has no evidence."""
+        evidence = settings.verification.evidence
+        return cls(evidence.model, evidence.keep, settings.spec) if evidence else None
+
+    def from_validation(self, ledger: Path) -> Self:
+        """The plan with the least support that the share `keep` of the validation answers in `ledger` has.
+
+        Raises UserError if no answer has a score.
+        """
+        answers = ((answer.evidence, answer.accepted) for answer in read_answers(ledger))
+        scored = [(evidence, accepted) for evidence, accepted in answers if evidence is not None]
+        if not scored:
+            raise UserError(
+                f"{ledger}: no answer describes its video, so the least evidence cannot be set; use prompts that ask "
+                "for an explanation, or --set verification.evidence=null"
+            )
+        return replace(self, least=least_support(scored, self.keep))
+
+
+def least_support(answers: Sequence[tuple[float, bool]], keep: float) -> float:
+    """The score that the share `keep` of the answers has at least; each is a score, and whether it has the label.
+
+    Only those with the label count, if there are enough of them: they are like those that are kept.
+    """
+    right = [score for score, accepted in answers if accepted]
+    scores = right if len(right) >= _FEWEST else [score for score, _ in answers]
+    return float(np.quantile(scores, 1 - keep, method="lower"))
+
+
+class Support:
+    """Scores the answers to some questions. Any number of threads may share it."""
+
+    def __init__(
+        self, plan: EvidencePlan, questions: Sequence[Question], root: Path, video: Video, clips: ClipPool
+    ) -> None:
+        """Loads the model. Raises UserError if it cannot be read."""
+        from videostar.evidence.load import load_evidence  # loads torch
+        from videostar.evidence.scorer import Scorer
+        from videostar.models.load import device
+
+        model = load_evidence(plan.model, device(plan.spec))
+        self.plan, self._root, self._clips = plan, root, clips
+        self._video = video.model_copy(update={"max_pixels": model.max_pixels, "still": "keep"})
+        step = max(1, len(questions) // _OTHERS)
+        some = (questions[number] for number in range(0, len(questions), step)[:_OTHERS])
+        others = [clip for clip in self._shown(list(some)) if clip is not None]
+        self._scorer = Scorer(model, others)
+
+    def scores(self, answers: Sequence[tuple[Question, str]]) -> list[float | None]:
+        """The support of each answer, from 0 to 1; None if it says nothing of its video, or has several."""
+        from videostar.evidence.description import description
+        from videostar.evidence.scorer import Described
+
+        said = [description(text, question.label) for question, text in answers]
+        told = [place for place, text in enumerate(said) if text]
+        clips = zip(told, self._shown([answers[place][0] for place in told]), strict=True)
+        described = {place: Described(clip, said[place]) for place, clip in clips if clip is not None}
+        scores: list[float | None] = [None] * len(answers)
+        for place, score in zip(described, self._scorer.scores(list(described.values())), strict=True):
+            scores[place] = score
+        return scores
+
+    def _shown(self, questions: Sequence[Question]) -> list[Clip | None]:
+        """The clip of each question; None if it has several, or one that cannot be shown."""
+        single = [question for question in questions if not question.sample.more]
+        files: list[ClipRequest] = [question.files(self._root, self._video)[0] for question in single]
+        made = dict(zip((question.id for question in single), Prefetch(self._clips, files).get(), strict=True))
+        clips = (made.get(question.id) for question in questions)
+        return [None if clip is None or isinstance(clip, BadVideo) else clip for clip in clips]
