@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -338,9 +339,21 @@ def test_a_runs_baseline_stands_beside_its_rounds(
     assert figures["folder"] == str(run / "baselines" / "embedded-pooled")
     assert figures["n"] == 16
     line = f"baseline embedded-pooled: {figures['accuracy']:.1%} ("
-    assert line in videostar("status", run).stdout
+    status = videostar("status", run).stdout
+    assert line in status
+    paired = re.search(
+        r"round 2: ([+-][.\d]+) points \((-?[.\d]+) to (-?[.\d]+)\) against baseline embedded-pooled", status
+    )
+    assert paired, status
+    difference, low, high = map(float, paired.groups())
+    rounds = json.loads((run / "rounds" / "02" / "evaluation.json").read_text())
+    assert difference == pytest.approx(100 * (rounds["accuracy"] - figures["accuracy"]), abs=0.06)
+    assert low <= difference <= high
     assert videostar("report", run).returncode == 0
-    assert "baseline embedded-pooled" in (run / "report" / "index.html").read_text(encoding="utf-8")
+    page = (run / "report" / "index.html").read_text(encoding="utf-8")
+    assert "baseline embedded-pooled" in page
+    assert "against embedded-pooled (95 %)" in page
+    assert f"{difference:+.1f} ({low:+.1f} to {high:+.1f})" in page.replace("\u2212", "-")
     assert "data are not those of the run" in _refusal(videostar, "baseline", run, "--limit", 4, "--out", "other")
     assert "baselines" not in videostar("gc", run, "--dry-run").stdout
     again = videostar("cycle", "--resume", run / "manifest.json")

@@ -139,8 +139,8 @@ def test_a_changed_setting_is_refused_with_the_stage_that_it_touches_and_taken_o
 #: The first stage that each setting touches in a run of three rounds; None: a place, when to stop, a gate, or what is
 #: evaluated besides.
 TOUCHED = {
-    **dict.fromkeys("data.name data.classes root adapter prompts model engine.base_url engine.count".split()),
-    **dict.fromkeys("cache.folder cache.gb cache.videos_gb".split()),
+    **dict.fromkeys("data.name data.classes root adapter prompts distractors model".split()),
+    **dict.fromkeys("engine.base_url engine.count cache.folder cache.gb cache.videos_gb".split()),
     **dict.fromkeys("stop.patience rounds evaluation.controls evaluation.sets tracking questions_per_file".split()),
     **dict.fromkeys(f"gates.{name}" for name in Gates.model_fields),
     **dict.fromkeys(f"executor.{name}" for name in Executor.model_fields),

@@ -13,24 +13,26 @@ from types import ModuleType
 from typing import Any
 
 from videostar.adapters.adapter import LabelAdapter
+from videostar.adapters.distractors import Distractors
 from videostar.adapters.kinds import KindAdapter
 from videostar.adapters.paper import TASKS
 from videostar.labels import KINDS
 from videostar.util.errors import UserError
 
 
-def load_adapter(name: str, named: Collection[str] = ()) -> LabelAdapter:
+def load_adapter(name: str, named: Collection[str] = (), distractors: Distractors | None = None) -> LabelAdapter:
     """The adapter called `name`: a kind, a task, `file.py:Class` or an entry point.
 
-    `named` are the columns that the user mapped, which the adapter of a kind then reads whatever their names. The code
-    of a file is run: give only one that you have read. Raises UserError if there is none, with the nearest name.
+    `named` are the columns that the user mapped, which the adapter of a kind then reads whatever their names;
+    `distractors` are for choices. The code of a file is run: give only one that you have read. Raises UserError if
+    there is none, with the nearest name.
     """
     if ".py" in name:
         return _made(_from_file(name), name)
     if name in TASKS:
         return TASKS[name]()
     if name in KINDS:
-        return KindAdapter(name, named)
+        return KindAdapter(name, named, distractors)
     plugged = {point.name: point for point in entry_points(group="videostar.adapters")}
     if name in plugged:
         try:

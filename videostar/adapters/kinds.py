@@ -8,6 +8,7 @@ from typing import Any
 
 from videostar.adapters.adapter import LabelAdapter, Row, given
 from videostar.adapters.choices import Options, first_index
+from videostar.adapters.distractors import Distractors
 from videostar.data.cells import is_missing, read_list, read_object, read_score, read_seconds
 from videostar.data.rows import Malformed
 from videostar.labels import KINDS
@@ -42,11 +43,11 @@ class KindAdapter(LabelAdapter):
     Without a column `label`, the column with the main key's own name is read, except for an action's `name`, which may
     be the name of a person. `AMBIGUOUS` keys are read only if they are in `named`, the columns that the user mapped.
     Lists, times, numbers and options may be written in any form of `videostar.data.cells` and `choices.py`. An object
-    in `label` holds all keys itself.
+    in `label` holds all keys itself. A choice without options gets some from `distractors`.
     """
 
-    def __init__(self, kind: str, named: Collection[str] = ()) -> None:
-        self.kind = kind
+    def __init__(self, kind: str, named: Collection[str] = (), distractors: Distractors | None = None) -> None:
+        self.kind, self.distractors = kind, distractors
         self.prompts = kind
         keys = {key for key in KINDS[kind].model_fields if key not in ("kind", MAIN.get(kind))}
         self.unread = sorted(keys & AMBIGUOUS - set(named))
@@ -54,11 +55,19 @@ class KindAdapter(LabelAdapter):
         self._first_index: int | None = None
 
     def for_rows(self, rows: Iterable[Row]) -> KindAdapter:
-        """The same adapter, which knows from all rows of a data set whether the indices of options count from 0."""
+        """The same adapter, which knows all rows of a data set.
+
+        It knows whether the indices of options count from 0, or the labels that options are drawn from. Raises
+        UserError for distractors that know none of them.
+        """
         if self.kind != "choice":
             return self
         found = copy.copy(self)
-        found._first_index = first_index((row.get("options"), row.get(self.main_column(row))) for row in rows)
+        if self.distractors is None:
+            found._first_index = first_index((row.get("options"), row.get(self.main_column(row))) for row in rows)
+        else:
+            labels = {row.get(self.main_column(row)) for row in rows if is_missing(row.get("options"))}
+            found.distractors = self.distractors.among({label for label in labels if isinstance(label, str) and label})
         return found
 
     def label(self, row: Row) -> Mapping[str, Any]:
@@ -72,6 +81,8 @@ class KindAdapter(LabelAdapter):
             if main is not None:
                 columns[main] = read_object(given(row, self.main_column(row)))
         try:
+            if self.distractors is not None and "options" not in columns:
+                return {"kind": self.kind, **self.distractors.options(columns.get("answer"), row)}
             return {"kind": self.kind, **self._read(columns)}
         except Malformed as error:
             raise UserError(f"label of kind {self.kind!r}: {error}") from None

@@ -14,6 +14,7 @@ from typing import get_args
 import numpy as np
 
 from videostar.adapters import NoQuestion, load_adapter
+from videostar.adapters.distractors import Distractors
 from videostar.adapters.kinds import MAIN, KindAdapter
 from videostar.adapters.question_table import Change, Numbers, QuestionList, QuestionTable
 from videostar.adapters.task import Question, Task
@@ -167,13 +168,17 @@ def _actions(samples: Sequence[Sample], task: Task) -> tuple[str, ...]:
 
 
 def load_tasks(
-    source: DataSource, adapter: str | None = None, prompts: str | None = None, model: str = "embedded"
+    source: DataSource,
+    adapter: str | None = None,
+    prompts: str | None = None,
+    model: str = "embedded",
+    distractors: str | None = None,
 ) -> list[Task]:
     """The tasks of a run: of `adapter`, or of the adapters in the data manifest.
 
-    `prompts` is a prompt file that replaces theirs. The embedded `model` is not asked for final lines, since it was
-    trained on questions without them. Raises UserError if one of them cannot be loaded, or if a data manifest names
-    Python code: code runs only if the user names it.
+    `prompts` is a prompt file that replaces theirs, `distractors` are for choices without options. The embedded `model`
+    is not asked for final lines, since it was trained on questions without them. Raises UserError if one of them cannot
+    be loaded, or if a data manifest names Python code: code runs only if the user names it.
     """
     manifest = source.manifest
     _check_names(manifest.columns)
@@ -181,8 +186,12 @@ def load_tasks(
 
     def load(name: str, prompts: str | None) -> Task:
         asks, grouped = model != "embedded", "group" in named
-        return Task.load(name, load_adapter(name, named=named), prompts, asks_final_line=asks, grouped=grouped)
+        loaded = load_adapter(name, named, drawn if name == "choice" else None)
+        return Task.load(name, loaded, prompts, asks_final_line=asks, grouped=grouped)
 
+    drawn = Distractors.load(distractors) if distractors else None
+    if drawn and "choice" not in ([adapter] if adapter else manifest.adapters):
+        raise UserError("distractors: are options of the adapter `choice`; give --set adapter=choice")
     if adapter is not None:
         return [load(adapter, prompts)]
     for name in manifest.adapters:

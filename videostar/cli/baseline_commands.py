@@ -25,7 +25,7 @@ from videostar.cli.options import (
     read_settings,
 )
 from videostar.pipeline_files import override
-from videostar.runs.baselines import BASELINES
+from videostar.runs.baselines import BASELINES, FOLDS
 from videostar.runs.manifest import open_run
 from videostar.util.progress import bars
 from videostar.util.terminal import quiet
@@ -61,9 +61,20 @@ def baseline(
     learning_rate: Annotated[
         float | None, typer.Option(min=1e-8, help="Default: 1e-3, with --no-arm 1e-2, with --train-encoder 1e-4.")
     ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            help="Predict every training video instead, by a classifier that was trained on the other folds: for "
+            "`check --suspects` and `distractors`.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="A new folder; default: baselines/ENCODER-HOW in the folder of the run, or baselines/DATA."),
+        typer.Option(
+            help="A new folder; default: baselines/ENCODER-HOW in the folder of the run, or baselines/DATA; with "
+            "--folds baselines/folds."
+        ),
     ] = None,
     pipeline: PipelineName = None,
     model: ModelName = None,
@@ -98,6 +109,7 @@ def baseline(
     with nullcontext() if verbose else quiet(), bars() as progress:
         write_data(settings, progress)
         from videostar.baseline.fit import Options
+        from videostar.baseline.folds import out_of_fold, predict_folds
         from videostar.baseline.stage import train_baseline
 
         options = Options(
@@ -108,11 +120,19 @@ def baseline(
             batch_size=batch_size,
             learning_rate=learning_rate,
         )
-        folder = out or home / options.name
-        figures = train_baseline(settings, folder, options, data=identity, progress=progress)
+        if folds is not None:
+            folder = out or home / FOLDS
+            predictions = predict_folds(settings, folder, options, folds=folds, data=identity, progress=progress)
+            figures = out_of_fold(predictions)
+        else:
+            folder = out or home / options.name
+            figures = train_baseline(settings, folder, options, data=identity, progress=progress)
     if as_json:
         print(json.dumps({"folder": str(folder), **figures, "seconds": round(time.monotonic() - started, 1)}))
         return
-    from videostar.cli.tables import print_baseline
+    from videostar.cli.tables import print_baseline, print_folds
 
-    print_baseline(folder, figures)
+    if folds is None:
+        print_baseline(folder, figures)
+    else:
+        print_folds(folder, figures)

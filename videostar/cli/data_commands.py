@@ -21,9 +21,12 @@ from videostar.cli.options import (
     Root,
     read_settings,
 )
+from videostar.config import Pipeline
+from videostar.data.folds import Prediction
+from videostar.runs.baselines import folds_of
 from videostar.util.errors import UserError
 from videostar.util.files import write_text
-from videostar.util.progress import bars
+from videostar.util.progress import Progress, bars
 from videostar.util.terminal import printable, quiet
 
 app = typer.Typer()
@@ -55,8 +58,17 @@ def check(
             "frames stay in the cache.",
         ),
     ] = False,
+    suspects: Annotated[
+        bool,
+        typer.Option(
+            "--suspects",
+            help="List training rows whose label a classifier that never saw them contradicts. It is trained if "
+            "`baselines/DATA/folds` is not there: minutes to hours.",
+        ),
+    ] = False,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Write every skipped row with its reason to this .csv file.")
+        Path | None,
+        typer.Option("--out", help="Write every skipped row with its reason, and every suspect, to this .csv file."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -66,6 +78,8 @@ def check(
     """
     if rows_only and pictures:
         raise UserError("--pictures: opens every video, and --rows-only opens none; give one of them")
+    if rows_only and suspects:
+        raise UserError("--suspects: a classifier is shown the videos, and --rows-only opens none; give one of them")
     if out is not None and out.suffix.lower() != ".csv":
         raise UserError(f"--out {out}: is written as a table; give a name that ends in .csv")
     if out is not None and out.exists() and Path(data).exists() and out.samefile(data):
@@ -75,19 +89,31 @@ def check(
     named = model is not None or settings.model != "embedded"  # the default is a toy
     from videostar.cli.tables import print_report
     from videostar.runs.check import check as check_data
-    from videostar.runs.check import skipped_table
+    from videostar.runs.check import row_table
 
     with quiet(), bars() as progress:
         write_data(settings, progress)
-        report = check_data(settings, progress, contents=not rows_only, pictures=pictures, model=named)
+        predictions = _predictions(settings, data, progress) if suspects else None
+        report = check_data(
+            settings, progress, contents=not rows_only, pictures=pictures, model=named, predictions=predictions
+        )
     if out is not None:
-        write_text(out, skipped_table(report))
+        write_text(out, row_table(report))
     if as_json:
         print(json.dumps(asdict(report), indent=2))
     else:
         print_report(report)
     if report.loses_data:
         raise typer.Exit(1)
+
+
+def _predictions(settings: Pipeline, data: str, progress: Progress) -> list[Prediction]:
+    """The out-of-fold predictions of the training videos, which are made if they are not there."""
+    from videostar.baseline.fit import Options  # loads torch
+    from videostar.baseline.folds import predict_folds
+
+    options = Options(encoder=settings.model)
+    return predict_folds(settings, folds_of(data), options, any_classifier=True, progress=progress)
 
 
 @app.command()

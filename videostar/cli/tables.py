@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,19 @@ from rich.text import Text
 
 from videostar.adapters.check import Finding
 from videostar.cli.training_plot import print_training
+from videostar.runs.baseline_differences import against_baseline
 from videostar.runs.baselines import run_baselines
 from videostar.runs.check import Report
 from videostar.runs.gates import describe_fired, describe_halt
 from videostar.runs.manifest import Fired, Manifest, remaining
 from videostar.runs.row_tally import FEW
+from videostar.runs.suspects import Suspect
 from videostar.runs.training_log import newest_training
 from videostar.stages.judge_check import Figures, JudgeReport, Share
 from videostar.util.terminal import printable
 
 _EXAMPLES = 3
+_SUSPECTS = 20
 _METRICS = {
     "mae": "mean error {:.3g}",
     "spearman": "Spearman {:.2f}",
@@ -47,6 +50,8 @@ def print_report(report: Report) -> None:
         cells = (split, counts.rows, counts.videos, counts.classes, *extremes, len(counts.few))
         table.add_row(*(_plain(str(cell)) for cell in cells))
     console.print(table)
+    if report.suspects is not None:
+        _print_suspects(report.suspects, console)
     if not report.problems:
         console.print("no problems")
         return
@@ -59,6 +64,23 @@ def print_report(report: Report) -> None:
     console.print(problems)
     if not report.loses_data:
         console.print("problems in parentheses lose no data")
+
+
+def _print_suspects(suspects: Sequence[Suspect], console: Console) -> None:
+    """The first suspects, one a row."""
+    if not suspects:
+        console.print("no label suspects")
+        return
+    title = f"{len(suspects)} label suspects: a classifier that never saw the row is confident of another label"
+    table = Table(title=title, box=SIMPLE_HEAD)
+    for column in ("row", "video", "label", "proposed", "probability"):
+        table.add_column(column, overflow="fold", justify="right" if column == "probability" else "left")
+    for row in suspects[:_SUSPECTS]:
+        cells = row.where, row.video, row.label, row.proposed, f"{row.probability:.2f}"
+        table.add_row(*map(_plain, cells))
+    console.print(table)
+    if len(suspects) > _SUSPECTS:
+        console.print(f"and {len(suspects) - _SUSPECTS} more; --out FILE.csv writes all")
 
 
 def print_judge(title: str, report: JudgeReport) -> None:
@@ -160,6 +182,8 @@ def print_rounds(folder: Path, manifest: Manifest) -> None:
         _line(_best(folder, manifest))
     for baseline in run_baselines(folder, manifest.data):
         _line(f"baseline {baseline.name}: {_accuracy(baseline.figures)}, a supervised classifier on the same labels")
+        for number, compared in list(against_baseline(folder, manifest, baseline).items())[-1:]:
+            _line(f"round {number}: {_points(compared)} against baseline {baseline.name}")
     for name, stage in manifest.stages.items():
         for fired in stage.facts.get("fired", ()):
             _line(f"round {int(name[:2])}: gate {describe_fired(Fired.model_validate(fired))}")
@@ -186,6 +210,13 @@ def print_baseline(folder: Path, figures: Mapping[str, Any]) -> None:
     _line(f"held-out accuracy {_accuracy(dict(figures))}{validation}, n={figures['n']}, {figures['classes']} classes")
     if figures["unknown"]:
         _line(f"{figures['unknown']} test videos have a label that no training video has; they count as wrong")
+    _line(str(folder))
+
+
+def print_folds(folder: Path, figures: Mapping[str, Any]) -> None:
+    """The accuracy of out-of-fold predictions, and where they lie."""
+    counts = f"n={figures['n']}, {figures['classes']} classes, {figures['folds']} folds"
+    _line(f"out-of-fold accuracy {_accuracy(dict(figures))}, {counts}")
     _line(str(folder))
 
 

@@ -201,6 +201,11 @@ class Pipeline(Settings):
         None, description="The label-to-prompt adapter: a name or file.py:Class; default: the data manifest's."
     )
     prompts: str | None = Field(None, description="A file of prompts/, by name or path; default: the adapter's own.")
+    distractors: str | None = Field(
+        None,
+        description="Three wrong options for rows of the adapter `choice` that have none. random: other labels of the "
+        "data; the folder of `videostar baseline --folds`: labels that a classifier confuses with the right one.",
+    )
     model: str = Field("embedded", description="`embedded`, a folder or a Hugging Face model id.")
     rounds: int = Field(3, ge=1, description="Rounds of self-training.")
     seed: int = Field(0, description="Seed of every random choice.")

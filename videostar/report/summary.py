@@ -12,6 +12,7 @@ from typing import Any
 
 from videostar.report.charts import BarChart, LineChart, Point, bar_chart, line_chart
 from videostar.report.tally import Confusion, Tally, confusion, label_rows
+from videostar.runs.baseline_differences import against_baseline
 from videostar.runs.baselines import Baseline, run_baselines
 from videostar.runs.diff import CHANGES, diff
 from videostar.runs.folder import FORECAST
@@ -40,6 +41,7 @@ class RunSummary:
     tokens: BarChart | None
     forecast: Sequence[tuple[str, str, str]]
     baselines: Sequence[Baseline]
+    against: Mapping[str, Mapping[int, Mapping[str, Any]]]  # by baseline and round: the paired difference from it
     skipped: Sequence[tuple[str, int, str]]
     changes: Sequence[Mapping[str, Any]]
     confusion: Confusion | None
@@ -57,6 +59,7 @@ def summarise(name: str, folder: Path, manifest: Manifest, tally: Tally) -> RunS
     """Everything about a run whose ledgers have been counted. Raises UserError for a file that cannot be read."""
     rounds = _rounds(manifest)
     trained = _steps(folder, rounds)
+    baselines = run_baselines(folder, manifest.data)
     return RunSummary(
         name=name,
         folder=folder,
@@ -70,7 +73,8 @@ def summarise(name: str, folder: Path, manifest: Manifest, tally: Tally) -> RunS
         time=_time(manifest),
         tokens=_tokens(rounds, tally, trained),
         forecast=_forecast(folder, manifest),
-        baselines=run_baselines(folder, manifest.data),
+        baselines=baselines,
+        against={one.name: against_baseline(folder, manifest, one) for one in baselines},
         skipped=_skipped(folder, tally),
         changes=_version_changes(folder, rounds),
         confusion=confusion(tally),

@@ -10,8 +10,10 @@ from typing import Any
 from videostar.util.errors import UserError
 
 BASELINES = "baselines"  # below a run, with a folder for each
+FOLDS = "folds"  # beside them: out-of-fold predictions
 FIGURES = "figures.json"
 CONFIG = "config.json"
+PREDICTIONS = "predictions.jsonl"
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,11 @@ def read_baseline(folder: Path) -> Baseline:
             f"{folder}: is no baseline that can be read ({error}); delete it, or give --out another"
         ) from None
     return Baseline(folder.name, config, figures)
+
+
+def folds_of(data: str) -> Path:
+    """Where the out-of-fold predictions of data that are no run's lie: below the working folder."""
+    return Path(BASELINES) / Path(data).stem / FOLDS
 
 
 def run_baselines(run: Path, data: str) -> list[Baseline]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from videostar.adapters.questions import Questions, load_tasks
 from videostar.config import Pipeline
+from videostar.data.folds import Prediction
 from videostar.data.rows import Skipped, Split
 from videostar.data.samples import Sample
 from videostar.data.source import Data, DataSource, with_frame_rate
@@ -20,6 +21,7 @@ from videostar.executors import open_cluster
 from videostar.labels.action import Action
 from videostar.runs.problems import SHOWN, Problem, class_numbers, groups, unread_scripts
 from videostar.runs.row_tally import Counts, RowTally, inner_folders, unread_splits
+from videostar.runs.suspects import Suspect, find_suspects
 from videostar.util.progress import Progress
 from videostar.video.cluster import VideoCluster
 from videostar.video.errors import BadVideo
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from videostar.models.refusals import Refusals
 
 _STILL = "--set video.still=skip skips such videos"
+_SUSPECT = {"reason": "suspect label", "detail": "a classifier that never saw the video gives another label"}
 _HOW = "its name is ambiguous; --set columns.NAME=NAME reads it"
 
 
@@ -45,6 +48,7 @@ class Report:
     labels: dict[str, int]  # usable rows by label in words
     skipped: list[Skipped]
     problems: list[Problem]
+    suspects: list[Suspect] | None = None  # None: they were not looked for
 
     @property
     def loses_data(self) -> bool:
@@ -53,7 +57,13 @@ class Report:
 
 
 def check(
-    settings: Pipeline, progress: Progress, *, contents: bool = True, pictures: bool = False, model: bool = False
+    settings: Pipeline,
+    progress: Progress,
+    *,
+    contents: bool = True,
+    pictures: bool = False,
+    model: bool = False,
+    predictions: Sequence[Prediction] | None = None,
 ) -> Report:
     """What a run with these settings would use of its data, and the problems of the rest.
 
@@ -61,11 +71,12 @@ def check(
     video is also decoded, as a run does, so that damage shows; a later run finds the frames in the cache. With the
     executor ray, the nodes of the cluster open and decode. With `model`
     the model's processor is loaded: rows of several videos are skipped if it does not take them, and with `pictures`
-    the clips that it refuses. Raises UserError if the settings, the data manifest, a row file or the model are wrong.
+    the clips that it refuses. `predictions`, out of fold, show label suspects. Raises UserError if the settings, the
+    data manifest, a row file or the model are wrong.
     """
     settings = with_frame_rate(settings)
     source = DataSource.of(settings)
-    tasks = load_tasks(source, settings.adapter, settings.prompts, settings.model)
+    tasks = load_tasks(source, settings.adapter, settings.prompts, settings.model, settings.distractors)
     refusals = _refusals(settings) if model and (pictures or source.plan.videos > 1) else None
     still: list[Sample] = []
     with open_cluster(settings) as cluster:
@@ -103,6 +114,7 @@ def check(
         splits={split: rows.counts() for split, rows in found.splits.items()},
         labels=dict(labels.most_common()),
         skipped=skipped,
+        suspects=None if predictions is None else find_suspects(questions.split("train"), predictions),
         problems=[
             *_by_reason(skipped),
             *(
@@ -132,13 +144,16 @@ def check(
     )
 
 
-def skipped_table(report: Report) -> str:
-    """The skipped rows as a table in CSV."""
+def row_table(report: Report) -> str:
+    """The skipped rows as a table in CSV, and after them the label suspects, if they were looked for."""
     table = io.StringIO()
     columns = [field.name for field in fields(Skipped)]
-    writer = csv.DictWriter(table, columns, lineterminator="\n")
+    suspects = [] if report.suspects is None else [_SUSPECT | asdict(row) for row in report.suspects]
+    if report.suspects is not None:
+        columns += [field.name for field in fields(Suspect) if field.name not in columns]
+    writer = csv.DictWriter(table, columns, restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(asdict(row) for row in report.skipped)
+    writer.writerows([*(asdict(row) for row in report.skipped), *suspects])
     return table.getvalue()
 
 

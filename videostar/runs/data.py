@@ -51,7 +51,7 @@ class RunData:
 
     def __init__(self, settings: Pipeline, *, sets: bool = True) -> None:
         self.source = DataSource.of(settings)
-        self.tasks = load_tasks(self.source, settings.adapter, settings.prompts, settings.model)
+        self.tasks = load_tasks(self.source, settings.adapter, settings.prompts, settings.model, settings.distractors)
         self._sets: list[EvaluationSet] = open_sets(settings) if sets else []
         model_path(settings.model)  # raises UserError for a folder that is no model
         self._name, self._model, self._mix = (

@@ -9,6 +9,7 @@ from typing import Any
 
 from videostar import __version__
 from videostar.adapters import LabelAdapter
+from videostar.adapters.kinds import KindAdapter
 from videostar.adapters.task import Task
 from videostar.data.source import DataSource
 from videostar.util.files import digest, digest_json
@@ -38,7 +39,9 @@ def data_fingerprint(source: DataSource, tasks: Sequence[Task], seed: int) -> st
 
 def _task(task: Task) -> dict[str, Any]:
     prompts = {"file": task.prompts.file, **task.prompts.model_dump(mode="json"), "final_line": task.final_line}
-    return {"name": task.name, "adapter": _code(task.adapter), "prompts": prompts}
+    found = {"name": task.name, "adapter": _code(task.adapter), "prompts": prompts}
+    drawn = task.adapter.distractors if isinstance(task.adapter, KindAdapter) else None
+    return found | ({"distractors": drawn.digest} if drawn else {})
 
 
 def _code(adapter: LabelAdapter) -> str | None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from videostar.adapters.distractors import RANDOM
 from videostar.config import Pipeline
 from videostar.config.training import ROUNDING_ONLY
 from videostar.runs.stage_names import stage_name, stages
@@ -18,7 +19,7 @@ from videostar.util.object_path import parse_root
 # split and saved: rounding is all that they change.
 _PLACES = {"data.name", "root", "model", "adapter", "prompts", "mix.sources.data", "data.classes", "evaluation.sets"}
 _PLACES |= {"engine.base_url", "engine.count", "judge.base_url", "stop.patience", "tracking", "questions_per_file"}
-_PLACES |= {"verification.evidence.model", "cache.folder", "cache.gb", "cache.videos_gb"}
+_PLACES |= {"verification.evidence.model", "distractors", "cache.folder", "cache.gb", "cache.videos_gb"}
 _PLACES |= {f"training.{name}" for name in ROUNDING_ONLY}
 # The first stage that a setting or section affects; the longest matching name counts. Any other setting affects the
 # first stage of all, and so do the training rows: an answer may name any action of the data.
@@ -46,6 +47,8 @@ def with_absolute_paths(settings: Pipeline) -> Pipeline:
     change["data"] = data.model_copy(update={"name": _absolute(data.name), "classes": classes})
     sets = tuple(map(_absolute, settings.evaluation.sets))
     change["evaluation"] = settings.evaluation.model_copy(update={"sets": sets})
+    if settings.distractors not in (None, RANDOM):
+        change["distractors"] = str(Path(settings.distractors).expanduser().absolute())
     if settings.root is not None:  # always a path, never a name
         change["root"] = str(parse_root(settings.root, Path(), "root"))
     if settings.mix is not None:
