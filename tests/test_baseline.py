@@ -349,6 +349,9 @@ def test_a_runs_baseline_stands_beside_its_rounds(
     rounds = json.loads((run / "rounds" / "02" / "evaluation.json").read_text())
     assert difference == pytest.approx(100 * (rounds["accuracy"] - figures["accuracy"]), abs=0.06)
     assert low <= difference <= high
+    found = json.loads(videostar("status", run, "--json").stdout)["baselines"]["embedded-pooled"]["rounds"]
+    assert set(found) == {"0", "1", "2"}
+    assert 100 * found["2"]["difference"] == pytest.approx(difference, abs=0.06)
     assert videostar("report", run).returncode == 0
     page = (run / "report" / "index.html").read_text(encoding="utf-8")
     assert "baseline embedded-pooled" in page

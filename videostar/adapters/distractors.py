@@ -57,7 +57,8 @@ class Distractors:
             raise Malformed(f"the label {short(label)} is no text, and the row has no options")
         right = readable_name(label)
         draw = random.Random(json.dumps(dict(row), sort_keys=True, default=str))
-        weights = {name: weight for name, weight in self.confused.get(right, {}).items() if name in set(self.labels)}
+        known = set(self.labels)
+        weights = {name: weight for name, weight in self.confused.get(right, {}).items() if name in known}
         # The smallest of exponential draws with these rates: drawn by weight, without replacement.
         wrong = sorted(weights, key=lambda name: draw.expovariate(weights[name]))[: _OPTIONS - 1]
         others = [name for name in self.labels if name != right and name not in wrong]

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from videostar.baseline.classifier import UNKNOWN
 from videostar.baseline.clips import LabelledClip
 from videostar.baseline.fit import Options
-from videostar.baseline.training import Training, check_same, locked, probabilities
+from videostar.baseline.training import Training, check_same, locked
 from videostar.config import Pipeline
 from videostar.data.folds import CONFIG, Prediction, fold_file, read_folds, read_inputs, write_fold
 from videostar.data.source import with_frame_rate
@@ -36,14 +37,14 @@ def predict_folds(
 ) -> list[Prediction]:
     """Predict every training video by a classifier that was not trained on it, and write the predictions to `out`.
 
-    Classifiers are trained without validation, to their last epoch. A fold that is written is not made again, so an
-    interrupted command goes on with the next fold.
+    Each classifier is trained on the other folds and on the validation videos, to its last epoch. A fold that is
+    written is not made again, so an interrupted command goes on with the next fold.
 
     Args:
         pipeline: The settings of a run, from `load_pipeline`: its data, frames, cache and seed.
         out: The folder of the predictions.
         options: The encoder, and how a classifier is trained.
-        folds: Parts of the training videos; at most as many as there are videos.
+        folds: The number of parts of the training videos.
         data: The digest that the data must have, that of a run; None: any.
         any_classifier: Take the predictions that are there for the same data, whatever classifier they are by.
         progress: Makes the progress bars; by default none are shown.
@@ -71,26 +72,22 @@ def predict_folds(
     with locked(out):
         if before := read_inputs(out):
             check_same(out, before, inputs)
-        clips = training.splits("train")["train"]
+        splits = training.splits("train", "validation")
+        clips, contents = splits["train"], {clip.sha256 for clip in splits["train"]}
+        others = [clip for clip in splits["validation"] if clip.number != UNKNOWN and clip.sha256 not in contents]
+        if len(contents) < 2:
+            raise UserError("all training rows show the same video: there is no other to train a classifier on")
         places = fold_of(clips, folds, pipeline.seed)
         make_folder(out)
         write_json(out / CONFIG, {"format": _FORMAT, "inputs": inputs, "classes": training.clips.classes})
         for fold in range(1, folds + 1):
-            if fold_file(out, fold).is_file():
-                continue
-            held_out = [clip for clip, place in zip(clips, places, strict=True) if place == fold]
-            others = [clip for clip, place in zip(clips, places, strict=True) if place != fold]
-            found: list[Prediction] = []
-            if held_out and others:
-                trained = training.train(
-                    {"train": others, "validation": [], "test": held_out}, f"fold {fold} of {folds}: training steps"
-                )
-                scores = probabilities(trained.logits["test"]).tolist()
-                found = [
-                    _prediction(clip, fold, training.clips.classes, row)
-                    for clip, row in zip(held_out, scores, strict=True)
-                ]
-            write_fold(out, fold, found)
+            if not fold_file(out, fold).is_file():
+                held_out = [clip for clip, place in zip(clips, places, strict=True) if place == fold]
+                rest = [clip for clip, place in zip(clips, places, strict=True) if place != fold]
+                title = f"fold {fold} of {folds}: training steps"
+                scores = training.scores([*rest, *others], held_out, title)
+                classes = training.clips.classes
+                write_fold(out, fold, [_prediction(*of, fold, classes) for of in zip(held_out, scores, strict=True)])
     return read_folds(out)
 
 
@@ -117,7 +114,7 @@ def fold_of(clips: Sequence[LabelledClip], folds: int, seed: int) -> list[int]:
     return [place[clip.sha256] for clip in clips]
 
 
-def _prediction(clip: LabelledClip, fold: int, classes: Sequence[str], scores: Sequence[float]) -> Prediction:
+def _prediction(clip: LabelledClip, scores: Sequence[float], fold: int, classes: Sequence[str]) -> Prediction:
     ranked = sorted(zip(classes, scores, strict=True), key=lambda item: -item[1])
     kept = ranked[:_KEPT] + [item for item in ranked[_KEPT:] if item[0] == clip.label]
     named = {name: round(score, 6) for name, score in kept}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ import torch
 from transformers import set_seed
 
 from videostar.baseline.classifier import VideoClassifier
-from videostar.baseline.clips import Clips, PixelBatches, Splits, VectorBatches
+from videostar.baseline.clips import Clips, LabelledClip, PixelBatches, Splits, VectorBatches
 from videostar.baseline.fit import Options, fit
 from videostar.baseline.towers import load_tower
 from videostar.config import Pipeline
@@ -87,6 +87,13 @@ class Training:
         if not splits["train"]:
             raise UserError("no training video can be shown; `videostar check` lists the reasons")
         return splits
+
+    def scores(self, train: Sequence[LabelledClip], asked: Sequence[LabelledClip], title: str) -> list[list[float]]:
+        """The probability of each class [clips, classes] for `asked`, by a new classifier trained on `train`."""
+        if not asked:
+            return []
+        logits = self.train({"train": train, "validation": [], "test": asked}, title).logits["test"]
+        return [list(map(float, row)) for row in probabilities(logits)]
 
     def train(self, splits: Splits, title: str = "training steps") -> Trained:
         """Train a new classifier, from the same seed whatever was trained before."""

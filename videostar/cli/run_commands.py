@@ -33,6 +33,7 @@ from videostar.cli.options import (
 from videostar.config import Pipeline
 from videostar.pipeline_files import override
 from videostar.report import REPORT
+from videostar.runs.baselines import run_baselines
 from videostar.runs.folder import FORECAST, check_folder
 from videostar.runs.manifest import open_run, read_manifest, remaining
 from videostar.runs.training_log import newest_training
@@ -122,6 +123,8 @@ def status(run: RunFolder, as_json: AsJson = False) -> None:
     """Show how far a run is: the figures of every finished round, and the loss of the newest training as a curve."""
     folder, manifest = open_run(run)
     if as_json:
+        from videostar.runs.baseline_differences import against_baseline
+
         training = newest_training(folder, manifest.settings)
         found = {
             "run": str(folder),
@@ -129,6 +132,10 @@ def status(run: RunFolder, as_json: AsJson = False) -> None:
             **manifest.model_dump(mode="json", include={"best", "halted", "stopped"}),
             "stages": {name: stage.facts for name, stage in manifest.stages.items()},
             "training": {"round": training[0], **training[1][-1]} if training else None,
+            "baselines": {
+                one.name: {**one.figures, "rounds": against_baseline(folder, manifest, one)}
+                for one in run_baselines(folder, manifest.data)
+            },
         }
         print(json.dumps(found, indent=2))
         return

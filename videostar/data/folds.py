@@ -64,9 +64,12 @@ def read_folds(folder: Path) -> list[Prediction]:
         if not path.is_file():
             raise UserError(f"{folder}: fold {fold} of {inputs['folds']} is missing; the command that made it goes on")
         try:
-            found += [Prediction(**json.loads(line)) for line in path.read_bytes().splitlines()]
+            of_fold = [Prediction(**json.loads(line)) for line in path.read_bytes().splitlines()]
+            if any(one.label not in one.scores for one in of_fold):
+                raise ValueError("a label has no score")
         except (ValueError, TypeError) as error:
             raise UserError(f"{path}: cannot be read ({error}); delete it, and it is made again") from None
+        found += of_fold
     return found
 
 
