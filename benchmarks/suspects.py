@@ -16,6 +16,7 @@ import argparse
 import csv
 import json
 import random
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -68,11 +69,13 @@ def write(path: Path, rows: Rows) -> None:
         writer.writerows(rows)
 
 
-def measure(folder: Path, rows: Rows, share: float, seed: int) -> dict[str, Any]:
+def measure(folder: Path, rows: Rows, share: float, seed: int, classifier: Sequence[str]) -> dict[str, Any]:
     """The figures of one seed; writes the files of the spoiled rows and of those without suspects."""
     dirty = spoil(rows, share, seed)
     wrong = {row["video"] for row, before in zip(dirty, rows, strict=True) if row != before}
     write(folder / f"dirty-{seed}.csv", dirty)
+    if classifier:
+        videostar(folder, "baseline", f"dirty-{seed}.csv", "--root", ROOT, "--folds", "4", *classifier)
     report = json.loads(videostar(folder, "check", f"dirty-{seed}.csv", "--root", ROOT, "--suspects", "--json"))
     listed = [row["video"] for row in report["suspects"]]
     write(folder / f"cleaned-{seed}.csv", [row for row in dirty if row["video"] not in listed])
@@ -125,10 +128,14 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.05, help="of the training labels that are wrong")
     parser.add_argument("--cycles", type=int, nargs="*", default=[], help="seeds for which runs are compared")
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument(
+        "--classifier", default="", help='options of `videostar baseline --folds 4`, such as "--no-arm"'
+    )
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     rows = demo_rows(given.folder)
-    show([measure(given.folder, rows, given.share, seed) for seed in given.seeds])
+    words = shlex.split(given.classifier)
+    show([measure(given.folder, rows, given.share, seed, words) for seed in given.seeds])
     write(given.folder / "clean.csv", rows)
     if given.cycles:
         names = ("clean", "dirty-{}", "cleaned-{}")
