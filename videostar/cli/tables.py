@@ -51,7 +51,7 @@ def print_report(report: Report) -> None:
         table.add_row(*(_plain(str(cell)) for cell in cells))
     console.print(table)
     if report.suspects is not None:
-        _print_suspects(report.suspects, console)
+        _print_suspects(report.suspects, report.agreement, console)
     if not report.problems:
         console.print("no problems")
         return
@@ -66,13 +66,14 @@ def print_report(report: Report) -> None:
         console.print("problems in parentheses lose no data")
 
 
-def _print_suspects(suspects: Sequence[Suspect], console: Console) -> None:
-    """The first suspects, one a row."""
+def _print_suspects(suspects: Sequence[Suspect], agreement: float | None, console: Console) -> None:
+    """The first suspects, one a row; how far they can be trusted depends on how good the classifier is."""
+    if agreement is not None:
+        console.print(f"a classifier that never saw the training rows agrees with {agreement:.0%} of their labels")
     if not suspects:
         console.print("no label suspects")
         return
-    title = f"{len(suspects)} label suspects: a classifier that never saw the row is confident of another label"
-    table = Table(title=title, box=SIMPLE_HEAD)
+    table = Table(title=f"{len(suspects)} label suspects", box=SIMPLE_HEAD)
     for column in ("row", "video", "label", "proposed", "probability"):
         table.add_column(column, overflow="fold", justify="right" if column == "probability" else "left")
     for row in suspects[:_SUSPECTS]:

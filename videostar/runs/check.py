@@ -21,7 +21,7 @@ from videostar.executors import open_cluster
 from videostar.labels.action import Action
 from videostar.runs.problems import SHOWN, Problem, class_numbers, groups, unread_scripts
 from videostar.runs.row_tally import Counts, RowTally, inner_folders, unread_splits
-from videostar.runs.suspects import Suspect, find_suspects
+from videostar.runs.suspects import Suspect, agreement, find_suspects
 from videostar.util.progress import Progress
 from videostar.video.cluster import VideoCluster
 from videostar.video.errors import BadVideo
@@ -49,6 +49,7 @@ class Report:
     skipped: list[Skipped]
     problems: list[Problem]
     suspects: list[Suspect] | None = None  # None: they were not looked for
+    agreement: float | None = None  # the share of training labels that the classifier gives too, out of fold
 
     @property
     def loses_data(self) -> bool:
@@ -115,6 +116,7 @@ def check(
         labels=dict(labels.most_common()),
         skipped=skipped,
         suspects=None if predictions is None else find_suspects(questions.split("train"), predictions),
+        agreement=None if predictions is None else agreement(predictions),
         problems=[
             *_by_reason(skipped),
             *(

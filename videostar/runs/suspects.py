@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import inf
 from statistics import fmean
@@ -28,9 +28,9 @@ def find_suspects(questions: Iterable[Question], predictions: Iterable[Predictio
     """The suspects among the questions that are predicted, the most certain first.
 
     Confident learning (Northcutt et al., 2021): the threshold of a class is the mean probability of that class over the
-    videos with its label. A video counts as of the most probable class that reaches its threshold; if that is another
-    than its label, the label is a suspect. They are ordered by the probability of the label less that of the proposed
-    one. A class whose videos are all in one fold is not judged: the classifier never saw it there.
+    videos with its label. A video counts as of the most probable class that reaches its threshold; if that is more
+    probable than its label, the label is a suspect. They are ordered by the probability of the label less that of the
+    proposed one. A class whose videos are all in one fold is not judged: the classifier never saw it there.
     """
     errors = confident_errors(predictions)
     found: list[tuple[float, Suspect]] = []
@@ -41,6 +41,12 @@ def find_suspects(questions: Iterable[Question], predictions: Iterable[Predictio
             row = question.sample.row, question.sample.video
             found.append((low - high, Suspect(*row, one.label, proposed, high, low)))
     return [suspect for _, suspect in sorted(found, key=lambda item: item[0])]
+
+
+def agreement(predictions: Sequence[Prediction]) -> float | None:
+    """The share of labels that are the most probable class; None without predictions."""
+    agreed = [one.scores[one.label] == max(one.scores.values()) for one in predictions]
+    return fmean(agreed) if agreed else None
 
 
 def confident_errors(predictions: Iterable[Prediction]) -> dict[str, tuple[Prediction, str]]:
@@ -58,6 +64,6 @@ def confident_errors(predictions: Iterable[Prediction]) -> dict[str, tuple[Predi
         for one in by_label[label]:
             reached = [name for name, score in one.scores.items() if score >= thresholds.get(name, inf)]
             counted = max(reached, key=one.scores.__getitem__, default=label)
-            if counted != label:
+            if one.scores[counted] > one.scores[label]:
                 errors[one.question_id] = one, counted
     return errors
