@@ -29,6 +29,7 @@ from videostar.demo.measure import Score, load_truth
 from videostar.demo.report import world_root
 from videostar.evidence.base import Encoded, EvidenceModel
 from videostar.evidence.description import description
+from videostar.evidence.foils import one_foil
 from videostar.evidence.load import load_evidence
 from videostar.evidence.open_clip import CoCaEvidence
 from videostar.evidence.scorer import Described, Scorer
@@ -118,13 +119,14 @@ def _figures(run: Path, model: EvidenceModel, keep: float) -> Iterator[tuple[str
         return cache.clip(root / answer.video, answer.video_sha256, sampling)
 
     total: dict[str, list[tuple[bool, bool]]] = defaultdict(list)
-    for number in range(1, settings.rounds + 1):
+    done = sum((run / "rounds" / f"{number:02}" / "dataset").exists() for number in range(1, settings.rounds + 1))
+    for number in range(1, done + 1):
         before, files = RoundFiles(run, number - 1), RoundFiles(run, number)
         validation = [
             one for one in read_answers(before.evaluation.with_name("validation.jsonl")) if one.kind == "direct"
         ]
         kept = [one for one in read_answers(files.answers) if one.kept]
-        scores = []
+        scores, foils = [], []
         for answers in (validation, kept):
             step = max(1, len(answers) // _OTHERS)
             scorer = Scorer(model, [clip(one) for one in answers[::step][:_OTHERS]])
@@ -135,7 +137,10 @@ def _figures(run: Path, model: EvidenceModel, keep: float) -> Iterator[tuple[str
                 made += scorer.scores([Described(clip(answers[k]), said[k]) for k in told[at : at + 64]])
             print(f"{run} round {number}: {len(told) / (time.perf_counter() - started):.0f} answers/s", flush=True)
             scores.append(dict(zip(told, made, strict=True)))
-        least = least_support([(scores[0][k], validation[k].accepted) for k in scores[0]], keep)
+            if answers is validation:
+                wrong = [(clip(answers[k]), one_foil(said[k])) for k in told]
+                foils = scorer.scores([Described(shown, text) for shown, text in wrong if text])
+        least = least_support([(scores[0][k], validation[k].accepted) for k in scores[0]], foils, keep)
         for k, one in enumerate(kept):
             score = Score()
             score.add(one.text, truth[one.video])

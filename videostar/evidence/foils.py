@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from functools import cache
 
 _MOTIONS = ("moves up", "moves down", "moves left", "moves right", "stays still")
@@ -54,6 +55,12 @@ def foils(text: str) -> list[str]:
             word = other.capitalize() if match[0][0].isupper() else other
             made.append(text[: match.start()] + word + text[match.end() :])
     return made[:_MOST]
+
+
+def one_foil(text: str) -> str:
+    """One of the foils, drawn by the text alone; empty if there is none."""
+    made = foils(text)
+    return made[zlib.crc32(text.encode("utf-8", "surrogatepass")) % len(made)] if made else ""
 
 
 @cache

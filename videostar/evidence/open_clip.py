@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import open_clip
 import torch
 from open_clip.coca_model import CoCa
@@ -15,11 +17,14 @@ from torch.nn import functional
 
 from videostar.evidence.base import Encoded
 from videostar.evidence.coca import VideoCoCa
+from videostar.models.load import first_line
 from videostar.util.errors import UserError
 from videostar.video.clip import Clip
 
 CONFIG = "open_clip_config.json"
 WEIGHTS = "open_clip_model.safetensors"
+_BATCH = 16  # clips that are encoded together
+_TEXTS = 65_536  # whose tokens are kept: 50 MB
 TIMES = "times.safetensors"  # what a CoCa for video has beyond open_clip's
 
 
@@ -33,11 +38,13 @@ class CoCaEvidence:
         name = f"local-dir:{folder}"
         try:
             model = open_clip.create_model(name)
-            self._tokenizer = open_clip.get_tokenizer(name)
+            tokenizer = open_clip.get_tokenizer(name)
         except (OSError, RuntimeError, ValueError, TypeError) as error:
-            raise UserError(f"{folder}: cannot be read as a model of open_clip ({error})") from None
+            raise UserError(f"{folder}: cannot be read as a model of open_clip ({first_line(error)})") from None
         if not isinstance(model, CoCa):
             raise UserError(f"{folder}: is a {type(model).__name__} of open_clip; give a CoCa, such as coca_ViT-B-32")
+        # Foils of one answer are often those of another.
+        self._tokens_of = lru_cache(_TEXTS)(lambda text: tokenizer([text])[0])
         self._model = VideoCoCa(model)
         if (folder / TIMES).is_file():
             self._model.times.load_state_dict({"weight": load_file(folder / TIMES)["weight"].float()})
@@ -57,20 +64,26 @@ class CoCaEvidence:
 
     def encode(self, clips: Sequence[Clip]) -> Encoded:
         """Vectors [clips, dimensions], and the states that texts attend to [clips, queries, dimensions]."""
+        groups: dict[int, list[int]] = {}  # clips with as many frames are encoded together
+        for place, clip in enumerate(clips):
+            groups.setdefault(len(clip.times), []).append(place)
+        order = [place for group in groups.values() for place in group]
+        batches = [group[at : at + _BATCH] for group in groups.values() for at in range(0, len(group), _BATCH)]
         with torch.inference_mode():
-            encoded = [
-                self._model.pool(
-                    self._model.encode_frames(self._pixels(clip)[None]), torch.tensor([clip.times], device=self._device)
-                )
-                for clip in clips
-            ]
-        return torch.cat([vectors for vectors, _ in encoded]), torch.cat([states for _, states in encoded])
+            encoded = [self._encode([clips[place] for place in batch]) for batch in batches]
+            back = torch.tensor(order).argsort()
+            return torch.cat([vectors for vectors, _ in encoded])[back], torch.cat([s for _, s in encoded])[back]
+
+    def _encode(self, clips: Sequence[Clip]) -> tuple[Tensor, Tensor]:
+        pixels = torch.stack([self._pixels(clip) for clip in clips])
+        seconds = torch.tensor([clip.times for clip in clips], device=self._device)
+        return self._model.pool(self._model.encode_frames(pixels), seconds)
 
     def _pixels(self, clip: Clip) -> Tensor:
-        pixels = torch.from_numpy(clip.frames).to(self._device).permute(0, 3, 1, 2).float() / 255
-        # Whole frames: a centre crop would cut off what happens at the sides.
-        pixels = functional.interpolate(pixels, (self._model.side,) * 2, mode="bicubic", antialias=True).clamp(0, 1)
-        return (pixels - self._mean) / self._deviation
+        frames = torch.from_numpy(np.array(clip.frames)).permute(0, 3, 1, 2)
+        # Whole frames: a centre crop would cut off what happens at the sides. As bytes, which is three times as fast.
+        scaled = functional.interpolate(frames, (self._model.side,) * 2, mode="bicubic", antialias=True)
+        return (scaled.to(self._device).float() / 255 - self._mean) / self._deviation
 
     def similarity(self, clips: Encoded, texts: Sequence[str]) -> Tensor:
         """The contrastive logits [clips, texts]."""
@@ -108,5 +121,4 @@ class CoCaEvidence:
         return total
 
     def _tokenized(self, texts: Sequence[str]) -> Tensor:
-        tokens: Tensor = self._tokenizer(list(texts))
-        return tokens.to(self._device)
+        return torch.stack([self._tokens_of(text) for text in texts]).to(self._device)

@@ -37,6 +37,7 @@ class _Try:
     only_in_line: bool  # the stored text, without its final line, does not contain the label
     verify: bool
     evidence: float | None = None
+    foil_evidence: float | None = None
     least: float | None = None  # evidence that it needs
 
     @property
@@ -94,8 +95,9 @@ def judge_replies(
         least = support.plan.least
         scored = [k for k, one in enumerate(tries) if one.stored and (one.verified or least is None)]
         scores = support.scores([(replies[k][0], stored[k]) for k in scored])
-        for k, score in zip(scored, scores, strict=True):
-            tries[k] = replace(tries[k], evidence=score, least=least)
+        wrong = support.scores([(replies[k][0], stored[k]) for k in scored], foils=True) if least is None else scores
+        for k, score, of_foil in zip(scored, scores, wrong, strict=True):
+            tries[k] = replace(tries[k], evidence=score, foil_evidence=of_foil, least=least)
     left = iter(tries)
     return [_lines(item, kind, [next(left) for _ in item.replies], plan) for item in items]
 
@@ -146,6 +148,7 @@ def _lines(item: Replied, kind: AnswerSource, tries: Sequence[_Try], plan: Answe
             confidence=one.reply.confidence,
             tokens=one.reply.tokens or None,
             evidence=one.evidence,
+            foil_evidence=one.foil_evidence if one.least is None else None,
         )
         for number, (one, extra, seed) in enumerate(zip(tries, surplus, seeds, strict=False))
     ]

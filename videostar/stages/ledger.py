@@ -75,6 +75,7 @@ class Answer:
     confidence: float | None = None
     tokens: int | None = None  # of the answer, with the one that ended it
     evidence: float | None = None  # from 0 to 1: support of `verification.evidence`
+    foil_evidence: float | None = None  # the same of the answer made wrong in one fact: of held-out answers
 
     @property
     def key(self) -> Key:
@@ -88,7 +89,7 @@ class Answer:
 
 
 _LINE = TypeAdapter(Answer)
-_IF_ANY = ("more", "judge", "judge_prompt", "confidence", "tokens", "controls", "evidence")
+_IF_ANY = ("more", "judge", "judge_prompt", "confidence", "tokens", "controls", "evidence", "foil_evidence")
 
 
 def as_line(items: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from videostar.video.errors import BadVideo
 from videostar.video.pool import ClipPool, ClipRequest, Prefetch
 
 _OTHERS = 16  # clips of the same data that every answer is compared with
-_FEWEST = 20  # answers with the label from which the least support is set; of fewer, others count as well
+_FEWEST = 20  # scores from which a share is estimated
+_FALSE = 0.9  # share of the foils that score no more than what counts as false
 
 
 @dataclass(frozen=True)
@@ -37,28 +38,35 @@ class EvidencePlan:
         return cls(evidence.model, evidence.keep, settings.spec) if evidence else None
 
     def from_validation(self, ledger: Path) -> Self:
-        """The plan with the least support that the share `keep` of the validation answers in `ledger` has.
+        """The plan with the least support that the validation answers in `ledger` set: see `least_support`.
 
         Raises UserError if no answer has a score.
         """
-        answers = ((answer.evidence, answer.accepted) for answer in read_answers(ledger))
-        scored = [(evidence, accepted) for evidence, accepted in answers if evidence is not None]
+        answers = list(read_answers(ledger))
+        scored = [(answer.evidence, answer.accepted) for answer in answers if answer.evidence is not None]
+        wrong = [answer.foil_evidence for answer in answers if answer.foil_evidence is not None]
         if not scored:
             raise UserError(
                 f"{ledger}: no answer describes its video, so the least evidence cannot be set; use prompts that ask "
                 "for an explanation, or --set verification.evidence=null"
             )
-        return replace(self, least=least_support(scored, self.keep))
+        return replace(self, least=least_support(scored, wrong, self.keep))
 
 
-def least_support(answers: Sequence[tuple[float, bool]], keep: float) -> float:
-    """The score that the share `keep` of the answers has at least; each is a score, and whether it has the label.
+def least_support(answers: Sequence[tuple[float, bool]], foils: Sequence[float], keep: float) -> float:
+    """The score that the share `keep` of the true answers has at least, as far as that can be known without the truth.
 
-    Only those with the label count, if there are enough of them: they are like those that are kept.
+    Each answer is a score, and whether it has the label. Only those with the label count, if there are enough of them:
+    they are like those that are kept. Some of them are false. A false answer scores about as a foil does, a text that
+    was made wrong: so the share of the answers that score no more than nine of ten `foils`, divided by nine tenths, is
+    that of the false ones (as in Storey, 2002). The rest are taken to be true, and to score higher.
     """
     right = [score for score, accepted in answers if accepted]
-    scores = right if len(right) >= _FEWEST else [score for score, _ in answers]
-    return float(np.quantile(scores, 1 - keep, method="lower"))
+    scores = np.array(right if len(right) >= _FEWEST else [score for score, _ in answers])
+    false = 0.0
+    if len(foils) >= _FEWEST:
+        false = min(1.0, float((scores <= np.quantile(foils, _FALSE)).mean()) / _FALSE)
+    return float(np.quantile(scores, 1 - keep * (1 - false), method="lower"))
 
 
 class Support:
@@ -80,12 +88,17 @@ class Support:
         others = [clip for clip in self._shown(list(some)) if clip is not None]
         self._scorer = Scorer(model, others)
 
-    def scores(self, answers: Sequence[tuple[Question, str]]) -> list[float | None]:
-        """The support of each answer, from 0 to 1; None if it says nothing of its video, or has several."""
+    def scores(self, answers: Sequence[tuple[Question, str]], *, foils: bool = False) -> list[float | None]:
+        """The support of each answer, from 0 to 1; None if it says nothing of its video, or has several.
+
+        With `foils` that of a text that was made wrong in one fact; None if there is none.
+        """
         from videostar.evidence.description import description
+        from videostar.evidence.foils import one_foil
         from videostar.evidence.scorer import Described
 
         said = [description(text, question.label) for question, text in answers]
+        said = [one_foil(text) for text in said] if foils else said
         told = [place for place, text in enumerate(said) if text]
         clips = zip(told, self._shown([answers[place][0] for place in told]), strict=True)
         described = {place: Described(clip, said[place]) for place, clip in clips if clip is not None}
