@@ -165,7 +165,7 @@ TOUCHED = {
     **dict.fromkeys("training.drop_tokens training.full_every".split(), "01/train"),
     **dict.fromkeys("training.objective training.dpo_beta".split(), "01/train"),
     **dict.fromkeys("training.targets training.rslora training.dora training.lora_plus".split(), "01/train"),
-    **dict.fromkeys("training.quantize training.optimizer".split(), "01/train"),
+    **dict.fromkeys("training.quantize training.optimizer training.row_weights".split(), "01/train"),
     "training.start_from": "02/train",
     "training.final_round": "03/version",
 }

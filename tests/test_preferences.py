@@ -185,6 +185,11 @@ def test_the_loss_is_that_of_the_paper(world: Path, tmp_path: Path) -> None:
     assert loss.item() == pytest.approx(float(expected), abs=1e-5)
     assert figures["margin"] == pytest.approx(float(sum(margins)) / 4, abs=1e-5)
     assert figures["accuracy"] == sum(margin > 0 for margin in margins) / 4
+    weights = torch.arange(len(margins), dtype=torch.float)
+    weighted, same = preference_loss(model, batch, 4, 0.3, weights)
+    expected = sum(-n * torch.log(torch.sigmoid(margin)) for n, margin in enumerate(margins)) / 4
+    assert weighted.item() == pytest.approx(float(expected), abs=1e-5)
+    assert same == figures
     loss.backward()
     assert all((weights.grad is not None) == ("lora" in name) for name, weights in model.named_parameters())
 

@@ -100,6 +100,11 @@ class Training(Settings):
     )
     full_every: int = Field(4, ge=2, description="With drop_tokens, every n-th step drops none.")
     epochs: float = Field(3.0, gt=0, description="Passes over the kept answers and mixed rows.")
+    row_weights: Literal["uniform", "evidence"] = Field(
+        "uniform",
+        description="uniform: all kept answers count the same; evidence: each by its score of `verification.evidence`. "
+        "Both: times the `trust` of its row, if there is one.",
+    )
     final_round: Literal["direct_only", "all"] = Field(
         "direct_only",
         description="direct_only: the last round trains on direct answers alone, for labels of which at least half of "

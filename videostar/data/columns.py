@@ -14,7 +14,7 @@ from videostar.util.errors import UserError
 #: All columns that the readers and adapters of videostar read.
 COLUMNS = frozenset(
     {key for kind in KINDS.values() for key in kind.model_fields if key != "kind"}
-    | set("video videos label labels split event object previous next score difficulty sub_actions".split())
+    | set("video videos label labels split event object previous next score difficulty sub_actions trust".split())
 )
 
 

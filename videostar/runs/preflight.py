@@ -32,6 +32,7 @@ from videostar.runs.lora_checks import UNSERVED
 from videostar.training.launch import check_processes
 from videostar.training.mix import read_mix, warn_of_skipped
 from videostar.training.preferences import check_objective
+from videostar.training.weights import check_weights
 from videostar.util.errors import UserError
 from videostar.util.resources import evidence_folder, model_path
 from videostar.util.terminal import warn
@@ -56,6 +57,7 @@ def preflight(settings: Pipeline, out: Path, videos: int = 1, *, trains: bool) -
     _check_tracking(settings)
     if trains:
         check_objective(settings)
+        check_weights(settings)
     if trains or not _served(spec, settings.engine):  # vLLM has its own code for quantised models
         check_quantised(load_config(spec), spec.name, trains=trains)
     check_executor(settings)

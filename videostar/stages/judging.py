@@ -149,6 +149,7 @@ def _lines(item: Replied, kind: AnswerSource, tries: Sequence[_Try], plan: Answe
             tokens=one.reply.tokens or None,
             evidence=one.evidence,
             foil_evidence=one.foil_evidence if one.least is None else None,
+            trust=question.sample.values.get("trust"),
         )
         for number, (one, extra, seed) in enumerate(zip(tries, surplus, seeds, strict=False))
     ]

@@ -76,6 +76,7 @@ class Answer:
     tokens: int | None = None  # of the answer, with the one that ended it
     evidence: float | None = None  # from 0 to 1: support of `verification.evidence`
     foil_evidence: float | None = None  # the same of the answer made wrong in one fact: of held-out answers
+    trust: float | None = None  # from 0 to 1: of its row
 
     @property
     def key(self) -> Key:
@@ -89,7 +90,7 @@ class Answer:
 
 
 _LINE = TypeAdapter(Answer)
-_IF_ANY = ("more", "judge", "judge_prompt", "confidence", "tokens", "controls", "evidence", "foil_evidence")
+_IF_ANY = ("more", "judge", "judge_prompt", "confidence", "tokens", "controls", "evidence", "foil_evidence", "trust")
 
 
 def as_line(items: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -49,6 +49,8 @@ _KEPT = pa.schema(
 _RIGHT_UNDER = pa.field("right_under", pa.list_(pa.string()))
 # With `verification.evidence`; null if an answer says nothing of its video.
 _EVIDENCE = pa.field("evidence", pa.float64())
+# If any row of the data has one.
+_TRUST = pa.field("trust", pa.float64())
 _REJECTED = pa.schema(
     [
         *((name, pa.string()) for name in ("question_id", "kind", "video", "task", "label", "prompt", "answer")),
@@ -130,7 +132,8 @@ def build_version(
 
     With `direct_only` (the paper's rule for the last round) rationalised answers are rejected for the labels of a task
     for which at least half of the questions have a kept direct answer. `keep_blind` of the settings `generation` may
-    reject answers to questions that are also answered blind. With `evidence` rows have that of their answers.
+    reject answers to questions that are also answered blind. With `evidence` rows have that of their answers; they have
+    the `trust` of their data's rows if any of these has one.
     """
     generation = generation or Generation()
     covered = _covered(read_answers(answers), generation) if direct_only else set()
@@ -160,6 +163,8 @@ def build_version(
     with new_folder(out) as folder:
         schema = _KEPT.append(_RIGHT_UNDER) if generation.controls else _KEPT
         schema = schema.append(_EVIDENCE) if evidence else schema
+        trusted = any(answer.trust is not None for answer in read_answers(answers, "trust"))
+        schema = schema.append(_TRUST) if trusted else schema
         parts = ledger_files(answers)
         count = len(parts) if answers.is_dir() else None
         for part, kept, rejected in zip(parts, _names("data", count), _names("rejected", count), strict=True):
@@ -227,6 +232,7 @@ def _kept_row(answer: Answer) -> dict[str, Any]:
         "try": answer.number,
         "pass_rate": answer.pass_rate,
         "evidence": answer.evidence,
+        "trust": answer.trust,
         "right_under": [name for name, right in answer.controls.items() if right] if answer.controls else None,
     }
 

@@ -11,15 +11,16 @@ from videostar.training.trainer import PlannedTrainer
 
 
 def preference_loss(
-    model: Any, batch: dict[str, Any], pairs_in_step: int, beta: float
+    model: Any, batch: dict[str, Any], pairs_in_step: int, beta: float, weights: torch.Tensor | None = None
 ) -> tuple[torch.Tensor, dict[str, float]]:
     """The part of a step's DPO loss (equation 7 of the paper) that comes from one micro-batch.
 
     `model` is PEFT's, and may be wrapped for several processes: with its LoRA it is the policy, without it the
     reference. `batch` has examples with `labels` [2 x pairs, tokens]: the chosen answers, then the rejected ones in the
     same order. The loss of a step is the mean over the `pairs_in_step` pairs of its global batch, so this is the
-    micro-batch's sum divided by that number. So are the figures, which also add up over micro-batches: `accuracy` is
-    the share of pairs whose chosen answer has the higher reward, `margin` the difference between the two rewards.
+    micro-batch's sum divided by that number; `weights` [pairs] are those of the pairs (None: all are 1). So are the
+    figures, without weights, which also add up over micro-batches: `accuracy` is the share of pairs whose chosen answer
+    has the higher reward, `margin` the difference between the two rewards.
     """
     inputs = {name: value for name, value in batch.items() if name != "labels"}
     # Without gradients and dropout nothing is left to switch off: models are loaded without dropout, LoRA has none.
@@ -30,7 +31,8 @@ def preference_loss(
     chosen, rejected = (beta * (policy - reference)).chunk(2)  # the rewards, up to a constant of the question
     learned = (batch["labels"] != IGNORED).any(dim=1).chunk(2)[0]  # a rank without pairs has one without labels
     margins = (chosen - rejected)[learned]
-    loss = -torch.nn.functional.logsigmoid(margins).sum() / pairs_in_step
+    each = -torch.nn.functional.logsigmoid(margins)
+    loss = (each if weights is None else each * weights[learned]).sum() / pairs_in_step
     won, margin = int((margins > 0).sum()), float(margins.detach().sum())
     return loss, {"accuracy": won / pairs_in_step, "margin": margin / pairs_in_step}
 
@@ -59,7 +61,7 @@ class PreferenceTrainer(PlannedTrainer):
 
     def micro_loss(self, model: Any, inputs: dict[str, Any], num_items_in_batch: torch.Tensor) -> torch.Tensor:
         """The part of a step's loss that comes from one micro-batch."""
-        loss, figures = preference_loss(model, inputs, int(num_items_in_batch), self.options.dpo_beta)
+        loss, figures = preference_loss(model, inputs, int(num_items_in_batch), self.options.dpo_beta, self.weights)
         learned = inputs["labels"][:, 1:] != IGNORED
         self.add(tokens=int(learned.sum()), pairs=int(learned.any(dim=1).sum()) // 2, **figures)
         return loss * self.args.world_size  # gradients are averaged over ranks

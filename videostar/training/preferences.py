@@ -36,6 +36,11 @@ class Pair:
         """The row of its kept answer."""
         return self.chosen.where
 
+    @property
+    def weight(self) -> float:
+        """That of its kept answer."""
+        return self.chosen.weight
+
 
 def preference_pairs(dataset: Path, kept: Sequence[Row], length: Callable[[str], int]) -> list[Pair]:
     """The kept answers of the version in `dataset`, each with a direct rejected answer to the same question.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -43,6 +44,7 @@ class Row:
     pictures: tuple[Path, ...] = ()  # shown with the question
     where: str = ""  # the row or line of its file
     source: str = KEPT  # or the name of a source of `mix`
+    weight: float = 1.0  # of its loss
 
     @property
     def kind(self) -> str:
@@ -50,18 +52,26 @@ class Row:
         return "video" if self.videos else "image" if self.pictures else "text"
 
 
-def read_rows(dataset: Path, root: Path) -> list[Row]:
+def read_rows(dataset: Path, root: Path, *, by_evidence: bool = False) -> list[Row]:
     """The kept answers of the dataset version in the folder `dataset`, with videos relative to `root`.
 
-    Raises UserError if a file is missing, or naming the first wrong row.
+    The weight of a row is its `trust`, if it has one, and with `by_evidence` that times its `evidence`. Raises
+    UserError if a file is missing or has no evidence, or naming the first wrong row.
     """
+    weighed_by = ("trust", "evidence") if by_evidence else ("trust",)
     files = [str(file) for file in version_files(dataset)]
     with TemporaryDirectory() as scratch:
         table = load_dataset("parquet", data_files=files, split="train", cache_dir=scratch)
-        return [_row(record, root, dataset, f"row {number}") for number, record in enumerate(table, start=1)]
+        if by_evidence and "evidence" not in table.column_names:
+            raise UserError(
+                f"{dataset}: its answers have no column `evidence` to weigh them by; give a version of a run with "
+                "verification.evidence, or --set training.row_weights=uniform"
+            )
+        numbered = enumerate(table, start=1)
+        return [_row(record, root, dataset, f"row {number}", weighed_by) for number, record in numbered]
 
 
-def _row(record: dict[str, Any], root: Path, dataset: Path, row: str) -> Row:
+def _row(record: dict[str, Any], root: Path, dataset: Path, row: str, weighed_by: Sequence[str]) -> Row:
     where = f"{dataset}, {row} of its kept answers"
     try:
         user, assistant = record["messages"]
@@ -73,7 +83,12 @@ def _row(record: dict[str, Any], root: Path, dataset: Path, row: str) -> Row:
     if span is not None and len(span) != 2:
         raise UserError(f"{where}: `span` is {span}, not a start and an end in seconds")
     paths = tuple(join(root, video) for video in videos)
-    return Row(question, answer, paths, span and (float(span[0]), float(span[1])), where=row)
+    weights = {name: value for name in weighed_by if (value := record.get(name)) is not None}
+    for name, value in weights.items():
+        if not isinstance(value, int | float) or not 0 <= value <= 1:
+            raise UserError(f"{where}: `{name}` is {value!r}, not a number from 0 to 1")
+    span = span and (float(span[0]), float(span[1]))
+    return Row(question, answer, paths, span, where=row, weight=math.prod(map(float, weights.values())))
 
 
 def _text(message: dict[str, Any]) -> str:

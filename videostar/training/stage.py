@@ -27,6 +27,7 @@ from videostar.training.mix import mixed_rows, warn_of_skipped
 from videostar.training.plan import Size, plan_steps
 from videostar.training.preferences import Pair, preference_pairs, rows_of
 from videostar.training.rows import Row, RowClips, read_rows
+from videostar.training.weights import with_mean_one
 from videostar.training.worker import Work
 from videostar.util.errors import UserError
 from videostar.util.files import digest, digest_json, new_folder
@@ -52,11 +53,11 @@ def train(
     `log` is the file of its steps (see `videostar.training.log`), and `on_step` is called with each. `start_from`
     is a LoRA to continue, of the rank and alpha of `settings` (None: a new one). `launch` starts its processes, and
     `cluster` samples the clips before them (None: this machine does). Returns the numbers of steps, of kept answers
-    and mixed rows that it was trained on and of rows that are skipped, the mean loss per answer token and its change
-    (see `loss_change`), and the size of the LoRA (see `relative_norm`). With the objective `dpo` it is trained on
-    preference pairs alone: no rows are mixed in, the loss is per pair, and the numbers of `pairs` and of `unpaired`
-    kept answers are returned too. Raises UserError if there is nothing to train on, a file cannot be read, a step
-    diverges, or a process is killed.
+    and mixed rows that it was trained on and of rows that are skipped, the mean loss per answer token (weighted as the
+    rows are) and its change (see `loss_change`), and the size of the LoRA (see `relative_norm`). With the objective
+    `dpo` it is trained on preference pairs alone: no rows are mixed in, the loss is per pair, and the numbers of
+    `pairs` and of `unpaired` kept answers are returned too. Raises UserError if there is nothing to train on, a file
+    cannot be read, a step diverges, or a process is killed.
     """
     checkpoints = checkpoints_of(out)
     clips = RowClips(settings, cluster=cluster, known=read_shapes(checkpoints))
@@ -99,17 +100,20 @@ def _items(
     dataset: Path, root: Path, settings: Pipeline, clips: RowClips, chat: Chat
 ) -> tuple[tuple[Row | Pair, ...], dict[str, int]]:
     """What is trained on, kept answers first, and the numbers of it and of what is skipped."""
-    kept = read_rows(dataset, root)
+    kept = read_rows(dataset, root, by_evidence=settings.training.row_weights == "evidence")
     if settings.training.objective == "dpo":
         pairs = _pairs(dataset, kept, chat)
         shown, skipped = _usable_rows([pair.chosen for pair in pairs], clips, settings, dataset, root)
-        usable = tuple(pair for pair in pairs if pair.chosen in set(shown))
+        found = set(shown)
+        usable = [pair for pair in pairs if pair.chosen in found]
+        weighted = with_mean_one([pair.chosen for pair in usable], dataset)
         counts = {"rows": len(usable), "mixed": 0, "skipped": len(skipped)}
-        return usable, {**counts, "pairs": len(usable), "unpaired": len(kept) - len(pairs)}
+        items = tuple(replace(pair, chosen=row) for pair, row in zip(usable, weighted, strict=True))
+        return items, {**counts, "pairs": len(usable), "unpaired": len(kept) - len(pairs)}
     rows, skipped = _usable_rows(kept, clips, settings, dataset, root)
     mixed, unmixed = mixed_rows(settings, len(kept), clips, chat)
     counts = {"rows": len(rows), "mixed": len(mixed), "skipped": len(skipped) + len(unmixed)}
-    return (*rows, *mixed), counts
+    return (*with_mean_one(rows, dataset), *mixed), counts
 
 
 def _size(item: Row | Pair, clips: RowClips, chat: Chat) -> Size:

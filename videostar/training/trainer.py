@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Sequence
-from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -73,9 +72,11 @@ class PlannedTrainer(Trainer):
         self._batches: Iterator[list[int]] = iter(())  # the items of each, by number
         self.waited, self.started = 0.0, 0.0  # of the step that is trained
         self.figures: dict[str, float] = {}  # of its batches on this rank, to be added up
+        self._weighted = any(item.weight != 1 for item in items)
+        self.weights: torch.Tensor | None = None  # of the rows or pairs of the micro-batch; None: all are 1
+        self._router = router_weight(model.config)
         every_step = _EveryStep(self, checkpoints, log, on_step)
-        loss = partial(answer_loss, router=router_weight(model.config))
-        super().__init__(model=model, args=arguments, compute_loss_func=loss, callbacks=[every_step])
+        super().__init__(model=model, args=arguments, compute_loss_func=self._loss, callbacks=[every_step])
         self.remove_callback(PrinterCallback)
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
@@ -116,6 +117,8 @@ class PlannedTrainer(Trainer):
         """As in `Trainer`, of the tokens that are not dropped."""
         items = next(self._batches) or [0]  # a rank without items has one without labels
         rows = items * (len(inputs["input_ids"]) // len(items))  # a preference pair is two rows
+        if self._weighted:
+            self.weights = torch.tensor([self.items[item].weight for item in items], device=inputs["labels"].device)
         with self._dropper.step(self.state.global_step + 1, rows, inputs):
             return self.micro_loss(model, inputs, *args, **kwargs)
 
@@ -123,6 +126,9 @@ class PlannedTrainer(Trainer):
         """The part of a step's loss that comes from one micro-batch."""
         self.add(tokens=int((inputs["labels"][:, 1:] != IGNORED).sum()))
         return super().compute_loss(model, inputs, *args, **kwargs)
+
+    def _loss(self, outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor) -> torch.Tensor:
+        return answer_loss(outputs, labels, num_items_in_batch, weights=self.weights, router=self._router)
 
 
 class _EveryStep(TrainerCallback):

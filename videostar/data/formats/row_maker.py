@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from videostar.data.cells import is_missing, read_list, read_seconds
+from videostar.data.cells import is_missing, read_list, read_number, read_seconds
 from videostar.data.formats.text_files import numbered_classes, plain_classes
 from videostar.data.rows import Malformed, Row, Skipped, Split, Values, malformed, short
 from videostar.data.splits import split_named
@@ -99,7 +99,7 @@ class RowMaker:
         return [self.classes.named(name, where) for name in names] if isinstance(names, list) else label
 
     def _normalise(self, values: Values, where: str) -> None:
-        """Convert the label to text in one line, and times to numbers, in place. Raises Malformed."""
+        """Convert the label to text in one line, and times and trust to numbers, in place. Raises Malformed."""
         if "label" in values:
             label = values["label"]
             if not isinstance(label, bool | str | int | float | list | dict | None):
@@ -116,6 +116,10 @@ class RowMaker:
                 values.pop(name, None)
             else:
                 values[name] = read_seconds(values[name], name)
+        if is_missing(values.get("trust")):
+            values.pop("trust", None)
+        else:
+            values["trust"] = _read_trust(values["trust"])
 
 
 def _several(values: Values, templates: Sequence[PathTemplate]) -> list[str]:
@@ -137,6 +141,16 @@ def _several(values: Values, templates: Sequence[PathTemplate]) -> list[str]:
     else:
         del values["videos"]  # a row of one video
     return paths
+
+
+def _read_trust(value: Any) -> float:
+    """How much a row counts in training. Raises Malformed."""
+    trust = read_number(value, "trust")
+    if not 0 <= trust <= 1:
+        raise Malformed(
+            f"trust is {short(value)}, not from 0 to 1; a column of another meaning: --set columns.trust=null"
+        )
+    return trust
 
 
 def _rename_columns(values: Values, columns: Mapping[str, str | None]) -> Values:
