@@ -16,6 +16,7 @@ from videostar.cli import (
     adapter_commands,
     baseline_commands,
     data_commands,
+    label_commands,
     lora_commands,
     report_commands,
     run_commands,
@@ -46,6 +47,7 @@ for group in (
     stage_commands,
     baseline_commands,
     data_commands,
+    label_commands,
     version_commands,
     lora_commands,
 ):

@@ -17,7 +17,7 @@ from videostar.data.formats.charades import charades_classes, read_charades
 from videostar.data.formats.delimited import read_csv
 from videostar.data.formats.diving48 import diving48_classes, read_diving48
 from videostar.data.formats.finediving import read_finediving
-from videostar.data.formats.folder import read_folder
+from videostar.data.formats.folder import read_folder, read_videos
 from videostar.data.formats.hmdb51 import hmdb51_classes, read_hmdb51
 from videostar.data.formats.json_files import read_json_rows
 from videostar.data.formats.kinetics import read_kinetics
@@ -52,6 +52,7 @@ FORMATS: Mapping[str, Format] = {
     "parquet": Format(read_parquet),
     "xlsx": Format(read_xlsx),
     "folder": Format(read_folder),
+    "videos": Format(read_videos),
     "kinetics": Format(read_kinetics),
     "ucf101": Format(read_ucf101, ucf101_classes),
     "hmdb51": Format(read_hmdb51, hmdb51_classes),
@@ -129,7 +130,7 @@ def _row_files(manifest: DataManifest, folder: Below, where: str) -> dict[Split 
 
 def _check_regular(path: Path, reader: Format) -> None:
     """Raises UserError for a device or a pipe, which would be read for ever, and for a folder that is no data."""
-    if path.is_dir() and reader.read not in (read_folder, read_hmdb51):
+    if path.is_dir() and reader.read not in (read_folder, read_videos, read_hmdb51):
         raise UserError(f"{path}: is a folder; give a file")
     if not path.is_file() and not path.is_dir():
         raise UserError(f"{path}: is no file, but a device or a pipe; give a file")

@@ -1,4 +1,4 @@
-"""One folder per class: `root/<class>/*.mp4`, or `root/<split>/<class>/*.mp4`."""
+"""One folder per class: `root/<class>/*.mp4`, or `root/<split>/<class>/*.mp4`; or videos without labels, anywhere."""
 
 from __future__ import annotations
 
@@ -62,6 +62,24 @@ def read_folder(source: Source) -> Iterator[Item]:
                 yield name, {"video": name, "label": folder.name} | ({} if split is None else {"split": split})
     if empty:
         raise _no_class_folder([root, *parents])
+
+
+def read_videos(source: Source) -> Iterator[Item]:
+    """One row per video in a folder or in the folders below it, without a label; other files are ignored.
+
+    A folder below it that holds pictures and no videos is one video. Raises UserError if there is no video.
+    """
+    top = source.path
+    found = False
+    for item in _videos(top, source.inside or Below(top, confine=False)):
+        found = True
+        if isinstance(item, Skipped):
+            yield item
+        else:
+            name = item.relative_to(top).as_posix()
+            yield name, {"video": name}
+    if not found:
+        raise UserError(f"{top}: no videos in it, nor in the folders below it; give a folder of videos, or a row file")
 
 
 def _videos(folder: Path, inside: Below) -> Iterator[Path | Skipped]:
