@@ -121,6 +121,7 @@ class ZeroShot:
 
     def _file(self, root: Path, sample: Sample) -> ClipRequest:
         start, end = sample.values.get("start"), sample.values.get("end")
-        part = self._video.within == "label" and start is not None and end is not None
-        span = (float(start) - self._video.margin, float(end) + self._video.margin) if part else None
+        span = None
+        if self._video.within == "label" and start is not None and end is not None:
+            span = (float(start) - self._video.margin, float(end) + self._video.margin)
         return join(root, sample.video), sample.sha256, self._video.sampling(span)
