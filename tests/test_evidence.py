@@ -146,7 +146,7 @@ def test_foils_differ_in_one_place(words: list[str]) -> None:
 def run(quick: Path, warm: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of two rounds with evidence."""
     folder = tmp_path_factory.mktemp("evidence")
-    sampled = ("--set", "generation.samples=3", "--set", "verification.evidence.keep=0.7")
+    sampled = ("--set", "generation.samples=2", "--set", "verification.evidence.keep=0.7")
     done = warm.run("cycle", "--pipeline", quick, *EVIDENCE, *sampled, "--out", "run", cwd=folder)
     assert done.returncode == 0, done.stderr
     return folder / "run"
@@ -194,12 +194,12 @@ def test_of_several_tries_the_most_supported_is_kept(run: Path) -> None:
 
 def test_the_same_command_again_changes_nothing(run: Path, quick: Path, warm: Any) -> None:
     before = {path: path.read_bytes() for path in run.rglob("*.jsonl")}
-    sampled = ("--set", "generation.samples=3", "--set", "verification.evidence.keep=0.7")
+    sampled = ("--set", "generation.samples=2", "--set", "verification.evidence.keep=0.7")
     done = warm.run("cycle", "--pipeline", quick, *EVIDENCE, *sampled, "--out", "run", cwd=run.parent)
     assert done.returncode == 0, done.stderr
     assert {path: path.read_bytes() for path in run.rglob("*.jsonl")} == before
     other = warm.run(
-        "cycle", "--pipeline", quick, *EVIDENCE, "--set", "generation.samples=3", "--out", "run", cwd=run.parent
+        "cycle", "--pipeline", quick, *EVIDENCE, "--set", "generation.samples=2", "--out", "run", cwd=run.parent
     )
     assert other.returncode == 2
     assert "verification.evidence.keep: 0.7 -> 0.9" in other.stderr
