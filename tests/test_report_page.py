@@ -173,8 +173,8 @@ def test_the_most_doubtful_answers_come_first(
     page = _open(browser, report.as_uri()).page
     page.select_option("select[name=round]", label="round 1")
     page.check("input[name=doubt]")
-    _settle(page)
     _until(page, "location.hash.includes('doubt=1')")
+    _until(page, "document.querySelector('.item .answers').textContent.includes('evidence 0.00')")
     shown = page.locator(".item").all_inner_texts()
     least = [min(map(float, re.findall(r"evidence (\d\.\d\d)", text)), default=2.0) for text in shown]
     assert len(least) > 5

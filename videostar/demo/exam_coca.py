@@ -80,8 +80,8 @@ anything else: it knows a world of one moving shape.
 - data: {clips:,} scenes of `videostar/demo/world.py`, any path, with true descriptions. No name of an action is among
   them (`tests/test_pretraining_data.py`).
 - frames: 8 of 80 x 80 pixels
-- steps: {seeing_steps:,} of 192 frames for the image encoder alone, then {steps:,} of 64 clips for all but the image
-  encoder, learning rate {learning_rate}, seed {seed}
+- steps: {seeing_steps:,} of 192 frames for the image encoder alone, {looking_steps:,} of 96 clips for the first pooler,
+  then {steps:,} of 64 clips for all but the image encoder; learning rate {learning_rate}, seed {seed}
 - loss: {first} at first, {last} at last
 - wall time: {minutes} minutes on 2 cores
 - weights: float16 on disk, computed in float32
