@@ -423,14 +423,14 @@ def test_a_node_with_other_videos_or_words_is_named(nodes: Nodes, start: Start, 
         if other is not None:
             theirs.write_bytes(other)
         status, error = generate()
-        assert status == 2
+        assert status == 2, error
         assert error.startswith("videostar: node ")
         assert error.endswith(line)
         assert "3.mp4" not in (tmp_path / "gen" / "answers.jsonl").read_text()
     theirs.write_bytes(kept)
     (homes[1] / "own.py").write_text(ADAPTER.replace("name", "name of").replace("running", "jumping"))
     status, error = generate()
-    assert status == 2
+    assert status == 2, error
     assert error.endswith("do not change adapters and prompts in a run, and put them in a folder that nodes share")
     (homes[1] / "own.py").write_text(ADAPTER)
     status, error = generate()
