@@ -27,17 +27,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, get_cosine_schedule_with_warmup, set_seed
 
+from videostar.demo.coca import CONTEXT, FRAMES, SIDE, make_tokenizer
+from videostar.demo.coca_data import draw_batches, draw_scenes, seconds, view
 from videostar.demo.language import describe
-from videostar.demo.pretrain_coca import (
-    CONTEXT,
-    FRAMES,
-    SIDE,
-    draw_batches,
-    draw_scenes,
-    make_tokenizer,
-    seconds,
-    view,
-)
 from videostar.demo.world import COLOURS, DIRECTIONS, SHAPES, Scene
 from videostar.evidence.clip_like import ClipLikeEvidence
 from videostar.video.clip import Clip

@@ -8,9 +8,9 @@ import re
 
 import pytest
 
+from videostar.demo.coca_data import describe_batch, draw_batches, draw_scenes
 from videostar.demo.language import read
 from videostar.demo.pretrain import Example, PretrainingData, draw_pool, draw_uneven, tokenizer_texts
-from videostar.demo.pretrain_coca import describe_batch, draw_batches, draw_scenes
 from videostar.demo.world import KNOWN, STEPS, TARGETS
 from videostar.util.resources import EMBEDDED
 

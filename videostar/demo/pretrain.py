@@ -31,9 +31,10 @@ import numpy as np
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from transformers import Trainer, TrainingArguments, set_seed
+from transformers import set_seed
 
 from videostar.adapters.prompts import load_prompts
+from videostar.demo.fit import fit
 from videostar.demo.grounding import Grounding, GroundingCollator
 from videostar.demo.language import DESCRIBE_QUESTIONS, TIMED_QUESTIONS, describe, made_up_name, one_of
 from videostar.demo.model import FRAMES, SIDE, make_model, make_processor
@@ -181,6 +182,7 @@ def main() -> None:
     args = parser.parse_args()
 
     started = time.monotonic()
+    given: dict[str, Any] = {"rate": args.learning_rate, "seed": args.seed, "scratch": args.out / "scratch"}
     set_seed(args.seed)
     even = draw_pool(args.clips, args.seed)
     scenes = even + draw_uneven(args.clips // 2, args.seed + 3)
@@ -197,10 +199,10 @@ def main() -> None:
         grounding = Grounding(visual, model.config.text_config.hidden_size, len(visual.deepstack_merger_list))
         rng = np.random.default_rng(args.seed + 2)
         order = rng.integers(len(even), size=args.grounding_steps * GROUNDING_BATCH).tolist()
-        _fit(grounding, order, GroundingCollator(processor, scenes, views), GROUNDING_BATCH, args, "grounding")
+        fit(grounding, order, GroundingCollator(processor, scenes, views), batch=GROUNDING_BATCH, **given)
         save_file(visual.state_dict(), tower)
     visual.load_state_dict(load_file(tower))
-    loss = _fit(model, data, Collator(processor, scenes, views), BATCH, args, "language")
+    loss = fit(model, data, Collator(processor, scenes, views), batch=BATCH, **given)
 
     model.half().save_pretrained(args.out)
     processor.save_pretrained(args.out)
@@ -214,36 +216,6 @@ def main() -> None:
         "loss": loss,
     }
     (args.out / "pretraining.json").write_text(json.dumps(facts, indent=1) + "\n")
-
-
-def _fit(model: Any, data: Any, collate: Any, batch: int, args: argparse.Namespace, phase: str) -> list[list[float]]:
-    """Train one phase, and return [step, mean loss] every 50 steps."""
-    trainer = Trainer(
-        model=model,
-        args=TrainingArguments(
-            output_dir=str(args.out / phase),
-            max_steps=len(data) // batch,
-            per_device_train_batch_size=batch,
-            learning_rate=args.learning_rate,
-            lr_scheduler_type="cosine",
-            warmup_steps=100,
-            weight_decay=0.05,
-            adam_beta2=0.98,
-            max_grad_norm=1.0,
-            logging_steps=50,
-            save_steps=400,
-            save_only_model=True,
-            dataloader_num_workers=1,
-            remove_unused_columns=False,
-            report_to=[],
-            seed=args.seed,
-            use_cpu=True,
-        ),
-        train_dataset=data,
-        data_collator=collate,
-    )
-    trainer.train()
-    return [[row["step"], round(row["loss"], 4)] for row in trainer.state.log_history if "loss" in row]
 
 
 def tokenizer_texts(data: PretrainingData) -> Iterator[str]:
