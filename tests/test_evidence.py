@@ -29,6 +29,7 @@ from videostar.evidence.open_clip import CoCaEvidence
 from videostar.evidence.scorer import Described, Scorer
 from videostar.labels import parse_label
 from videostar.stages.ledger import Answer, read_answers
+from videostar.stages.support import least_support
 from videostar.util.resources import EMBEDDED_COCA
 from videostar.video.clip import Clip
 from videostar.video.decode import decode
@@ -134,12 +135,34 @@ def test_foils_differ_in_one_place(words: list[str]) -> None:
     assert len(made) <= 32
     assert len(set(made)) == len(made)
     for foil in made:
-        start = next(i for i, (a, b) in enumerate(zip(foil + "\0", text + "\1", strict=False)) if a != b)
-        tail = next(
-            i for i, (a, b) in enumerate(zip((foil + "\0")[::-1], (text + "\1")[::-1], strict=False)) if i and a != b
-        )
-        assert start < len(text) + 1
-        assert len(re.findall(r"\S+", text[start : len(text) - tail + 1])) <= 3
+        changed = [
+            place for place, pair in enumerate(zip(text.split(), foil.split(), strict=True)) if len(set(pair)) > 1
+        ]
+        assert changed
+        assert changed[-1] - changed[0] < 2  # "moves left" and "stays still" are two words
+
+
+def test_outside_a_run_answers_are_scored_and_none_is_rejected_for_it(
+    quick: Path, videostar: Command, tmp_path: Path
+) -> None:
+    done = videostar("generate", "--pipeline", quick, *EVIDENCE, "--limit", 8, "--out", "out")
+    assert done.returncode == 0, done.stderr
+    assert "none is rejected for its score" in done.stderr
+    answers = list(read_answers(tmp_path / "out" / "answers.jsonl"))
+    assert any(one.evidence is not None for one in answers)
+    assert all(one.kept == one.accepted for one in answers)
+
+
+def test_the_least_evidence_leaves_out_what_scores_as_foils_do() -> None:
+    true, false = [(0.2 + k / 100, True) for k in range(80)], [(k / 1000, True) for k in range(20)]
+    foil = [k / 1000 for k in range(20)] * 2
+    least = least_support([*true, *false], [*foil, 0.5], keep=0.9)
+    assert 0.2 < least < 0.3, "the false ones, and about a tenth of the true ones"
+    assert sum(score >= least for score, _ in true) / len(true) == pytest.approx(0.9, abs=0.05)
+    assert least_support(true, foil, keep=1.0) == 0.2
+    assert least_support([*true, *false], [], keep=0.9) < 0.02, "without foils a plain quantile"
+    wrong = [(0.9, False)] * 500
+    assert least_support([*true, *wrong], foil, keep=1.0) == 0.2, "answers without their label do not count"
 
 
 @pytest.fixture(scope="module")
@@ -250,7 +273,7 @@ def test_the_embedded_model_sees_the_order_of_frames(told: Any) -> None:
 @pytest.mark.parametrize(
     ("settings", "line"),
     [
-        (["verification.evidence.model=nowhere"], "verification.evidence.model: 'nowhere': has neither .*CoCa"),
+        (["verification.evidence.model=nowhere"], "evidence model 'nowhere': has neither .*CoCa"),
         (["verification.evidence.keep=0"], "verification.evidence.keep: .*greater than 0"),
         (["verification.evidence.kept=1"], "did you mean 'keep'"),
         (["verification.evidence=embedded", "data.validation=0"], "set on validation videos, and there are none"),

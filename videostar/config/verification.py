@@ -52,8 +52,8 @@ class Evidence(Settings):
         0.9,
         gt=0,
         le=1,
-        description="Share of the validation answers that have enough support: the least support is set by it in every "
-        "round. 1: all answers are kept, with their scores.",
+        description="Share of the true validation answers, as far as it can be estimated, that has enough support: it "
+        "sets the least support in every round.",
     )
 
 

@@ -28,7 +28,7 @@ def find_class(folder: Path) -> Callable[[Path, torch.device], EvidenceModel]:
             from videostar.evidence.open_clip import CoCaEvidence
         except ImportError:
             raise UserError(
-                "verification.evidence: CoCa needs the package open_clip; pip install 'videostar[evidence]'"
+                f"evidence model {folder}: CoCa needs the package open_clip; pip install 'videostar[evidence]'"
             ) from None
         return CoCaEvidence
     from videostar.evidence.clip_like import ClipLikeEvidence

@@ -56,6 +56,11 @@ def generate(
             data.report()
             if not dataset.exists():
                 plan, tick = AnswerPlan.of(pipeline, salt=str(pipeline.seed)), progress("answers")
+                if plan.evidence:
+                    warn(
+                        "verification.evidence: answers are scored, and none is rejected for its score: the validation "
+                        "answers of a run (videostar cycle) set the least one"
+                    )
                 with open_executor(pipeline, data, folder / SHARED) as executor:
                     generation.generate(
                         data.questions,

@@ -39,7 +39,7 @@ def evidence_folder(name: str) -> Path:
     folder = EMBEDDED_COCA if name == "embedded" else Path(name).expanduser()
     if not any((folder / config).is_file() for config in ("open_clip_config.json", "config.json")):
         raise UserError(
-            f"verification.evidence.model: {name!r}: has neither open_clip_config.json (CoCa) nor config.json (CLIP "
+            f"evidence model {name!r}: has neither open_clip_config.json (CoCa) nor config.json (CLIP "
             "and the like); give `embedded` or the folder of such a model"
         )
     return folder
