@@ -29,6 +29,7 @@ from videostar.demo.measure import Score, load_truth
 from videostar.demo.report import world_root
 from videostar.evidence.base import Encoded, EvidenceModel
 from videostar.evidence.description import description
+from videostar.evidence.encodings import Encodings
 from videostar.evidence.foils import one_foil
 from videostar.evidence.load import load_evidence
 from videostar.evidence.open_clip import CoCaEvidence
@@ -129,7 +130,7 @@ def _figures(run: Path, model: EvidenceModel, keep: float) -> Iterator[tuple[str
         scores, foils = [], []
         for answers in (validation, kept):
             step = max(1, len(answers) // _OTHERS)
-            scorer = Scorer(model, [clip(one) for one in answers[::step][:_OTHERS]])
+            scorer = Scorer(model, [clip(one) for one in answers[::step][:_OTHERS]], Encodings())
             said = [_said(one) for one in answers]
             told = [k for k, text in enumerate(said) if text]
             started, made = time.perf_counter(), []

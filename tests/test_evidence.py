@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from videostar.demo.language import describe
 from videostar.demo.render import write_clip
 from videostar.demo.world import PATHS, draw_scene
 from videostar.evidence.description import description
+from videostar.evidence.encodings import Encodings
 from videostar.evidence.foils import foils
 from videostar.evidence.load import load_evidence
 from videostar.evidence.open_clip import CoCaEvidence
@@ -65,7 +67,7 @@ def _auc(true: Sequence[float], false: Sequence[float]) -> float:
 
 def test_what_is_true_of_a_clip_has_more_support(told: Any) -> None:
     model, clips, true, false = told
-    scorer = Scorer(model, clips[:16])
+    scorer = Scorer(model, clips[:16], Encodings())
     of_true = scorer.scores([Described(*pair) for pair in zip(clips, true, strict=True)])
     of_false = scorer.scores([Described(*pair) for pair in zip(clips, false, strict=True)])
     assert all(0 <= score <= 1 for score in of_true + of_false)
@@ -76,7 +78,7 @@ def test_what_is_true_of_a_clip_has_more_support(told: Any) -> None:
 def test_with_shuffled_clips_it_is_chance(told: Any) -> None:
     model, clips, true, false = told
     others = clips[7:] + clips[:7]
-    scorer = Scorer(model, clips[:16])
+    scorer = Scorer(model, clips[:16], Encodings())
     of_true = scorer.scores([Described(*pair) for pair in zip(others, true, strict=True)])
     of_false = scorer.scores([Described(*pair) for pair in zip(others, false, strict=True)])
     assert 0.35 < _auc(of_true, of_false) < 0.65
@@ -84,11 +86,27 @@ def test_with_shuffled_clips_it_is_chance(told: Any) -> None:
 
 def test_a_score_does_not_depend_on_the_answers_beside_it(told: Any) -> None:
     model, clips, true, _ = told
-    scorer = Scorer(model, clips[:16])
+    scorer = Scorer(model, clips[:16], Encodings())
     pairs = [Described(*pair) for pair in zip(clips[:12], true[:12], strict=True)]
     alone = [scorer.scores([pair])[0] for pair in pairs]
     assert scorer.scores(pairs) == pytest.approx(alone, abs=2e-4)
     assert scorer.scores([]) == []
+
+
+def test_a_clip_is_encoded_once(told: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, clips, true, _ = told
+    shown = [replace(clip, key=f"clip {number}") for number, clip in enumerate(clips[:8])]
+    pairs = [Described(*pair) for pair in zip(shown * 2, true[:16], strict=True)]
+    expected = Scorer(model, shown[:4], Encodings()).scores(pairs)
+    counted: list[int] = []
+    encode = model.encode
+    monkeypatch.setattr(model, "encode", lambda some: counted.append(len(some)) or encode(some))
+    encodings = Encodings()
+    for _ in range(2):
+        assert Scorer(model, shown[:4], encodings).scores(pairs) == pytest.approx(expected, abs=2e-4)
+    assert sum(counted) == 8
+    encodings.of(model, [replace(shown[0], key="")] * 2)
+    assert sum(counted) == 10, "frames of clips without a key are not known to be the same"
 
 
 def test_odds_over_a_foil_are_those_of_the_tokens_that_differ(told: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, TypeAlias
 
+import torch
 from torch import Tensor
 
 from videostar.video.clip import Clip
@@ -15,6 +16,11 @@ Encoded: TypeAlias = tuple[Tensor, ...]
 
 class EvidenceModel(Protocol):
     """A model that compares clips with texts. Scores are logits: differences between them count."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes, and where the clips have to be that it encoded."""
+        ...
 
     @property
     def max_pixels(self) -> int:

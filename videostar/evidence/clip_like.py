@@ -164,7 +164,7 @@ class ClipLikeEvidence:
         """Raises UserError if the folder has no such model that can be read. Weights are read from safetensors only."""
         kind, model, processor, self._tokenizer = _load(folder)
         model = model.eval().to(device)
-        self._model, self._device = _KINDS[kind](model, processor), device
+        self._model, self.device = _KINDS[kind](model, processor), device
         # Padding as in training: to the full length without a mask, or to the longest of a batch with one.
         self._full = kind in ("siglip", "siglip2")
         text = model.config.text_config
@@ -216,7 +216,7 @@ class ClipLikeEvidence:
             return_tensors="pt",
         )
         names = ["input_ids"] if self._full else ["input_ids", "attention_mask"]
-        return {name: made[name].to(self._device) for name in names}
+        return {name: made[name].to(self.device) for name in names}
 
 
 def _load(folder: Path) -> tuple[str, Any, Any, Any]:

@@ -58,21 +58,27 @@ class VideoCoCa(nn.Module):
     def forward(self, clips: tuple[Tensor, Tensor], tokens: Tensor) -> dict[str, Tensor]:
         """The arguments of open_clip's `CoCaLoss`, for the results of `pool` and one text for each clip."""
         vectors, states = self.encode_texts(tokens)
-        length = int((tokens != self.coca.pad_id).sum(1).max())  # the decoder is causal: padding costs time alone
+        logits = self._decoded(clips[1], states, tokens)
         return {
             "image_features": clips[0],
             "text_features": vectors,
-            "logits": self.coca.text_decoder(clips[1], states[:, : length - 1]),
-            "labels": tokens[:, 1:length],
+            "logits": logits,
+            "labels": tokens[:, 1 : logits.shape[1] + 1],
             "logit_scale": self.coca.logit_scale.exp(),
         }
 
-    def next_tokens(self, states: Tensor, tokens: Tensor) -> Tensor:
+    def next_tokens(self, clips: Tensor, texts: Tensor, tokens: Tensor) -> Tensor:
         """The log-probability of every token after each of `tokens` [texts, length, vocabulary].
 
-        `states` are those of the clip that each text is about; after the longest text there are none.
+        `clips` are the states of the clip that each text is about, and `texts` those of the texts; after the longest
+        text there are none.
         """
-        return functional.log_softmax(self((states[:, 0], states), tokens)["logits"], dim=-1)
+        return functional.log_softmax(self._decoded(clips, texts, tokens), dim=-1)
+
+    def _decoded(self, clips: Tensor, texts: Tensor, tokens: Tensor) -> Tensor:
+        length = int((tokens != self.coca.pad_id).sum(1).max())  # the decoder is causal: padding costs time alone
+        logits: Tensor = self.coca.text_decoder(clips, texts[:, : length - 1])
+        return logits
 
 
 def _waves(seconds: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import open_clip
@@ -26,6 +27,9 @@ WEIGHTS = "open_clip_model.safetensors"
 _BATCH = 16  # clips that are encoded together
 _TEXTS = 65_536  # whose tokens are kept: 50 MB
 TIMES = "times.safetensors"  # what a CoCa for video has beyond open_clip's
+
+#: Padded tokens of texts, their vectors, and their states: see `VideoCoCa.encode_texts`.
+_EncodedTexts: TypeAlias = tuple[Tensor, Tensor, Tensor]
 
 
 class CoCaEvidence:
@@ -49,7 +53,8 @@ class CoCaEvidence:
         if (folder / TIMES).is_file():
             self._model.times.load_state_dict({"weight": load_file(folder / TIMES)["weight"].float()})
         self._model.eval().to(device)
-        self._device = device
+        self.device = device
+        self._last: tuple[tuple[str, ...], _EncodedTexts] | None = None
         preprocess = json.loads((folder / CONFIG).read_text()).get("preprocess_cfg", {})
         defaults = open_clip.transform.PreprocessCfg()
         self._mean, self._deviation = (
@@ -76,19 +81,19 @@ class CoCaEvidence:
 
     def _encode(self, clips: Sequence[Clip]) -> tuple[Tensor, Tensor]:
         pixels = torch.stack([self._pixels(clip) for clip in clips])
-        seconds = torch.tensor([clip.times for clip in clips], device=self._device)
+        seconds = torch.tensor([clip.times for clip in clips], device=self.device)
         return self._model.pool(self._model.encode_frames(pixels), seconds)
 
     def _pixels(self, clip: Clip) -> Tensor:
         frames = torch.from_numpy(np.array(clip.frames)).permute(0, 3, 1, 2)
         # Whole frames: a centre crop would cut off what happens at the sides. As bytes, which is three times as fast.
         scaled = functional.interpolate(frames, (self._model.side,) * 2, mode="bicubic", antialias=True)
-        return (scaled.to(self._device).float() / 255 - self._mean) / self._deviation
+        return (scaled.to(self.device).float() / 255 - self._mean) / self._deviation
 
     def similarity(self, clips: Encoded, texts: Sequence[str]) -> Tensor:
         """The contrastive logits [clips, texts]."""
         with torch.inference_mode():
-            vectors, _ = self._model.encode_texts(self._tokenized(texts))
+            _, vectors, _ = self._encode_texts(texts)
             logits: Tensor = self._model.coca.logit_scale.exp() * clips[0] @ vectors.T
         return logits
 
@@ -97,9 +102,9 @@ class CoCaEvidence:
 
         Up to there both are the same, so one pass over the text has the odds of all its foils.
         """
-        tokens = self._tokenized(texts)
+        tokens, _, states = self._encode_texts(texts)
         with torch.inference_mode():
-            scores = self._model.next_tokens(clips[1], tokens)
+            scores = self._model.next_tokens(clips[1], states, tokens)
         odds = []
         for row, text, others in zip(scores, tokens, foils, strict=True):
             if not others:
@@ -112,13 +117,22 @@ class CoCaEvidence:
 
     def log_likelihood(self, states: Tensor, texts: Sequence[str]) -> Tensor:
         """The log-probability [texts] of each text, given the states [1, queries, dimensions] of one clip."""
-        tokens = self._tokenized(texts)
+        tokens, _, told = self._encode_texts(texts)
         with torch.inference_mode():
-            scores = self._model.next_tokens(states.expand(len(texts), -1, -1), tokens)
+            scores = self._model.next_tokens(states.expand(len(texts), -1, -1), told, tokens)
         following = tokens[:, 1 : scores.shape[1] + 1]
-        told = scores.gather(2, following[..., None])[..., 0]
-        total: Tensor = (told * (following != self._model.coca.pad_id)).sum(1)
+        each = scores.gather(2, following[..., None])[..., 0]
+        total: Tensor = (each * (following != self._model.coca.pad_id)).sum(1)
         return total
 
+    def _encode_texts(self, texts: Sequence[str]) -> _EncodedTexts:
+        """The last are kept, since the same texts are compared with clips and then with their foils."""
+        last, key = self._last, tuple(texts)
+        if last is None or last[0] != key:
+            tokens = self._tokenized(texts)
+            with torch.inference_mode():
+                last = self._last = key, (tokens, *self._model.encode_texts(tokens))
+        return last[1]
+
     def _tokenized(self, texts: Sequence[str]) -> Tensor:
-        return torch.stack([self._tokens_of(text) for text in texts]).to(self._device)
+        return torch.stack([self._tokens_of(text) for text in texts]).to(self.device)

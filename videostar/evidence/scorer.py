@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import torch
 
-from videostar.evidence.base import Encoded, EvidenceModel
+from videostar.evidence.base import EvidenceModel
+from videostar.evidence.encodings import Encodings
 from videostar.evidence.foils import foils
 from videostar.video.clip import Clip
 
@@ -26,10 +27,10 @@ class Described(NamedTuple):
 class Scorer:
     """Scores descriptions against clips. Any number of threads may share it."""
 
-    def __init__(self, model: EvidenceModel, others: Sequence[Clip]) -> None:
+    def __init__(self, model: EvidenceModel, others: Sequence[Clip], encodings: Encodings) -> None:
         """`others`: clips of the same data that every description is compared with as well."""
-        self._model = model
-        self._others: Encoded = model.encode(others) if others else ()
+        self._model, self._encodings = model, encodings
+        self._others = encodings.of(model, others)
         self._keys = [clip.key for clip in others]
         self._lock = threading.Lock()
 
@@ -45,7 +46,7 @@ class Scorer:
         texts, clips = [one.text for one in described], [one.clip for one in described]
         wrong = [foils(text) for text in texts]
         with self._lock:
-            own = self._model.encode(clips)
+            own = self._encodings.of(self._model, clips)
             fits = self._model.similarity(own, texts).diagonal()
             margins = self._model.against(own, texts, wrong)
             if self._others:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from videostar.util.errors import UserError
 from videostar.video.clip import Clip
 from videostar.video.errors import BadVideo
 from videostar.video.pool import ClipPool, ClipRequest, Prefetch
+
+if TYPE_CHECKING:
+    from videostar.evidence.encodings import Encodings
 
 _OTHERS = 16  # clips of the same data that every answer is compared with
 _FEWEST = 20  # scores from which a share is estimated
@@ -86,7 +90,7 @@ class Support:
         step = max(1, len(questions) // _OTHERS)
         some = (questions[number] for number in range(0, len(questions), step)[:_OTHERS])
         others = [clip for clip in self._shown(list(some)) if clip is not None]
-        self._scorer = Scorer(model, others)
+        self._scorer = Scorer(model, others, _encodings(plan.model))
 
     def scores(self, answers: Sequence[tuple[Question, str]], *, foils: bool = False) -> list[float | None]:
         """The support of each answer, from 0 to 1; None if it says nothing of its video, or has several.
@@ -114,3 +118,11 @@ class Support:
         made = dict(zip((question.id for question in single), Prefetch(self._clips, files).get(), strict=True))
         clips = (made.get(question.id) for question in questions)
         return [None if clip is None or isinstance(clip, BadVideo) else clip for clip in clips]
+
+
+@lru_cache(1)
+def _encodings(model: str) -> Encodings:
+    """Those of `model`, for all stages of a run."""
+    from videostar.evidence.encodings import Encodings  # loads torch
+
+    return Encodings()
