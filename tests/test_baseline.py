@@ -256,6 +256,23 @@ def test_armed_it_learns_what_no_single_frame_shows(
     assert weights["arm.before.0.up.weight"].any()
 
 
+def test_v_jepa_2_has_its_own_pooler(videostar: Command, ordered: Path, encoders: Path) -> None:
+    tower = load_tower(str(encoders / "vjepa2"), CPU).eval()
+    ours = VideoClassifier(tower, 2, arm=False, frozen=True).eval()
+    theirs = hf.VJEPA2ForVideoClassification(tower.module.config).eval()
+    assert ours.pooler is not None
+    theirs.vjepa2.encoder, theirs.pooler, theirs.classifier = tower.module, ours.pooler.pooler, torch.nn.Identity()
+    pixels, shapes = zip(*(tower.inputs(_some_clip(8, seed)) for seed in (0, 1)), strict=True)
+    with torch.no_grad():
+        expected = theirs(torch.cat(pixels)).logits
+        assert torch.allclose(ours.vectors(torch.cat(pixels), shapes), expected, atol=1e-6)
+    done = videostar("baseline", ordered, "--encoder", encoders / "vjepa2", "--no-arm", *FAST, "--out", "jepa")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["accuracy"] >= 0.9, "the order of frames is in the tokens of a tower of videos"
+    assert found["trained"] > sum(weights.numel() for weights in ours.pooler.parameters())
+
+
 def test_the_same_command_gives_the_same_bytes_and_another_is_refused(
     videostar: Command, ordered: Path, encoders: Path, tmp_path: Path
 ) -> None:

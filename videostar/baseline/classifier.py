@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from videostar.baseline.layout import Shape
-from videostar.baseline.towers import Tower
+from videostar.baseline.towers import AttentivePooler, Tower
 from videostar.baseline.uniformer import UniFormer
 
 UNKNOWN = -100  # the number of a class that training does not have; no loss is computed for it
@@ -30,12 +30,13 @@ class Head(nn.Module):
 
 
 class VideoClassifier(nn.Module):
-    """The whole model. With a `frozen` tower, only temporal blocks and head are trained."""
+    """The whole model. With a `frozen` tower, only temporal blocks, or an attentive pooler, and head are trained."""
 
     def __init__(self, tower: Tower, classes: int, *, arm: bool, frozen: bool) -> None:
         super().__init__()
         self.tower = tower
         self.arm = UniFormer(tower.width, tower.heads, tower.depth) if arm else None
+        self.pooler = AttentivePooler(tower.module.config) if tower.attentive and not arm else None
         self.head = Head(tower.width, classes)
         self._frozen = frozen
         tower.requires_grad_(not frozen)
@@ -49,7 +50,7 @@ class VideoClassifier(nn.Module):
 
     def vectors(self, pixels: Tensor, shapes: Sequence[Shape]) -> Tensor:
         """A vector for each clip [clips, width]."""
-        found: Tensor = self.tower(pixels, shapes, self.arm)
+        found: Tensor = self.tower(pixels, shapes, self.arm, self.pooler)
         return found
 
     def forward(self, pixels: Tensor, shapes: Sequence[Shape], labels: Tensor | None = None) -> dict[str, Tensor]:

@@ -30,12 +30,7 @@ class Options:
     train_encoder: bool = False
     epochs: int = 30
     batch_size: int = 16
-    learning_rate: float | None = None  # None: see `rate`
-
-    @property
-    def rate(self) -> float:
-        """The learning rate: by default less, the more is trained."""
-        return self.learning_rate or (1e-4 if self.train_encoder else 1e-3 if self.arm else 1e-2)
+    learning_rate: float | None = None  # None: less, the more is trained
 
     @property
     def name(self) -> str:
@@ -85,7 +80,7 @@ def fit(
             num_train_epochs=options.epochs,
             per_device_train_batch_size=options.batch_size,
             per_device_eval_batch_size=options.batch_size,
-            learning_rate=options.rate,
+            learning_rate=options.learning_rate,
             lr_scheduler_type="cosine",
             warmup_steps=0.1,
             weight_decay=0.05,

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import AutoImageProcessor, AutoModel, AutoProcessor, AutoVideoProcessor
+from transformers import AutoImageProcessor, AutoModel, AutoProcessor, AutoVideoProcessor, VJEPA2PreTrainedModel
+from transformers.models.vjepa2.modeling_vjepa2 import VJEPA2AttentivePooler
 
 from videostar.baseline.layout import Layout, Shape
 from videostar.baseline.uniformer import UniFormer
@@ -34,6 +35,7 @@ class _Kind:
     class_token: bool = False  # before the patches of each frame
     any_size: bool = False  # frames keep their size; others are scaled to the same square
     frames: int | None = None  # of each clip, at most, for a model of videos; None: it takes frames one by one
+    attentive: bool = False  # its own classifier has a pooler that attends to all tokens
 
 
 _QWEN3 = _Kind("Qwen3-VL", "blocks", "attn", processor=AutoProcessor, any_size=True)
@@ -48,7 +50,11 @@ _KINDS = {
     "Dinov2WithRegistersModel": _DINO,
     "VideoMAEModel": _Kind("VideoMAE", "encoder.layer", "attention", frames=16),
     "VJEPA2Encoder": _Kind(
-        "V-JEPA 2", "layer", "attention", processor=AutoVideoProcessor, pixels="pixel_values_videos", frames=16
+        *("V-JEPA 2", "layer", "attention"),
+        processor=AutoVideoProcessor,
+        pixels="pixel_values_videos",
+        frames=16,
+        attentive=True,
     ),
 }
 
@@ -109,11 +115,21 @@ class Tower(nn.Module):
         shape = len(pixels) // tubelet, side // config.patch_size, side // config.patch_size
         return pixels[None] if self._kind.frames is not None else pixels, shape
 
-    def forward(self, pixels: Tensor, shapes: Sequence[Shape], arm: UniFormer | None = None) -> Tensor:
+    @property
+    def attentive(self) -> bool:
+        """Does its own classifier have an attentive pooler, which has to be trained?"""
+        return self._kind.attentive
+
+    def forward(
+        self, pixels: Tensor, shapes: Sequence[Shape], arm: UniFormer | None = None, pooler: nn.Module | None = None
+    ) -> Tensor:
         """A vector for each clip [clips, width]: the tower's tokens pooled over frames, or what `arm` makes of them.
 
-        `pixels` are those of `inputs`, one clip after another.
+        `pixels` are those of `inputs`, one clip after another. With a `pooler`, which only some towers have, it pools.
         """
+        if pooler is not None:
+            attended: Tensor = pooler(self.module(**{self._kind.pixels: pixels}).last_hidden_state)
+            return attended
         merge = self.module.config.spatial_merge_size if self._kind.any_size else 1
         layout = Layout.of(shapes, pixels.device, first=self._first, merge=merge)
         seen = _Pass(layout, arm)
@@ -128,6 +144,20 @@ class Tower(nn.Module):
             raise RuntimeError("no layer of the tower was run")
         pooled = layout.pooled(seen.tokens)
         return pooled if arm is None or seen.query is None else arm.fused(seen.query, pooled)
+
+
+class AttentivePooler(VJEPA2PreTrainedModel):
+    """V-JEPA 2's own (Assran et al., 2025): a query attends to all tokens. It starts as in transformers."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        self.pooler = VJEPA2AttentivePooler(config)
+        self.post_init()
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """A vector [clips, width] for the tokens [clips, tokens, width] of each clip."""
+        pooled: Tensor = self.pooler(tokens)
+        return pooled
 
 
 class _Pass:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -48,10 +49,14 @@ class Training:
 
         Raises UserError if data or encoder are wrong, or if labels are no classes.
         """
-        self._pipeline, self._options, self._progress = pipeline, options, progress
+        self._pipeline, self._progress = pipeline, progress
         source.source.check_rows()
         self._device = device(pipeline.spec)
         self._tower = load_tower(options.encoder, self._device)
+        # Then the vectors of clips are the same in every epoch.
+        self._head_alone = not (options.arm or options.train_encoder or self._tower.attentive)
+        rate = 1e-4 if options.train_encoder else 1e-2 if self._head_alone else 1e-3
+        self._options = replace(options, learning_rate=options.learning_rate or rate)
         pixels, taken = pipeline.video.max_pixels, (self._tower.side or 0) ** 2
         if taken > pixels:
             warn(
@@ -72,7 +77,7 @@ class Training:
             "train_encoder": self._options.train_encoder,
             "epochs": self._options.epochs,
             "batch_size": self._options.batch_size,
-            "learning_rate": self._options.rate,
+            "learning_rate": self._options.learning_rate,
             "seed": self._pipeline.seed,
             "video": self._pipeline.video.model_dump(mode="json"),
             "data": self._source.identity,
@@ -102,12 +107,11 @@ class Training:
         model = VideoClassifier(
             tower, len(self.clips.classes), arm=self._options.arm, frozen=not self._options.train_encoder
         ).to(self._device)
-        once = not self._options.arm and not self._options.train_encoder  # the same vectors in every epoch
         pixels = PixelBatches(self.clips, tower)
         with TemporaryDirectory() as scratch:
             epoch, logits = fit(
-                model.head if once else model,
-                VectorBatches(self._vectors(pixels, splits)) if once else pixels,
+                model.head if self._head_alone else model,
+                VectorBatches(self._vectors(pixels, splits)) if self._head_alone else pixels,
                 splits,
                 self._options,
                 seed=self._pipeline.seed,

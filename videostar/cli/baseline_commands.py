@@ -52,14 +52,17 @@ def baseline(
     arm: Annotated[
         bool,
         typer.Option(
-            "--arm/--no-arm", help="UniFormerV2's temporal blocks in the tower; --no-arm: its tokens are averaged."
+            "--arm/--no-arm",
+            help="UniFormerV2's temporal blocks in the tower; --no-arm: its tokens are averaged (V-JEPA 2: pooled by "
+            "its own attentive pooler).",
         ),
     ] = True,
     train_encoder: Annotated[bool, typer.Option("--train-encoder", help="Train the tower too.")] = False,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the training videos; validation chooses one.")] = 30,
     batch_size: Annotated[int, typer.Option(min=1, help="Videos of a step.")] = 16,
     learning_rate: Annotated[
-        float | None, typer.Option(min=1e-8, help="Default: 1e-3, with --no-arm 1e-2, with --train-encoder 1e-4.")
+        float | None,
+        typer.Option(min=1e-8, help="Default: 1e-3, for the head alone 1e-2, with --train-encoder 1e-4."),
     ] = None,
     folds: Annotated[
         int | None,
