@@ -126,6 +126,9 @@ def test_no_classifier_saw_what_it_predicts_and_folds_are_alike(
     assert "fold 2 of 3 is missing" in _refusal(
         videostar, "check", rows, "--set", "adapter=choice", "--set", f"distractors={folder}"
     )
+    assert "some folds of another classifier; repeat the command" in _refusal(
+        videostar, "check", rows, *ALL, "--suspects"
+    )
     _printed(videostar, *fold)
     assert digest(folder) == made
     assert (folder / "fold-1.jsonl").stat().st_mtime_ns == kept
@@ -162,7 +165,7 @@ def test_options_are_drawn_at_random_or_by_confusion(videostar: Command, rows: P
     # Of seven labels, three that `run` is often taken for; one never, but for labels that are taken for none.
     folder, names = tmp_path / "folds", ("run", "walk", "jog", "hop", "sit", "lie", "eat")
     folder.mkdir()
-    (folder / "config.json").write_text(json.dumps({"inputs": {"folds": 1}}))
+    (folder / "config.json").write_text(json.dumps({"inputs": {"folds": 1, "data": "of others"}}))
     confused = {"run": 0.4, "walk": 0.3, "jog": 0.2, "hop": 0.1, "sit": 0.0}
     one = {"question_id": "q", "video": "v", "video_sha256": "d", "fold": 1, "label": "run", "scores": confused}
     (folder / "fold-1.jsonl").write_text(json.dumps(one) + "\n")
@@ -184,6 +187,19 @@ def test_options_are_drawn_at_random_or_by_confusion(videostar: Command, rows: P
     others = [pair for pair in drawn if pair[0] != "run"]
     assert others == [pair for pair in by_chance if pair[0] != "run"]
     assert {name for _, options in others for name in options} == set(names)
+
+
+def test_rows_that_have_options_keep_them(videostar: Command, rows: Path) -> None:
+    options = '"[""walk"", ""run"", ""jump""]"'
+    write_rows(
+        rows.parent / "mixed.csv",
+        "video,options,label,split",
+        *(f"red0.mp4,{options},0,train", f"red1.mp4,{options},2,train", "red2.mp4,,sit,train", "red3.mp4,,hop,test"),
+    )
+    given = ("check", rows.parent / "mixed.csv", "--json", "--set", "adapter=choice", "--set", "distractors=random")
+    labels = json.loads(_printed(videostar, *given))["labels"]
+    assert {"A. walk", "C. jump"} < set(labels)
+    assert {label[3:] for label in labels} == {"walk", "jump", "sit", "hop"}
 
 
 def test_a_run_has_the_identity_of_its_distractors(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from videostar.adapters.adapter import LabelAdapter, Row, given
@@ -62,12 +62,18 @@ class KindAdapter(LabelAdapter):
         """
         if self.kind != "choice":
             return self
-        found = copy.copy(self)
-        if self.distractors is None:
-            found._first_index = first_index((row.get("options"), row.get(self.main_column(row))) for row in rows)
-        else:
-            labels = {row.get(self.main_column(row)) for row in rows if is_missing(row.get("options"))}
-            found.distractors = self.distractors.among({label for label in labels if isinstance(label, str) and label})
+        found, labels = copy.copy(self), set[str]()
+
+        def options_and_answers() -> Iterator[tuple[Any, Any]]:
+            for row in rows:
+                options, answer = row.get("options"), row.get(self.main_column(row))
+                yield options, answer
+                if is_missing(options) and isinstance(answer, str) and answer:
+                    labels.add(answer)
+
+        found._first_index = first_index(options_and_answers())
+        if self.distractors is not None:
+            found.distractors = self.distractors.among(labels)
         return found
 
     def label(self, row: Row) -> Mapping[str, Any]:

@@ -71,6 +71,10 @@ def predict_folds(
     inputs = {**training.inputs, "folds": folds}
     with locked(out):
         if before := read_inputs(out):
+            if any_classifier and any(before.get(name) != value for name, value in inputs.items()):
+                raise UserError(
+                    f"{out}: has some folds of another classifier; repeat the command that made them, or delete it"
+                )
             check_same(out, before, inputs)
         splits = training.splits("train", "validation")
         clips, contents = splits["train"], {clip.sha256 for clip in splits["train"]}

@@ -42,8 +42,8 @@ def read_inputs(folder: Path) -> dict[str, Any] | None:
     """What the predictions in a folder are made with; None if there are none. Raises UserError if it is damaged."""
     try:
         found = json.loads((folder / CONFIG).read_bytes())["inputs"]
-        if not isinstance(found["folds"], int):
-            raise TypeError("no number of folds")
+        if not isinstance(found["folds"], int) or not isinstance(found["data"], str):
+            raise TypeError("no number of folds, or no digest of data")
     except FileNotFoundError:
         return None
     except (OSError, ValueError, LookupError, TypeError) as error:
