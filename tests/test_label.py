@@ -13,7 +13,8 @@ import transformers as hf
 from commands import Command
 from hypothesis import given
 from hypothesis import strategies as st
-from ordinary_data import write_clip
+from ordinary_data import picture, write_clip, write_rows
+from PIL import Image
 from scipy.special import log_softmax, softmax
 from tiny_models import byte_level
 from tokenizers import processors
@@ -111,6 +112,18 @@ def test_proposals_are_the_models_and_a_run_reads_them(
     read = videostar("check", "again.csv", "--set", "data.classes=names.txt", "--json")
     report = json.loads(read.stdout)
     assert (report["usable"], report["rows"]) == (12, 12), read.stdout
+
+
+def test_the_frame_rate_of_a_data_manifest_is_used(clip_model: Path, videostar: Command, tmp_path: Path) -> None:
+    for at in range(24):
+        (tmp_path / "frames").mkdir(exist_ok=True)
+        Image.fromarray(picture(3, at)).save(tmp_path / "frames" / f"{at:03}.png")
+    write_rows(tmp_path / "my.csv", "video", "frames")
+    manifest = write_rows(tmp_path / "my.yaml", "rows: {all: my.csv}", "frame_rate: 12")
+    write_rows(tmp_path / "names.txt", *NAMES)
+    done = videostar("label", manifest, "--labels", "names.txt", "--model", clip_model, "--out", "p.csv", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["proposed"] == 1
 
 
 def test_labels_and_test_rows_are_not_looked_at(

@@ -11,7 +11,7 @@ from typing import Self
 import numpy as np
 import torch
 
-from videostar.config import Data, Pipeline
+from videostar.config import Data, Pipeline, Video
 from videostar.data.measure_videos import measure_videos
 from videostar.data.rows import Row, Skipped
 from videostar.data.sample_file import SampleFile, SampleWriter
@@ -99,7 +99,8 @@ class ZeroShot:
     def logits(self, videos: Videos, tick: Tick) -> Iterator[tuple[Sample, np.ndarray]]:
         """Each video with its logits [labels], the means over the templates. Videos without frames are skipped."""
         pending: list[tuple[Sample, Encoded]] = []
-        files = (self._file(videos.source.root, sample) for sample in videos.samples)
+        video = self._video.model_copy(update={"frame_rate": videos.source.frame_rate})
+        files = (_file(videos.source.root, sample, video) for sample in videos.samples)
         shown = zip(videos.samples, iter_clips(self._frames, files), strict=True)
         for done, (sample, (_, clip)) in enumerate(shown, start=1):
             tick(done, len(videos.samples))
@@ -115,13 +116,14 @@ class ZeroShot:
     def _compared(self, encoded: Sequence[tuple[Sample, Encoded]]) -> Iterator[tuple[Sample, np.ndarray]]:
         if encoded:
             clips = tuple(map(torch.cat, zip(*(parts for _, parts in encoded), strict=True)))
-            logits = self._model.similarity(clips, self._texts).double().cpu().numpy()
+            logits = self._model.similarity(clips, self._texts).cpu().double().numpy()
             means = logits.reshape(-1, *self._shape).mean(axis=2)
             yield from zip((sample for sample, _ in encoded), means, strict=True)
 
-    def _file(self, root: Path, sample: Sample) -> ClipRequest:
-        start, end = sample.values.get("start"), sample.values.get("end")
-        span = None
-        if self._video.within == "label" and start is not None and end is not None:
-            span = (float(start) - self._video.margin, float(end) + self._video.margin)
-        return join(root, sample.video), sample.sha256, self._video.sampling(span)
+
+def _file(root: Path, sample: Sample, video: Video) -> ClipRequest:
+    start, end = sample.values.get("start"), sample.values.get("end")
+    span = None
+    if video.within == "label" and start is not None and end is not None:
+        span = (float(start) - video.margin, float(end) + video.margin)
+    return join(root, sample.video), sample.sha256, video.sampling(span)
