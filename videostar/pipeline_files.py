@@ -13,7 +13,8 @@ from videostar.util.errors import UserError
 from videostar.util.resources import find_resource
 from videostar.util.yaml_files import load_mapping, validate
 
-_SHORT = ("data", "executor")  # sections that may be written as the name alone
+#: Sections that may be written as one of their values alone.
+_SHORT = {"data": "name", "executor": "name", "verification.evidence": "model"}
 
 
 def load_pipeline(name: str | None = None, *, settings: Sequence[str] = (), **overrides: Any) -> Pipeline:
@@ -57,11 +58,15 @@ def _change(data: dict[str, Any], overrides: dict[str, Any], settings: Sequence[
     return changed
 
 
-def _long(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings with `data: NAME` and `executor: NAME` as mappings, so that they can be merged."""
-    return {
-        key: {"name": value} if key in _SHORT and isinstance(value, str) else value for key, value in settings.items()
-    }
+def _long(settings: dict[str, Any], above: str = "") -> dict[str, Any]:
+    """Settings with those of `_SHORT`, such as `data: NAME`, as mappings, so that they can be merged."""
+    found = {}
+    for key, value in settings.items():
+        name = f"{above}{key}"
+        if isinstance(value, dict):
+            value = _long(value, f"{name}.")
+        found[key] = {_SHORT[name]: value} if name in _SHORT and isinstance(value, str) else value
+    return found
 
 
 def _merge(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
@@ -76,14 +81,14 @@ def _set_dotted(data: dict[str, Any], item: str) -> None:
     key, equals, value = item.partition("=")
     if not equals or not key:
         raise UserError(f"--set {item}: write section.key=value, such as --set training.rank=8")
-    *sections, last = key.split(".")
-    if key in _SHORT:
-        sections, last = [key], "name"
+    try:
+        given = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise UserError(f"--set {item}: {value!r} is not a YAML value; quote it") from None
+    is_short = key in _SHORT and not isinstance(given, dict) and given is not None
+    *sections, last = [*key.split("."), _SHORT[key]] if is_short else key.split(".")
     for section in sections:
         if not isinstance(data.get(section), dict):
             data[section] = {}
         data = data[section]
-    try:
-        data[last] = yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise UserError(f"--set {item}: {value!r} is not a YAML value; quote it") from None
+    data[last] = given

@@ -57,8 +57,9 @@ def with_absolute_paths(settings: Pipeline) -> Pipeline:
         change["mix"] = settings.mix.model_copy(update={"sources": moved})
     if settings.cache.folder is not None:
         change["cache"] = settings.cache.model_copy(update={"folder": str(settings.cache.home.absolute())})
-    if evidence := settings.verification.evidence:
-        moved_evidence = evidence.model_copy(update={"model": _absolute(evidence.model)})
+    evidence = settings.verification.evidence
+    if evidence and evidence.model != "embedded":
+        moved_evidence = evidence.model_copy(update={"model": str(Path(evidence.model).expanduser().absolute())})
         change["verification"] = settings.verification.model_copy(update={"evidence": moved_evidence})
     return settings.model_copy(update=change)
 
