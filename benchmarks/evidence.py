@@ -141,7 +141,7 @@ def _figures(run: Path, model: EvidenceModel, keep: float) -> Iterator[tuple[str
             if answers is validation:
                 wrong = [(clip(answers[k]), one_foil(said[k])) for k in told]
                 foils = scorer.scores([Described(shown, text) for shown, text in wrong if text])
-        least = least_support([(scores[0][k], validation[k].accepted) for k in scores[0]], foils, keep)
+        least, _ = least_support([(scores[0][k], validation[k].accepted) for k in scores[0]], foils, keep)
         for k, one in enumerate(kept):
             score = Score()
             score.add(one.text, truth[one.video])

@@ -14,12 +14,15 @@ import open_clip
 import pyarrow.parquet as pq
 import pytest
 import torch
+import transformers as hf
 from commands import Command
 from hypothesis import given
 from hypothesis import strategies as st
 from open_clip.coca_model import CoCa
 from safetensors.torch import load_file, save_file
 
+from videostar.config import ModelSpec
+from videostar.config.verification import Evidence
 from videostar.demo.language import describe
 from videostar.demo.render import write_clip
 from videostar.demo.world import PATHS, draw_scene
@@ -30,8 +33,10 @@ from videostar.evidence.load import load_evidence
 from videostar.evidence.open_clip import CoCaEvidence
 from videostar.evidence.scorer import Described, Scorer
 from videostar.labels import parse_label
+from videostar.pipeline_files import load_pipeline, override
+from videostar.runs.settings_diff import with_absolute_paths
 from videostar.stages.ledger import Answer, read_answers
-from videostar.stages.support import least_support
+from videostar.stages.support import EvidencePlan, least_support
 from videostar.util.resources import EMBEDDED_COCA
 from videostar.video.clip import Clip
 from videostar.video.decode import decode
@@ -174,13 +179,14 @@ def test_outside_a_run_answers_are_scored_and_none_is_rejected_for_it(
 def test_the_least_evidence_leaves_out_what_scores_as_foils_do() -> None:
     true, false = [(0.2 + k / 100, True) for k in range(80)], [(k / 1000, True) for k in range(20)]
     foil = [k / 1000 for k in range(20)] * 2
-    least = least_support([*true, *false], [*foil, 0.5], keep=0.9)
+    least, share = least_support([*true, *false], [*foil, 0.5], keep=0.9)
+    assert share == pytest.approx(0.2, abs=0.03)
     assert 0.2 < least < 0.3, "the false ones, and about a tenth of the true ones"
     assert sum(score >= least for score, _ in true) / len(true) == pytest.approx(0.9, abs=0.05)
-    assert least_support(true, foil, keep=1.0) == 0.2
-    assert least_support([*true, *false], [], keep=0.9) < 0.02, "without foils a plain quantile"
+    assert least_support(true, foil, keep=1.0) == (0.2, 0.0)
+    assert least_support([*true, *false], [], keep=0.9)[0] < 0.02, "without foils a plain quantile"
     wrong = [(0.9, False)] * 500
-    assert least_support([*true, *wrong], foil, keep=1.0) == 0.2, "answers without their label do not count"
+    assert least_support([*true, *wrong], foil, keep=1.0) == (0.2, 0.0), "answers without their label do not count"
 
 
 @pytest.fixture(scope="module")
@@ -316,9 +322,62 @@ def _rows(clips: Path) -> Path:
     return clips / "rows.csv"
 
 
-def test_weights_in_other_formats_are_not_read(tmp_path: Path, quick: Path, videostar: Command) -> None:
-    _write_random_coca(tmp_path / "coca")
-    (tmp_path / "coca" / "open_clip_model.safetensors").rename(tmp_path / "coca" / "open_clip_pytorch_model.bin")
-    done = videostar("cycle", "--pipeline", quick, "--set", "verification.evidence.model=coca", "--out", "run")
+@pytest.mark.parametrize("kind", ["no safetensors", "another model of open_clip", "another model of transformers"])
+def test_a_folder_without_such_a_model_is_found_at_once(
+    kind: str, tmp_path: Path, quick: Path, videostar: Command
+) -> None:
+    folder = tmp_path / "model"
+    if kind == "another model of transformers":
+        hf.BertConfig().save_pretrained(folder)
+        (folder / "model.safetensors").touch()
+        line = "a model of type 'bert' does not compare clips with texts"
+    else:
+        _write_random_coca(folder)
+        line = "is another model of open_clip; give a CoCa"
+    if kind == "no safetensors":
+        (folder / "open_clip_model.safetensors").rename(folder / "open_clip_pytorch_model.bin")
+        line = "has no open_clip_model.safetensors"
+    elif kind == "another model of open_clip":
+        config = json.loads((folder / "open_clip_config.json").read_text())
+        del config["model_cfg"]["multimodal_cfg"]
+        (folder / "open_clip_config.json").write_text(json.dumps(config))
+    done = videostar("cycle", "--pipeline", quick, "--set", "verification.evidence.model=model", "--out", "run")
     assert done.returncode == 2, done.stderr
-    assert "has no open_clip_model.safetensors" in done.stderr.strip().splitlines()[-1]
+    assert line in done.stderr.strip().splitlines()[-1]
+    assert not (tmp_path / "run" / "rounds").exists()
+
+
+def test_a_model_and_its_share_may_be_set_in_any_order(tmp_path: Path) -> None:
+    (tmp_path / "my.yaml").write_text("extends: demo\nverification: {evidence: /models/coca}\n")
+    for settings in (
+        ["verification.evidence=/models/coca", "verification.evidence.keep=0.7"],
+        ["verification.evidence.keep=0.7", "verification.evidence=/models/coca"],
+    ):
+        assert load_pipeline(settings=settings).verification.evidence == Evidence(model="/models/coca", keep=0.7)
+    mine = load_pipeline(str(tmp_path / "my.yaml"), settings=["verification.evidence.keep=0.7"])
+    assert mine.verification.evidence == Evidence(model="/models/coca", keep=0.7)
+    other = override(mine, verification={"evidence": "embedded"})
+    assert other.verification.evidence == Evidence(model="embedded", keep=0.7)
+    assert override(other, settings=["verification.evidence=null"]).verification.evidence is None
+
+
+def test_a_folder_of_a_run_is_written_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    evidence = with_absolute_paths(load_pipeline(settings=["verification.evidence=coca"])).verification.evidence
+    assert evidence == Evidence(model=str(tmp_path / "coca"))
+    (tmp_path / "embedded").mkdir()
+    ours = with_absolute_paths(load_pipeline(settings=["verification.evidence=embedded"])).verification.evidence
+    assert ours == Evidence(model="embedded")
+
+
+def test_a_model_that_sees_nothing_is_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scores = np.random.default_rng(0).uniform(size=(200, 2)).round(4).tolist()
+    same = {**dict.fromkeys(("video", "task", "group", "label", "question", "prompt", "answer", "text", "reason"), "")}
+    lines = (
+        {"question_id": str(number), "kind": "direct", **same, "kept": True, "accepted": True, "score": 1.0}
+        | {"evidence": score, "foil_evidence": foil}
+        for number, (score, foil) in enumerate(scores)
+    )
+    (tmp_path / "validation.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    EvidencePlan("embedded", 0.9, ModelSpec("embedded")).from_validation(tmp_path / "validation.jsonl")
+    assert "of the validation answers score as false ones do" in capsys.readouterr().err

@@ -22,6 +22,12 @@ from videostar.util.errors import UserError
 from videostar.video.clip import Clip
 
 _BATCH = 64  # texts, or frames of a clip, that are encoded at once
+_LOCAL: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
+#: What a folder's files may raise that are damaged, or not of such a model.
+_UNREADABLE = (
+    *(OSError, ValueError, ImportError, KeyError, RuntimeError, SafetensorError),
+    *(TypeError, AttributeError, StrictDataclassError),  # values of the wrong type
+)
 
 
 class _Pictures:
@@ -171,6 +177,13 @@ class ClipLikeEvidence:
         most = text.max_position_embeddings - (text.pad_token_id + 1 if kind == "altclip" else 0)  # as in RoBERTa
         self._length = most if self._full else min(most, self._tokenizer.model_max_length)
 
+    @staticmethod
+    def check(folder: Path) -> None:
+        """Raises UserError if the folder has no such model, without loading it."""
+        _config(folder)
+        if not any(folder.glob("*.safetensors")):
+            raise UserError(f"{folder}: has no *.safetensors; other formats of weights are not read")
+
     @property
     def max_pixels(self) -> int:
         """Twice those of the square that frames are scaled to, so that little is lost before."""
@@ -219,30 +232,36 @@ class ClipLikeEvidence:
         return {name: made[name].to(self.device) for name in names}
 
 
-def _load(folder: Path) -> tuple[str, Any, Any, Any]:
-    """The `model_type`, the model, its processor and its tokenizer."""
+def _config(folder: Path) -> Any:
+    """The configuration of a model of one of `_KINDS`. Raises UserError if it has another, or none that can be read."""
     if not (folder / "config.json").is_file():
         raise UserError(f"{folder}: no config.json there; give the folder of a model such as CLIP or SigLIP")
-    local: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
     try:
-        config = AutoConfig.from_pretrained(folder, **local)
-        kind = str(config.model_type)
-        if kind not in _KINDS:
-            raise UserError(
-                f"{folder}: a model of type {kind!r} does not compare clips with texts; give one of {', '.join(_KINDS)}"
-            )
+        config = AutoConfig.from_pretrained(folder, **_LOCAL)
+    except _UNREADABLE as error:
+        raise UserError(f"{folder}: cannot be read as a model of pictures and texts ({first_line(error)})") from None
+    if config.model_type not in _KINDS:
+        raise UserError(
+            f"{folder}: a model of type {config.model_type!r} does not compare clips with texts; give one of "
+            f"{', '.join(_KINDS)}"
+        )
+    return config
+
+
+def _load(folder: Path) -> tuple[str, Any, Any, Any]:
+    """The `model_type`, the model, its processor and its tokenizer."""
+    config = _config(folder)
+    kind = str(config.model_type)
+    try:
         config = config.video_config if kind == "pe_audio_video" else config  # without the part for sound
         with redirect_stdout(StringIO()):  # PE-video prints about its own docstrings
             model, report = AutoModel.from_pretrained(
-                folder, config=config, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **local
+                folder, config=config, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **_LOCAL
             )
         videos = issubclass(_KINDS[kind], _PeVideo)
-        processor = (AutoVideoProcessor if videos else AutoImageProcessor).from_pretrained(folder, **local)
-        tokenizer = AutoTokenizer.from_pretrained(folder, **local)
-    except (
-        *(OSError, ValueError, ImportError, KeyError, RuntimeError, SafetensorError),
-        *(TypeError, AttributeError, StrictDataclassError),  # values of the wrong type
-    ) as error:
+        processor = (AutoVideoProcessor if videos else AutoImageProcessor).from_pretrained(folder, **_LOCAL)
+        tokenizer = AutoTokenizer.from_pretrained(folder, **_LOCAL)
+    except _UNREADABLE as error:
         raise UserError(f"{folder}: cannot be read as a model of pictures and texts ({first_line(error)})") from None
     if report["missing_keys"]:  # they would be random
         raise UserError(f"{folder}: its weights have no {min(report['missing_keys'])}; give a complete model")

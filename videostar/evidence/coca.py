@@ -58,7 +58,7 @@ class VideoCoCa(nn.Module):
     def forward(self, clips: tuple[Tensor, Tensor], tokens: Tensor) -> dict[str, Tensor]:
         """The arguments of open_clip's `CoCaLoss`, for the results of `pool` and one text for each clip."""
         vectors, states = self.encode_texts(tokens)
-        logits = self._decoded(clips[1], states, tokens)
+        logits = self.next_tokens(clips[1], states, tokens)
         return {
             "image_features": clips[0],
             "text_features": vectors,
@@ -68,14 +68,11 @@ class VideoCoCa(nn.Module):
         }
 
     def next_tokens(self, clips: Tensor, texts: Tensor, tokens: Tensor) -> Tensor:
-        """The log-probability of every token after each of `tokens` [texts, length, vocabulary].
+        """The logits of every token after each of `tokens` [texts, length, vocabulary].
 
         `clips` are the states of the clip that each text is about, and `texts` those of the texts; after the longest
         text there are none.
         """
-        return functional.log_softmax(self._decoded(clips, texts, tokens), dim=-1)
-
-    def _decoded(self, clips: Tensor, texts: Tensor, tokens: Tensor) -> Tensor:
         length = int((tokens != self.coca.pad_id).sum(1).max())  # the decoder is causal: padding costs time alone
         logits: Tensor = self.coca.text_decoder(clips, texts[:, : length - 1])
         return logits

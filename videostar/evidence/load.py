@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
 from videostar.evidence.base import EvidenceModel
 from videostar.util.errors import UserError
 from videostar.util.resources import evidence_folder
+
+if TYPE_CHECKING:
+    from videostar.evidence.clip_like import ClipLikeEvidence
+    from videostar.evidence.open_clip import CoCaEvidence
 
 
 def load_evidence(name: str, device: torch.device) -> EvidenceModel:
@@ -18,11 +22,17 @@ def load_evidence(name: str, device: torch.device) -> EvidenceModel:
     Raises UserError if there is none, or if it cannot be read.
     """
     folder = evidence_folder(name)
-    return find_class(folder)(folder, device)
+    return _find_class(folder)(folder, device)
 
 
-def find_class(folder: Path) -> Callable[[Path, torch.device], EvidenceModel]:
-    """What loads the model in a folder. Raises UserError if nothing does, or a package is missing."""
+def check_evidence(name: str) -> None:
+    """Raises UserError if there is no such evidence model, or a package is missing, without loading the model."""
+    folder = evidence_folder(name)
+    _find_class(folder).check(folder)
+
+
+def _find_class(folder: Path) -> type[CoCaEvidence | ClipLikeEvidence]:
+    """The class of the model in a folder."""
     if (folder / "open_clip_config.json").is_file():
         try:
             from videostar.evidence.open_clip import CoCaEvidence

@@ -11,7 +11,6 @@ from typing import TypeAlias
 import numpy as np
 import open_clip
 import torch
-from open_clip.coca_model import CoCa
 from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
@@ -24,7 +23,8 @@ from videostar.video.clip import Clip
 
 CONFIG = "open_clip_config.json"
 WEIGHTS = "open_clip_model.safetensors"
-_BATCH = 16  # clips that are encoded together
+_BATCH = 16  # clips that are encoded together, and texts: the logits of 16 have up to 240 MB
+_TEXTS_TOGETHER = 64  # that are encoded
 _TEXTS = 65_536  # whose tokens are kept: 50 MB
 TIMES = "times.safetensors"  # what a CoCa for video has beyond open_clip's
 
@@ -37,16 +37,13 @@ class CoCaEvidence:
 
     def __init__(self, folder: Path, device: torch.device) -> None:
         """Raises UserError if the folder has no CoCa that can be read."""
-        if not (folder / WEIGHTS).is_file():
-            raise UserError(f"{folder}: has no {WEIGHTS}; other formats of weights are not read")
+        self.check(folder)
         name = f"local-dir:{folder}"
         try:
             model = open_clip.create_model(name)
             tokenizer = open_clip.get_tokenizer(name)
         except (OSError, RuntimeError, ValueError, TypeError) as error:
             raise UserError(f"{folder}: cannot be read as a model of open_clip ({first_line(error)})") from None
-        if not isinstance(model, CoCa):
-            raise UserError(f"{folder}: is a {type(model).__name__} of open_clip; give a CoCa, such as coca_ViT-B-32")
         # Foils of one answer are often those of another.
         self._tokens_of = lru_cache(_TEXTS)(lambda text: tokenizer([text])[0])
         self._model = VideoCoCa(model)
@@ -61,6 +58,18 @@ class CoCaEvidence:
             torch.tensor(preprocess.get(name, getattr(defaults, name)), device=device).view(3, 1, 1)
             for name in ("mean", "std")
         )
+
+    @staticmethod
+    def check(folder: Path) -> None:
+        """Raises UserError if the folder has no CoCa, without loading it."""
+        if not (folder / WEIGHTS).is_file():
+            raise UserError(f"{folder}: has no {WEIGHTS}; other formats of weights are not read")
+        try:
+            is_coca = "multimodal_cfg" in json.loads((folder / CONFIG).read_bytes())["model_cfg"]
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise UserError(f"{folder / CONFIG}: cannot be read ({first_line(error)})") from None
+        if not is_coca:
+            raise UserError(f"{folder}: is another model of open_clip; give a CoCa, such as coca_ViT-B-32")
 
     @property
     def max_pixels(self) -> int:
@@ -102,24 +111,27 @@ class CoCaEvidence:
 
         Up to there both are the same, so one pass over the text has the odds of all its foils.
         """
-        tokens, _, states = self._encode_texts(texts)
-        with torch.inference_mode():
-            scores = self._model.next_tokens(clips[1], states, tokens)
         odds = []
-        for row, text, others in zip(scores, tokens, foils, strict=True):
-            if not others:
-                odds.append(row.new_empty(0))
-                continue
-            foil = self._tokenized(others)
-            at = (foil != text).int().argmax(1)  # of equal ones the first: they have even odds
-            odds.append(row[at - 1, text[at]] - row[at - 1, foil[torch.arange(len(foil)), at]])
+        parts = (part.split(_BATCH) for part in (*self._encode_texts(texts), clips[1]))
+        rows = iter(foils)
+        for tokens, _, states, shown in zip(*parts, strict=True):
+            with torch.inference_mode():
+                scores = self._model.next_tokens(shown, states, tokens)
+            for row, text in zip(scores, tokens, strict=True):
+                others = next(rows)
+                if not others:
+                    odds.append(row.new_empty(0))
+                    continue
+                foil = self._tokenized(others)
+                at = (foil != text).int().argmax(1)  # of equal ones the first: they have even odds
+                odds.append(row[at - 1, text[at]] - row[at - 1, foil[torch.arange(len(foil)), at]])
         return odds
 
     def log_likelihood(self, states: Tensor, texts: Sequence[str]) -> Tensor:
         """The log-probability [texts] of each text, given the states [1, queries, dimensions] of one clip."""
         tokens, _, told = self._encode_texts(texts)
         with torch.inference_mode():
-            scores = self._model.next_tokens(states.expand(len(texts), -1, -1), told, tokens)
+            scores = self._model.next_tokens(states.expand(len(texts), -1, -1), told, tokens).log_softmax(-1)
         following = tokens[:, 1 : scores.shape[1] + 1]
         each = scores.gather(2, following[..., None])[..., 0]
         total: Tensor = (each * (following != self._model.coca.pad_id)).sum(1)
@@ -131,7 +143,9 @@ class CoCaEvidence:
         if last is None or last[0] != key:
             tokens = self._tokenized(texts)
             with torch.inference_mode():
-                last = self._last = key, (tokens, *self._model.encode_texts(tokens))
+                encoded = [self._model.encode_texts(batch) for batch in tokens.split(_TEXTS_TOGETHER)]
+            vectors, states = map(torch.cat, zip(*encoded, strict=True))
+            last = self._last = key, (tokens, vectors, states)
         return last[1]
 
     def _tokenized(self, texts: Sequence[str]) -> Tensor:

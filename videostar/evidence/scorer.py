@@ -55,4 +55,4 @@ class Scorer:
                     same = [place for place, key in enumerate(self._keys) if key == clip.key]
                     apart[row, same] = math.inf
                 margins = [torch.cat([margin, row]) for margin, row in zip(margins, apart, strict=True)]
-        return [round(1 / (1 + float(torch.exp(-margin.double()).sum())), _DIGITS) for margin in margins]
+        return [round(1 / (1 + float(torch.exp(-margin.cpu().double()).sum())), _DIGITS) for margin in margins]

@@ -22,7 +22,7 @@ from videostar.stages.closed_question import PROMPT_DIGEST
 from videostar.util.errors import UserError
 from videostar.util.files import digest, digest_json
 from videostar.util.progress import Progress
-from videostar.util.resources import check_model, evidence_folder, model_digest, model_path
+from videostar.util.resources import check_model, evidence_digest, model_digest, model_path
 from videostar.util.terminal import warn
 from videostar.video.cluster import VideoCluster
 
@@ -214,7 +214,7 @@ def judge_digest(verification: Verification) -> str | None:
     prompt = PROMPT_DIGEST if verification.by_model else None
     if verification.evidence is None:
         return prompt
-    return digest_json([prompt, digest(evidence_folder(verification.evidence.model))])
+    return digest_json([prompt, evidence_digest(verification.evidence.model)])
 
 
 class _OpenedData:

@@ -19,7 +19,7 @@ from videostar.stages.closed_question import PROMPT_DIGEST
 from videostar.util.errors import UserError
 from videostar.util.files import digest, digest_json, make_folder, write_json
 from videostar.util.locks import Locked, lock_file
-from videostar.util.resources import evidence_folder, model_digest
+from videostar.util.resources import evidence_digest, model_digest
 from videostar.util.yaml_files import validate
 
 _SHOWN = 12  # digits of a digest
@@ -44,7 +44,7 @@ class MadeBy(Settings):
         if settings.verification.by_model:
             found["judge's prompt"] = PROMPT_DIGEST
         if settings.verification.evidence:
-            found["evidence"] = digest(evidence_folder(settings.verification.evidence.model))
+            found["evidence"] = evidence_digest(settings.verification.evidence.model)
         if sets is not None:
             found["data of evaluation.sets"] = sets
         return cls(model=model_digest(settings.model), lora=digest(lora) if lora else None, data=data, settings=found)

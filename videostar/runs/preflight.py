@@ -18,7 +18,7 @@ from videostar.config.cache import Cache
 from videostar.config.training import Training
 from videostar.engines.openai import ONE_VIDEO
 from videostar.engines.vllm.options import MERGED, RANKS, VllmSetup
-from videostar.evidence.load import find_class
+from videostar.evidence.load import check_evidence
 from videostar.executors import check_executor
 from videostar.executors.count import engine_count
 from videostar.models.chat import Chat, Turn
@@ -34,7 +34,7 @@ from videostar.training.mix import read_mix, warn_of_skipped
 from videostar.training.preferences import check_objective
 from videostar.training.weights import check_weights
 from videostar.util.errors import UserError
-from videostar.util.resources import evidence_folder, model_path
+from videostar.util.resources import model_path
 from videostar.util.terminal import warn
 
 _GIB = 2**30
@@ -198,11 +198,6 @@ def check_judge(settings: Pipeline) -> None:
         warn("judge: has an effect with a kind of label that it judges only, such as --set verification.text=engine")
     elif settings.judge is not None:
         _check_client("judge")
-
-
-def check_evidence(name: str) -> None:
-    """Raises UserError if there is no such evidence model, or a package that it needs is missing."""
-    find_class(evidence_folder(name))
 
 
 def _check_tracking(settings: Pipeline) -> None:

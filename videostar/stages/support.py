@@ -14,6 +14,7 @@ from videostar.adapters.task import Question
 from videostar.config import ModelSpec, Pipeline, Video
 from videostar.stages.ledger import read_answers
 from videostar.util.errors import UserError
+from videostar.util.terminal import warn
 from videostar.video.clip import Clip
 from videostar.video.errors import BadVideo
 from videostar.video.pool import ClipPool, ClipRequest, Prefetch
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _OTHERS = 16  # clips of the same data that every answer is compared with
 _FEWEST = 20  # scores from which a share is estimated
+_MOST_FALSE = 0.5  # share of the answers: beyond, the model is rather blind than they are false
 _FALSE = 0.9  # share of the foils that score no more than what counts as false
 
 
@@ -44,33 +46,45 @@ class EvidencePlan:
     def from_validation(self, ledger: Path) -> Self:
         """The plan with the least support that the validation answers in `ledger` set: see `least_support`.
 
-        Raises UserError if no answer has a score.
+        Warns if most answers score as false ones do. Raises UserError if no answer has a score.
         """
-        answers = list(read_answers(ledger))
-        scored = [(answer.evidence, answer.accepted) for answer in answers if answer.evidence is not None]
-        wrong = [answer.foil_evidence for answer in answers if answer.foil_evidence is not None]
+        scored: list[tuple[float, bool]] = []
+        wrong: list[float] = []
+        for answer in read_answers(ledger):
+            if answer.evidence is not None:
+                scored.append((answer.evidence, answer.accepted))
+            if answer.foil_evidence is not None:
+                wrong.append(answer.foil_evidence)
         if not scored:
             raise UserError(
                 f"{ledger}: no answer describes its video, so the least evidence cannot be set; use prompts that ask "
                 "for an explanation, or --set verification.evidence=null"
             )
-        return replace(self, least=least_support(scored, wrong, self.keep))
+        least, false = least_support(scored, wrong, self.keep)
+        if false > _MOST_FALSE:
+            warn(
+                f"evidence model {self.model}: {false:.0%} of the validation answers score as false ones do, and as "
+                "many will be rejected; if they are not that bad, it does not see what they tell: give another model, "
+                "or --set verification.evidence=null"
+            )
+        return replace(self, least=least)
 
 
-def least_support(answers: Sequence[tuple[float, bool]], foils: Sequence[float], keep: float) -> float:
+def least_support(answers: Sequence[tuple[float, bool]], foils: Sequence[float], keep: float) -> tuple[float, float]:
     """The score that the share `keep` of the true answers has at least, as far as that can be known without the truth.
 
-    Each answer is a score, and whether it has the label. Only those with the label count, if there are enough of them:
-    they are like those that are kept. Some of them are false. A false answer scores about as a foil does, a text that
-    was made wrong: so the share of the answers that score no more than nine of ten `foils`, divided by nine tenths, is
-    that of the false ones (as in Storey, 2002). The rest are taken to be true, and to score higher.
+    Also the share of the false answers, which is estimated for it. Each answer is a score, and whether it has the
+    label. Only those with the label count, if there are enough of them: they are like those that are kept. Some of them
+    are false. A false answer scores about as a foil does, a text that was made wrong: so the share of the answers that
+    score no more than nine of ten `foils`, divided by nine tenths, is that of the false ones (as in Storey, 2002). The
+    rest are taken to be true, and to score higher.
     """
     right = [score for score, accepted in answers if accepted]
     scores = np.array(right if len(right) >= _FEWEST else [score for score, _ in answers])
     false = 0.0
     if len(foils) >= _FEWEST:
         false = min(1.0, float((scores <= np.quantile(foils, _FALSE)).mean()) / _FALSE)
-    return float(np.quantile(scores, 1 - keep * (1 - false), method="lower"))
+    return float(np.quantile(scores, 1 - keep * (1 - false), method="lower")), false
 
 
 class Support:

@@ -45,6 +45,11 @@ def evidence_folder(name: str) -> Path:
     return folder
 
 
+def evidence_digest(name: str) -> str:
+    """The identity of an evidence model. Raises UserError as `evidence_folder`."""
+    return digest(evidence_folder(name), hidden=False)  # as for `model_digest`
+
+
 def check_model(name: str) -> None:
     """Raises UserError if a pipeline's model is not on this machine."""
     path = model_path(name)
