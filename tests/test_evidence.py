@@ -123,6 +123,13 @@ def test_odds_over_a_foil_are_those_of_the_tokens_that_differ(told: Any) -> None
     both = model.log_likelihood(states[1], [text, last])
     assert float(odds[0]) == pytest.approx(float(both[0] - both[1]), abs=0.5)  # what follows differs a little too
     assert float(odds[1]) == 0
+    still = text.replace("moves down", "stays still")
+    moving = [still.replace("stays still", f"moves {way}") for way in ("up", "down", "left", "right")]
+    (against,) = model.against(states, [still], [moving])
+    each = model.log_likelihood(states[1], [still, *moving])
+    assert float((-against).logsumexp(0)) == pytest.approx(float((each[1:] - each[0]).logsumexp(0)), abs=0.5)
+    (back,) = model.against(states, [moving[3]], [[still, *moving[:3]]])
+    assert float(back[0]) == pytest.approx(float(each[4] - each[0]), abs=0.5)
 
 
 def test_the_embedded_model_is_small_and_safe() -> None:

@@ -107,24 +107,17 @@ class CoCaEvidence:
         return logits
 
     def against(self, clips: Encoded, texts: Sequence[str], foils: Sequence[Sequence[str]]) -> list[Tensor]:
-        """The log-odds of each text over its foils at the first token in which they differ, given its clip.
-
-        Up to there both are the same, so one pass over the text has the odds of all its foils.
-        """
+        """The log-odds of each text over its foils where they differ, given its clip: see `_odds`."""
         odds = []
         parts = (part.split(_BATCH) for part in (*self._encode_texts(texts), clips[1]))
         rows = iter(foils)
         for tokens, _, states, shown in zip(*parts, strict=True):
             with torch.inference_mode():
-                scores = self._model.next_tokens(shown, states, tokens)
+                scores = self._model.next_tokens(shown, states, tokens).log_softmax(-1)
             for row, text in zip(scores, tokens, strict=True):
                 others = next(rows)
-                if not others:
-                    odds.append(row.new_empty(0))
-                    continue
-                foil = self._tokenized(others)
-                at = (foil != text).int().argmax(1)  # of equal ones the first: they have even odds
-                odds.append(row[at - 1, text[at]] - row[at - 1, foil[torch.arange(len(foil)), at]])
+                pad = self._model.coca.pad_id
+                odds.append(_odds(row, text, self._tokenized(others), pad) if others else row.new_empty(0))
         return odds
 
     def log_likelihood(self, states: Tensor, texts: Sequence[str]) -> Tensor:
@@ -150,3 +143,24 @@ class CoCaEvidence:
 
     def _tokenized(self, texts: Sequence[str]) -> Tensor:
         return torch.stack([self._tokens_of(text) for text in texts]).to(self.device)
+
+
+def _odds(scores: Tensor, text: Tensor, foils: Tensor, pad: int) -> Tensor:
+    """The log-odds [foils] of the padded tokens of a text over those of its foils.
+
+    `scores` [length, vocabulary] are the log-probabilities after each token of the text. Up to the first token that
+    differs both are the same, so it has the probability of all of the text that differs, and of the first such token of
+    each foil. Foils that go on with the same token share it: "stays still" against "moves up", "moves down" and so on.
+    """
+    places = torch.arange(len(text), device=text.device)
+    first = (foils != text).int().argmax(1)  # of equal ones 0: they have even odds
+    # From the end: the tokens that are the same again.
+    lengths = torch.cat([text[None], foils]).ne(pad).sum(1)
+    from_end = torch.cat([text[None], foils]).gather(1, (lengths[:, None] - 1 - places) % len(text))
+    last = lengths[0] - (from_end[1:] == from_end[0]).int().cumprod(1).sum(1)
+    told = scores.gather(1, text[1 : len(scores) + 1, None])[:, 0]
+    differs = (places[1 : len(told) + 1] >= first[:, None]) & (places[1 : len(told) + 1] < last[:, None])
+    begin = foils.gather(1, first[:, None])[:, 0]
+    alike = ((first[:, None] == first) & (begin[:, None] == begin)).sum(1)
+    odds = (told * differs).sum(1) - scores[first - 1, begin] + alike.log()
+    return odds.where(first > 0, 0.0)
