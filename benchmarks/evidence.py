@@ -48,7 +48,7 @@ class Contrastive:
     """The contrastive score alone."""
 
     def __init__(self, model: EvidenceModel) -> None:
-        self._model, self.max_pixels, self.encode = model, model.max_pixels, model.encode
+        self._model, self.max_pixels, self.device, self.encode = model, model.max_pixels, model.device, model.encode
         self.similarity = model.similarity
 
     def against(self, clips: Encoded, texts: Sequence[str], foils: Sequence[Sequence[str]]) -> list[Tensor]:
@@ -64,7 +64,8 @@ class Caption:
     """The likelihood of the caption alone."""
 
     def __init__(self, model: CoCaEvidence) -> None:
-        self._model, self.max_pixels, self.encode, self.against = model, model.max_pixels, model.encode, model.against
+        self._model, self.max_pixels, self.device = model, model.max_pixels, model.device
+        self.encode, self.against = model.encode, model.against
 
     def similarity(self, clips: Encoded, texts: Sequence[str]) -> Tensor:
         """The log-likelihood of each text given each clip."""
@@ -85,9 +86,10 @@ def main() -> None:
     if args.clip:
         ways["clip"] = load_evidence(str(args.clip), torch.device("cpu"))
     found: dict[tuple[str, str], list[dict[str, float]]] = defaultdict(list)
-    for run in args.runs:
-        for way, model in ways.items():
-            for name, figures in _figures(run, model, args.keep):
+    for way, model in ways.items():
+        encodings = Encodings()
+        for run in args.runs:
+            for name, figures in _figures(run, model, encodings, args.keep):
                 found[way, name].append(figures)
     table = Table(title=f"kept answers that are true in all three respects, keep {args.keep}")
     for column in (
@@ -109,7 +111,9 @@ def main() -> None:
         )
 
 
-def _figures(run: Path, model: EvidenceModel, keep: float) -> Iterator[tuple[str, dict[str, float]]]:
+def _figures(
+    run: Path, model: EvidenceModel, encodings: Encodings, keep: float
+) -> Iterator[tuple[str, dict[str, float]]]:
     settings = read_manifest(run / "manifest.json").settings
     root = world_root(settings)
     truth = load_truth(root)
@@ -130,7 +134,7 @@ def _figures(run: Path, model: EvidenceModel, keep: float) -> Iterator[tuple[str
         scores, foils = [], []
         for answers in (validation, kept):
             step = max(1, len(answers) // _OTHERS)
-            scorer = Scorer(model, [clip(one) for one in answers[::step][:_OTHERS]], Encodings())
+            scorer = Scorer(model, [clip(one) for one in answers[::step][:_OTHERS]], encodings)
             said = [_said(one) for one in answers]
             told = [k for k, text in enumerate(said) if text]
             started, made = time.perf_counter(), []
