@@ -386,5 +386,6 @@ def test_a_model_that_sees_nothing_is_warned_of(tmp_path: Path, capsys: pytest.C
         for number, (score, foil) in enumerate(scores)
     )
     (tmp_path / "validation.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    EvidencePlan("embedded", 0.9, ModelSpec("embedded")).from_validation(tmp_path / "validation.jsonl")
+    plan = EvidencePlan("embedded", 0.9, ModelSpec("embedded")).from_validation(tmp_path / "validation.jsonl")
+    assert plan.least == pytest.approx(0.1, abs=0.05)
     assert "of the validation answers score as false ones do" in capsys.readouterr().err

@@ -63,9 +63,8 @@ class EvidencePlan:
         least, false = least_support(scored, wrong, self.keep)
         if false > _MOST_FALSE:
             warn(
-                f"evidence model {self.model}: {false:.0%} of the validation answers score as false ones do, and as "
-                "many will be rejected; if they are not that bad, it does not see what they tell: give another model, "
-                "or --set verification.evidence=null"
+                f"evidence model {self.model}: {false:.0%} of the validation answers score as false ones do, so it may "
+                f"not see what they tell; only the lowest {1 - self.keep:.0%} are rejected: another model may tell more"
             )
         return replace(self, least=least)
 
@@ -77,14 +76,16 @@ def least_support(answers: Sequence[tuple[float, bool]], foils: Sequence[float],
     label. Only those with the label count, if there are enough of them: they are like those that are kept. Some of them
     are false. A false answer scores about as a foil does, a text that was made wrong: so the share of the answers that
     score no more than nine of ten `foils`, divided by nine tenths, is that of the false ones (as in Storey, 2002). The
-    rest are taken to be true, and to score higher.
+    rest are taken to be true, and to score higher. If most were false by this, the model rather does not see what they
+    tell, and none is taken to be false.
     """
     right = [score for score, accepted in answers if accepted]
     scores = np.array(right if len(right) >= _FEWEST else [score for score, _ in answers])
     false = 0.0
     if len(foils) >= _FEWEST:
         false = min(1.0, float((scores <= np.quantile(foils, _FALSE)).mean()) / _FALSE)
-    return float(np.quantile(scores, 1 - keep * (1 - false), method="lower")), false
+    rejected = 1 - keep * (1 - (false if false <= _MOST_FALSE else 0.0))
+    return float(np.quantile(scores, rejected, method="lower")), false
 
 
 class Support:
