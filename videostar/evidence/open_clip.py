@@ -151,16 +151,17 @@ def _odds(scores: Tensor, text: Tensor, foils: Tensor, pad: int) -> Tensor:
     `scores` [length, vocabulary] are the log-probabilities after each token of the text. Up to the first token that
     differs both are the same, so it has the probability of all of the text that differs, and of the first such token of
     each foil. Foils that go on with the same token share it: "stays still" against "moves up", "moves down" and so on.
+    The odds over a foil that differs only beyond the length that the model reads are infinite: it is no rival.
     """
     places = torch.arange(len(text), device=text.device)
-    first = (foils != text).int().argmax(1)  # of equal ones 0: they have even odds
+    first = (foils != text).int().argmax(1)  # 0 if they are equal
     # From the end: the tokens that are the same again.
     lengths = torch.cat([text[None], foils]).ne(pad).sum(1)
     from_end = torch.cat([text[None], foils]).gather(1, (lengths[:, None] - 1 - places) % len(text))
-    last = lengths[0] - (from_end[1:] == from_end[0]).int().cumprod(1).sum(1)
+    last = (lengths[0] - (from_end[1:] == from_end[0]).int().cumprod(1).sum(1)).maximum(first + 1)
     told = scores.gather(1, text[1 : len(scores) + 1, None])[:, 0]
     differs = (places[1 : len(told) + 1] >= first[:, None]) & (places[1 : len(told) + 1] < last[:, None])
     begin = foils.gather(1, first[:, None])[:, 0]
     alike = ((first[:, None] == first) & (begin[:, None] == begin)).sum(1)
     odds = (told * differs).sum(1) - scores[first - 1, begin] + alike.log()
-    return odds.where(first > 0, 0.0)
+    return odds.where(first > 0, torch.inf)
