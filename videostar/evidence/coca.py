@@ -12,6 +12,7 @@ import math
 import torch
 from open_clip.coca_model import CoCa
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.nn import functional
 
 _WAVES = 4  # for the share of the clip that has passed, and as many for seconds
@@ -51,9 +52,17 @@ class VideoCoCa(nn.Module):
         return functional.normalize(vectors, dim=-1), states
 
     def encode_texts(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """The vectors [texts, dimensions] and the states [texts, length, dimensions] of padded `tokens`."""
-        vectors, states = self.coca._encode_text(tokens)
-        return vectors, states
+        """The vectors [texts, dimensions] and the states [texts, length, dimensions] of `tokens`.
+
+        They are padded: to the length that the model takes, or, which takes less time, by one token at least.
+        """
+        text = self.coca.text
+        positions = getattr(text, "positional_embedding", None)
+        replaced = {}
+        if positions is not None and tokens.shape[1] < len(positions) - 1:  # the last is that of the class token
+            replaced = {"positional_embedding": torch.cat([positions[: tokens.shape[1]], positions[-1:]])}
+        vectors, states = functional_call(text, replaced, (tokens,))
+        return functional.normalize(vectors, dim=-1), states
 
     def forward(self, clips: tuple[Tensor, Tensor], tokens: Tensor) -> dict[str, Tensor]:
         """The arguments of open_clip's `CoCaLoss`, for the results of `pool` and one text for each clip."""

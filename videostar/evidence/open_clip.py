@@ -135,8 +135,9 @@ class CoCaEvidence:
         last, key = self._last, tuple(texts)
         if last is None or last[0] != key:
             tokens = self._tokenized(texts)
+            padded = 1 + int((tokens != self._model.coca.pad_id).sum(1).max())
             with torch.inference_mode():
-                encoded = [self._model.encode_texts(batch) for batch in tokens.split(_TEXTS_TOGETHER)]
+                encoded = [self._model.encode_texts(batch) for batch in tokens[:, :padded].split(_TEXTS_TOGETHER)]
             vectors, states = map(torch.cat, zip(*encoded, strict=True))
             last = self._last = key, (tokens, vectors, states)
         return last[1]
