@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
-from commands import Command, command
+from commands import Command, command, spawned
 from random_lora import CLIP, make_lora
 from stale_lora import StaleData, StaleEngine
 
@@ -73,8 +73,7 @@ def start(quick: Path, tmp_path: Path) -> Iterator[Start]:
 
 def engines(run: subprocess.Popen[str]) -> list[psutil.Process]:
     """The processes of its engines."""
-    children = psutil.Process(run.pid).children()
-    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+    return spawned(psutil.Process(run.pid))
 
 
 def wait_for(ready: Callable[[], object], run: subprocess.Popen[str]) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import pytest
 import torch
-from commands import Command
+from commands import Command, spawned
 from peft import LoraConfig, get_peft_model
 from PIL import Image
 from safetensors.torch import load_file
@@ -85,8 +85,7 @@ def killing(warm: Warm, ready: Callable[[], bool], *, rank: bool = False) -> Ite
             if ended.wait(0.002):
                 return
         (command,) = psutil.Process(warm.pid).children()
-        ranks = [child for child in command.children() if "spawn_main" in " ".join(child.cmdline())]
-        (ranks[-1] if rank else command).kill()
+        (spawned(command)[-1] if rank else command).kill()
 
     thread = threading.Thread(target=watch)
     thread.start()
