@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -37,7 +38,7 @@ from videostar.pipeline_files import load_pipeline, override
 from videostar.runs.settings_diff import with_absolute_paths
 from videostar.stages.ledger import Answer, read_answers
 from videostar.stages.support import EvidencePlan, least_support
-from videostar.util.resources import EMBEDDED_COCA
+from videostar.util.resources import EMBEDDED_COCA, evidence_digest
 from videostar.video.clip import Clip
 from videostar.video.decode import decode
 from videostar.video.sampling import Sampling
@@ -375,6 +376,17 @@ def test_a_folder_of_a_run_is_written_whole(tmp_path: Path, monkeypatch: pytest.
     (tmp_path / "embedded").mkdir()
     ours = with_absolute_paths(load_pipeline(settings=["verification.evidence=embedded"])).verification.evidence
     assert ours == Evidence(model="embedded")
+
+
+def test_the_identity_of_a_model_is_its_files_but_hidden_ones(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(EMBEDDED_COCA, tmp_path / "coca"))
+    before = evidence_digest(str(folder))
+    assert before == evidence_digest("embedded")
+    (folder / ".cache").mkdir()
+    (folder / ".cache" / "when.metadata").write_text("today")
+    assert evidence_digest(str(folder)) == before
+    save_file({"weight": load_file(folder / "times.safetensors")["weight"] + 1}, folder / "times.safetensors")
+    assert evidence_digest(str(folder)) != before
 
 
 def test_a_model_that_sees_nothing_is_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

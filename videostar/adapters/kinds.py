@@ -57,7 +57,7 @@ class KindAdapter(LabelAdapter):
     def for_rows(self, rows: Iterable[Row]) -> KindAdapter:
         """The same adapter, which knows all rows of a data set.
 
-        It knows whether the indices of options count from 0, or the labels that options are drawn from. Raises
+        It knows whether the indices of options count from 0, and the labels that options are drawn from. Raises
         UserError for distractors that know none of them.
         """
         if self.kind != "choice":

@@ -115,7 +115,7 @@ def _figures(lines: Sequence[dict[str, Any]], split: str) -> dict[str, Any]:
 def _card(config: dict[str, Any], figures: dict[str, Any]) -> str:
     inputs = config["inputs"]
     low, high = figures["ci95"]
-    blocks = "UniFormerV2's local and global blocks" if inputs["arm"] else "none: tokens are pooled over frames"
+    blocks = "UniFormerV2's local and global blocks" if inputs["arm"] else "none: the tower's own pooling"
     return (
         "---\nlibrary_name: videostar\npipeline_tag: video-classification\n---\n# Supervised video classifier\n\n"
         f"- encoder: {inputs['encoder']}, {'trained' if inputs['train_encoder'] else 'frozen'}\n"

@@ -22,7 +22,10 @@ class Encodings:
         self._lock = threading.Lock()
 
     def of(self, model: EvidenceModel, clips: Sequence[Clip]) -> Encoded:
-        """The clips as `model` encodes them, each once. It has to be the same model every time."""
+        """The clips as `model` encodes them, each once: a row for each in every tensor, on the model's device.
+
+        It has to be the same model every time.
+        """
         keys = [clip.key or f"number {place} of those without a key" for place, clip in enumerate(clips)]
         with self._lock:
             found = {key: self._kept[key] for key, clip in zip(keys, clips, strict=True) if clip.key in self._kept}

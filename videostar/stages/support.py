@@ -14,6 +14,7 @@ from videostar.adapters.task import Question
 from videostar.config import ModelSpec, Pipeline, Video
 from videostar.stages.ledger import read_answers
 from videostar.util.errors import UserError
+from videostar.util.resources import evidence_digest
 from videostar.util.terminal import warn
 from videostar.video.clip import Clip
 from videostar.video.errors import BadVideo
@@ -105,7 +106,7 @@ class Support:
         step = max(1, len(questions) // _OTHERS)
         some = (questions[number] for number in range(0, len(questions), step)[:_OTHERS])
         others = [clip for clip in self._shown(list(some)) if clip is not None]
-        self._scorer = Scorer(model, others, _encodings(plan.model))
+        self._scorer = Scorer(model, others, _encodings(evidence_digest(plan.model)))
 
     def scores(self, answers: Sequence[tuple[Question, str]], *, foils: bool = False) -> list[float | None]:
         """The support of each answer, from 0 to 1; None if it says nothing of its video, or has several.
@@ -136,8 +137,8 @@ class Support:
 
 
 @lru_cache(1)
-def _encodings(model: str) -> Encodings:
-    """Those of `model`, for all stages of a run."""
+def _encodings(digest: str) -> Encodings:
+    """Those of the model with that digest, for all stages of a run."""
     from videostar.evidence.encodings import Encodings  # loads torch
 
     return Encodings()
